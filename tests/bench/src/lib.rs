@@ -3,11 +3,12 @@
 //! ```text
 //! cargo bench -p rpc-bench --bench in_process             # time, allocations, instructions
 //! cargo bench -p rpc-bench --bench in_process -- add      # rows whose name contains `add`
+//! cargo bench -p rpc-bench --bench codegen                # what rustc pays for a service
 //! ```
 //!
 //! A row is one call made over and over. It has a name, yardsticks (rows of the same run that it is
 //! divided by), and a set-up. Peers are one file each under `peers` and have the same functions; the
-//! list of rows is [`rows::all`].
+//! list of rows is [`rows::all`]. [`codegen`] stands apart: it measures rustc.
 //!
 //! # Invariants
 //!
@@ -18,6 +19,7 @@
 #![recursion_limit = "256"]
 
 pub mod callgrind;
+pub mod codegen;
 pub mod count;
 pub mod harness;
 pub mod peers;

@@ -6,21 +6,24 @@ use std::{
     process::Command,
 };
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::harness::Measured;
 
 /// One number of a result file.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Entry {
     /// `row/measure`, such as `add/async_trait/instructions`.
     pub name: String,
     /// In `unit`.
     pub value: f64,
-    /// `ns`, `instructions`, `allocations`, `bytes`, `s` or `lines`.
+    /// `ns`, `instructions`, `allocations`, `bytes`, `cpu s` or `lines`.
     pub unit: &'static str,
-    /// Row the ratio is taken to, and the ratio.
-    pub yardstick: Option<(String, f64)>,
+    /// Name of the number that `value` is divided by.
+    pub yardstick: Option<String>,
+    /// `value` ÷ yardstick; null in the file when the yardstick is 0.
+    pub ratio: Option<f64>,
 }
 
 /// All numbers of the in-process rows: one entry per measure and yardstick.
@@ -83,15 +86,7 @@ pub fn print_rows(rows: &[Measured]) {
 /// If the target directory cannot be found or written.
 pub fn write(name: &str, entries: &[Entry]) -> io::Result<()> {
     let path = bench_dir()?.join(name).with_extension("json");
-    let list: Vec<Value> = entries
-        .iter()
-        // A ratio to nothing (0 allocations ÷ 0 allocations) has no number in JSON and becomes null.
-        .map(|Entry { name, value, unit, yardstick }| {
-            let (yardstick, ratio) = yardstick.as_ref().map(|(name, ratio)| (name, ratio)).unzip();
-            json!({ "name": name, "value": value, "unit": unit, "yardstick": yardstick, "ratio": ratio })
-        })
-        .collect();
-    fs::write(&path, serde_json::to_string_pretty(&list)? + "\n")?;
+    fs::write(&path, serde_json::to_string_pretty(entries)? + "\n")?;
     println!("written to {}", path.display());
     Ok(())
 }
@@ -174,12 +169,8 @@ struct Measure {
 impl Measure {
     fn entry(&self, row: &str, yardstick: Option<(&str, f64)>) -> Entry {
         let name_of = |row: &str| format!("{row}/{}", self.measure);
-        Entry {
-            name: name_of(row),
-            value: self.value,
-            unit: self.unit,
-            yardstick: yardstick.map(|(yardstick, ratio)| (name_of(yardstick), ratio)),
-        }
+        let (yardstick, ratio) = yardstick.map(|(yardstick, ratio)| (name_of(yardstick), ratio)).unzip();
+        Entry { name: name_of(row), value: self.value, unit: self.unit, yardstick, ratio }
     }
 }
 
