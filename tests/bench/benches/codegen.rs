@@ -4,7 +4,7 @@
 
 use std::{env, io, process::ExitCode};
 
-use rpc_bench::{codegen, report};
+use rpc_bench::{codegen, figures, report};
 
 fn main() -> io::Result<ExitCode> {
     if let Some(exit) = codegen::build::wrap_rustc() {
@@ -23,6 +23,8 @@ fn main() -> io::Result<ExitCode> {
     }
     let built = codegen::measure(projects)?;
     codegen::print(&built);
-    report::write("codegen", &codegen::entries(&built))?;
+    let entries = codegen::entries(&built);
+    figures::print(figures::CODEGEN, &entries);
+    report::write("codegen", &entries)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@
 use std::{env, io};
 
 use rpc_bench::{
+    figures,
     harness::{self, Row},
     report, rows,
 };
@@ -30,5 +31,7 @@ fn main() -> io::Result<()> {
     }
     let measured = harness::measure(&rows);
     report::print_rows(&measured);
-    report::write("in_process", &report::entries(&measured))
+    let entries = report::entries(&measured);
+    figures::print(figures::IN_PROCESS, &entries);
+    report::write("in_process", &entries)
 }

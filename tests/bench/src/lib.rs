@@ -8,7 +8,7 @@
 //!
 //! A row is one call made over and over. It has a name, yardsticks (rows of the same run that it is
 //! divided by), and a set-up. Peers are one file each under `peers` and have the same functions; the
-//! list of rows is [`rows::all`]. [`codegen`] stands apart: it measures rustc.
+//! list of rows is [`rows::all`]; what the numbers must not exceed is in [`figures`]. [`codegen`] stands apart: it measures rustc.
 //!
 //! # Invariants
 //!
@@ -21,6 +21,7 @@
 pub mod callgrind;
 pub mod codegen;
 pub mod count;
+pub mod figures;
 pub mod harness;
 pub mod peers;
 pub mod report;

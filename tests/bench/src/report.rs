@@ -129,8 +129,11 @@ impl Table {
         self.0.push(cells);
     }
 
-    /// Prints all lines to standard output.
+    /// Prints all lines to standard output; nothing when there is only the head.
     pub fn print(&self) {
+        if self.0.len() == 1 {
+            return;
+        }
         let width = |column: usize| {
             let cells = self.0.iter().filter_map(|line| line.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
@@ -143,6 +146,7 @@ impl Table {
             }
             println!("{}", text.trim_end());
         }
+        println!();
     }
 }
 
