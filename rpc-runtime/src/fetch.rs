@@ -59,6 +59,17 @@ pub trait Fetch: Send + Sync {
     fn fetch(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send;
 }
 
+/// Answers requests on the thread it lives on, for callers on that thread: [`Fetch`] without `Send`, as for
+/// `#[service(local)]`.
+pub trait LocalFetch {
+    /// Answers one request.
+    ///
+    /// # Errors
+    ///
+    /// The caller gets the error as it is.
+    fn fetch(&self, request: Request) -> impl Future<Output = Result<Response, Error>>;
+}
+
 /// A request being answered: what [`Client::fetch`](crate::Client::fetch) returns.
 #[must_use = "a request is not sent until it is awaited"]
 pub struct Fetching<'c, C: Service>(pub(crate) FetchCall<'c, C>);

@@ -22,7 +22,7 @@ pub use self::{
     client::Client,
     context::{Child, Ctx, Remaining, View},
     error::{Cause, Error, Hop},
-    fetch::{Body, Fetch, Fetcher, Fetching, Request, Response},
+    fetch::{Body, Fetch, Fetcher, Fetching, LocalFetch, Request, Response},
     interceptor::{Interceptor, Next, Outcome, Outgoing},
     limits::Limits,
     options::CallOptions,

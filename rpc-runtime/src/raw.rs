@@ -47,6 +47,8 @@ use std::{
 use crate::{
     error::Error,
     invocation::{Frame, Seat},
+    local::FetchFn,
+    worker::Entrypoint,
 };
 
 /// What a panic carried.
@@ -56,6 +58,12 @@ pub(crate) type Payload = Box<dyn Any + Send>;
 pub trait Flavour: sealed::Sealed + 'static {
     /// A suspended handler that answers with `T`.
     type Handler<T>: ?Sized + Future<Output = T>;
+
+    /// How callers of this flavour reach the `fetch` of a Worker, if its entrypoint offers one.
+    #[doc(hidden)]
+    fn fetch_of<W: 'static>(entrypoint: &Entrypoint<W>) -> Option<FetchFn<W, Self>>
+    where
+        Self: Sized;
 }
 
 /// The flavour of `#[service]`: every handler's future is `Send`.
@@ -68,10 +76,18 @@ pub struct SameThread;
 
 impl Flavour for Threaded {
     type Handler<T> = dyn Future<Output = T> + Send;
+
+    fn fetch_of<W: 'static>(entrypoint: &Entrypoint<W>) -> Option<FetchFn<W, Self>> {
+        entrypoint.threaded_fetch()
+    }
 }
 
 impl Flavour for SameThread {
     type Handler<T> = dyn Future<Output = T>;
+
+    fn fetch_of<W: 'static>(entrypoint: &Entrypoint<W>) -> Option<FetchFn<W, Self>> {
+        entrypoint.same_thread_fetch()
+    }
 }
 
 mod sealed {
