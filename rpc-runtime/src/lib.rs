@@ -1,1 +1,3 @@
 //! Typed calls between Workers.
+
+pub use rpc_macros::service;
