@@ -11,3 +11,6 @@ mod words;
 pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
     service::service(arguments.into(), item.into()).unwrap_or_else(|errors| errors).into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,6 @@ use crate::errors::Errors;
 mod check;
 mod expand;
 mod lower;
-#[expect(dead_code, reason = "the description, which reads the rest of the model, follows")]
 mod model;
 mod parse;
 

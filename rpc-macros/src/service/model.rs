@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use proc_macro2::{Ident, Span};
+use quote::format_ident;
 use syn::{Attribute, LitStr, Path, Type, Visibility};
 
 /// A trait under `#[service]`.
@@ -20,6 +21,18 @@ pub(crate) struct Service {
     pub(crate) methods: Vec<Method>,
 }
 
+impl Service {
+    /// `AuthClient`.
+    pub(crate) fn client(&self) -> Ident {
+        format_ident!("{}Client", self.name, span = Span::call_site())
+    }
+
+    /// `__DynAuth`, the object-safe twin.
+    pub(crate) fn twin(&self) -> Ident {
+        format_ident!("__Dyn{}", self.name, span = Span::call_site())
+    }
+}
+
 pub(crate) struct Method {
     pub(crate) attributes: Attributes,
     pub(crate) name: Ident,
@@ -31,11 +44,16 @@ pub(crate) struct Method {
     pub(crate) deadline: Option<Duration>,
     /// The word `spawn`, where the user wrote it: the handler runs in a task of its own.
     pub(crate) spawn: Option<Ident>,
-    /// The parentheses of the signature: where a mistake of all arguments together is shown.
-    pub(crate) parentheses: Span,
     pub(crate) arguments: Vec<Argument>,
     /// The whole return type. Only the runtime's traits know whether it is a `Result`.
     pub(crate) output: Type,
+}
+
+impl Method {
+    /// `__verify`, the type that stands for the method.
+    pub(crate) fn marker(&self) -> Ident {
+        format_ident!("__{}", self.name, span = Span::call_site())
+    }
 }
 
 pub(crate) struct Argument {
@@ -47,6 +65,17 @@ pub(crate) struct Argument {
     pub(crate) ty: Type,
     /// The same with every lifetime that was left out named `'__a`, the lifetime of the description.
     pub(crate) described: Type,
+    /// What a boundary must be able to carry for it.
+    pub(crate) carried: Carried,
+}
+
+/// How an argument crosses a boundary. Lifetimes that were left out are `'static` here, since a bound on a
+/// type is stated without a call.
+pub(crate) enum Carried {
+    /// The `T` of `&T`: decoded there, and lent.
+    Lent(Type),
+    /// Anything else: decoded as it is.
+    Owned(Type),
 }
 
 /// The attributes of a trait or a method, the macro's own taken out.
@@ -55,6 +84,10 @@ pub(crate) struct Attributes {
     pub(crate) kept: Vec<Attribute>,
     /// The `cfg`s among them: everything generated for the item stands under them too.
     pub(crate) conditions: Vec<Attribute>,
+    /// `deprecated` and `doc(hidden)`: what a public item generated beside the user's says of itself too.
+    pub(crate) shared: Vec<Attribute>,
+    /// Lints that are allowed, also in what is generated: an expansion names what the user names.
+    pub(crate) allowed: Vec<Attribute>,
     /// Whether the item is deprecated, perhaps under a `cfg_attr` only.
     pub(crate) deprecated: bool,
 }

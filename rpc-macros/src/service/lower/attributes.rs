@@ -4,7 +4,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Meta, Token, parse_quote};
+use syn::{Attribute, Meta, MetaList, Token, parse_quote};
 
 use crate::errors::Errors;
 use crate::service::model::Attributes;
@@ -95,26 +95,48 @@ fn conditional_rpc(errors: &mut Errors, meta: &Meta) {
 }
 
 fn carried(kept: Vec<Attribute>) -> Attributes {
-    let conditions = kept.iter().filter_map(|attribute| condition(&attribute.meta));
+    let parts = |part: fn(&Meta) -> Option<TokenStream>| {
+        let found = kept.iter().filter_map(|attribute| under_cfg_attr(&attribute.meta, part));
+        found.map(|meta| parse_quote!(#[#meta])).collect()
+    };
     Attributes {
-        conditions: conditions.map(|condition| parse_quote!(#[#condition])).collect(),
-        deprecated: kept.iter().any(|attribute| is_deprecated(&attribute.meta)),
+        conditions: parts(condition),
+        shared: parts(shared),
+        allowed: parts(allowed),
+        deprecated: kept.iter().any(|attribute| under_cfg_attr(&attribute.meta, deprecated).is_some()),
         kept,
     }
 }
 
-/// The part of an attribute that decides whether the item is there at all.
+/// What decides whether the item is there at all.
 fn condition(meta: &Meta) -> Option<TokenStream> {
-    if meta.path().is_ident("cfg") {
-        return Some(quote! { #meta });
-    }
-    let (predicate, inner) = cfg_attr(meta)?;
-    let conditions: Vec<_> = inner.iter().filter_map(condition).collect();
-    (!conditions.is_empty()).then(|| quote! { cfg_attr(#predicate, #(#conditions),*) })
+    meta.path().is_ident("cfg").then(|| quote! { #meta })
 }
 
-fn is_deprecated(meta: &Meta) -> bool {
-    meta.path().is_ident("deprecated") || conditional(meta).iter().any(is_deprecated)
+fn deprecated(meta: &Meta) -> Option<TokenStream> {
+    meta.path().is_ident("deprecated").then(|| quote! { #meta })
+}
+
+/// What a reader of the generated item must know too.
+fn shared(meta: &Meta) -> Option<TokenStream> {
+    let is_hidden = |list: &MetaList| list.path.is_ident("doc") && list.tokens.to_string() == "hidden";
+    match meta {
+        Meta::List(list) if is_hidden(list) => Some(quote! { #meta }),
+        _ => deprecated(meta),
+    }
+}
+
+/// `allow`, and `expect` as one: the expectation is fulfilled at the user's item, if at all.
+fn allowed(meta: &Meta) -> Option<TokenStream> {
+    let Meta::List(MetaList { path, tokens, .. }) = meta else { return None };
+    (path.is_ident("allow") || path.is_ident("expect")).then(|| quote! { allow(#tokens) })
+}
+
+/// The part of an attribute that `part` looks for, under the same `cfg_attr` as the whole.
+fn under_cfg_attr(meta: &Meta, part: fn(&Meta) -> Option<TokenStream>) -> Option<TokenStream> {
+    let Some((predicate, inner)) = cfg_attr(meta) else { return part(meta) };
+    let parts: Vec<_> = inner.iter().filter_map(|meta| under_cfg_attr(meta, part)).collect();
+    (!parts.is_empty()).then(|| quote! { cfg_attr(#predicate, #(#parts),*) })
 }
 
 /// The attributes inside a `cfg_attr(predicate, ..)`, none for another attribute.

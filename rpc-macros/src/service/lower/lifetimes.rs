@@ -1,15 +1,24 @@
-//! Lifetimes that were left out. The client and the trait leave them to rustc; the description is a type,
-//! where each must have a name: `Query<'_>` is `Query<'__a>` in `type Args<'__a>`.
+//! Lifetimes that were left out. The client and the trait leave them to rustc; the description names types
+//! outside of any call, where each needs a name.
 
 use proc_macro2::{Ident, Span};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, Lifetime, ParenthesizedGenericArguments, Type, TypeFnPtr, TypeReference};
 
-/// The type with every elided lifetime named `'__a`.
-pub(super) fn name_elided(ty: &Type) -> Type {
-    let mut named = ty.clone();
-    NameElided.visit_type_mut(&mut named);
-    named
+/// `Query<'_>` as `Query<'__a>`: for `type Args<'__a>`.
+pub(super) fn described(ty: &Type) -> Type {
+    with_elided(ty, "'__a")
+}
+
+/// `Query<'_>` as `Query<'static>`: for what holds or not whatever the lifetime.
+pub(super) fn erased(ty: &Type) -> Type {
+    with_elided(ty, "'static")
+}
+
+fn with_elided(ty: &Type, name: &'static str) -> Type {
+    let mut ty = ty.clone();
+    NameElided { name }.visit_type_mut(&mut ty);
+    ty
 }
 
 /// Elides the lifetimes in `declared`.
@@ -19,17 +28,27 @@ pub(super) fn forget(ty: &mut Type, declared: &[Ident]) {
     }
 }
 
-struct NameElided;
+struct NameElided {
+    name: &'static str,
+}
+
+impl NameElided {
+    /// The name, shown at `place`. It resolves in the expansion even where the user's type came out of
+    /// another macro.
+    fn at(&self, place: Span) -> Lifetime {
+        Lifetime::new(self.name, Span::mixed_site().located_at(place))
+    }
+}
 
 impl VisitMut for NameElided {
     fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
-        reference.lifetime.get_or_insert_with(|| described(reference.and_token.span));
+        reference.lifetime.get_or_insert_with(|| self.at(reference.and_token.span));
         visit_mut::visit_type_reference_mut(self, reference);
     }
 
     fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
         if lifetime.ident == "_" {
-            *lifetime = described(lifetime.span());
+            *lifetime = self.at(lifetime.span());
         }
     }
 
@@ -38,12 +57,6 @@ impl VisitMut for NameElided {
     fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
     fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {}
     fn visit_expr_mut(&mut self, _: &mut Expr) {}
-}
-
-/// `'__a`, shown at `place`. It resolves in the expansion even where the user's type came out of another
-/// macro.
-fn described(place: Span) -> Lifetime {
-    Lifetime::new("'__a", Span::mixed_site().located_at(place))
 }
 
 struct Forget<'d> {

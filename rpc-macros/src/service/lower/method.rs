@@ -9,7 +9,7 @@ use syn::{
 
 use super::{attributes, deadline, head, lifetimes, wire_name};
 use crate::errors::Errors;
-use crate::service::model::{Argument, Method};
+use crate::service::model::{Argument, Carried, Method};
 
 pub(super) fn lower(errors: &mut Errors, item: TraitItemFn, local: bool) -> Method {
     let (attributes, words) = attributes::of_method(errors, item.attrs);
@@ -30,7 +30,6 @@ pub(super) fn lower(errors: &mut Errors, item: TraitItemFn, local: bool) -> Meth
         idempotent: words.flag("idempotent").is_some(),
         deadline: words.text("deadline").and_then(|text| deadline::parse(errors, text)),
         spawn: words.flag("spawn").cloned(),
-        parentheses: signature.paren_token.span.join(),
         arguments,
         output,
         name: signature.ident,
@@ -150,9 +149,20 @@ fn argument(errors: &mut Errors, input: &PatType, declared: &[Ident]) -> Argumen
     Argument {
         wire_name: wire_name(&words, &name),
         default: words.flag("default").is_some(),
-        described: lifetimes::name_elided(&ty),
+        described: lifetimes::described(&ty),
+        carried: carried(&ty),
         ty,
         name,
+    }
+}
+
+/// `&T` is lent, under whatever parentheses and groups of a macro it lies.
+fn carried(ty: &Type) -> Carried {
+    match ty {
+        Type::Reference(reference) => Carried::Lent(lifetimes::erased(&reference.elem)),
+        Type::Paren(inner) => carried(&inner.elem),
+        Type::Group(inner) => carried(&inner.elem),
+        owned => Carried::Owned(lifetimes::erased(owned)),
     }
 }
 
