@@ -1,8 +1,3 @@
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not implement the service `Auth`",
-    label = "expected an implementation of `Auth`",
-    note = "write `impl Auth for {Self} { .. }` with the methods of the trait as `async fn`"
-)]
 pub trait Auth: ::rpc_runtime::__private::Send + ::rpc_runtime::__private::Sync {
     /// Who the token belongs to.
     fn verify(

@@ -1,10 +1,5 @@
 /// Texts.
 #[deprecated = "read `Books`"]
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not implement the service `Texts`",
-    label = "expected an implementation of `Texts`",
-    note = "write `impl Texts for {Self} { .. }` with the methods of the trait as `async fn`"
-)]
 trait Texts: facade::rpc::__private::Send + facade::rpc::__private::Sync {
     #[cfg(unix)]
     #[deprecated]

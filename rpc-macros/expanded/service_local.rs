@@ -1,8 +1,3 @@
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not implement the service `Canvas`",
-    label = "expected an implementation of `Canvas`",
-    note = "write `impl Canvas for {Self} { .. }` with the methods of the trait as `async fn`"
-)]
 pub(crate) trait Canvas {
     fn draw(
         &self,

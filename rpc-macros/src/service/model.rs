@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
-use syn::{Attribute, LitStr, Path, Type, Visibility};
+use syn::{Attribute, Lifetime, LitStr, Path, Type, Visibility};
 
 /// A trait under `#[service]`.
 pub(crate) struct Service {
@@ -44,6 +44,8 @@ pub(crate) struct Method {
     pub(crate) deadline: Option<Duration>,
     /// The word `spawn`, where the user wrote it: the handler runs in a task of its own.
     pub(crate) spawn: Option<Ident>,
+    /// The parentheses of the signature: where a mistake of the arguments together is shown.
+    pub(crate) parentheses: Span,
     pub(crate) arguments: Vec<Argument>,
     /// The whole return type. Only the runtime's traits know whether it is a `Result`.
     pub(crate) output: Type,
@@ -67,6 +69,14 @@ pub(crate) struct Argument {
     pub(crate) described: Type,
     /// What a boundary must be able to carry for it.
     pub(crate) carried: Carried,
+}
+
+impl Argument {
+    /// The lifetime of the description, shown at `place`. It resolves in the expansion even where a type
+    /// came out of another macro.
+    pub(crate) fn lifetime(place: Span) -> Lifetime {
+        Lifetime::new("'__a", Span::mixed_site().located_at(place))
+    }
 }
 
 /// How an argument crosses a boundary. Lifetimes that were left out are `'static` here, since a bound on a

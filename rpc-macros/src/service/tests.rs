@@ -229,6 +229,7 @@ fn an_argument_is_moved_or_lent_for_reading() {
         ("a: &'x str", "'x", "leave the lifetime out"),
         ("a: Query<'x>", "'x", "leave the lifetime out"),
         ("a: [u8]", "[u8]", "write `&[T]`"),
+        ("a: str", "str", "write `&str` or `String`"),
         ("a: impl Into<String>", "impl Into<String>", "name the type"),
         ("a: &impl Debug", "impl Debug", "name the type"),
         ("a: _", "_", "name the type"),

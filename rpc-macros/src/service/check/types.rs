@@ -9,12 +9,21 @@ use crate::service::model::Method;
 
 pub(super) fn method(errors: &mut Errors, method: &Method, local: bool) {
     for argument in &method.arguments {
-        if let Type::Slice(slice) = &argument.ty {
-            errors.at(slice, "write `&[T]` or `Vec<T>`: a slice has no size of its own");
-        }
+        unsized_by_value(errors, &argument.ty);
         Rules { errors, local, place: Place::Argument }.visit_type(&argument.ty);
     }
     Rules { errors, local, place: Place::Output }.visit_type(&method.output);
+}
+
+/// Rustc would say so at every item that holds the argument.
+fn unsized_by_value(errors: &mut Errors, ty: &Type) {
+    match ty {
+        Type::Slice(slice) => errors.at(slice, "write `&[T]` or `Vec<T>`: a slice has no size of its own"),
+        Type::Path(path) if path.path.is_ident("str") => {
+            errors.at(path, "write `&str` or `String`: a `str` has no size of its own");
+        }
+        _ => {}
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]

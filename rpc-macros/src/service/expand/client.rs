@@ -1,7 +1,7 @@
 //! The client: a type that implements the trait by calling whatever it is bound to.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 
 use crate::service::model::{Method, Service};
@@ -106,13 +106,25 @@ fn call(service: &Service, method: &Method) -> TokenStream {
     let conditions = &method.attributes.conditions;
     let types = method.arguments.iter().map(|argument| &argument.ty);
     let (locals, values) = (super::locals(method), super::locals(method));
-    let send = (!service.local).then(|| quote! { + __rpc::Send });
+    let future = future(service, method);
     quote! {
         #(#conditions)*
-        fn #name(&self, #(#locals: #types),*)
-            -> impl __rpc::Future<Output = <#marker as __rpc::Method>::Output> #send
-        {
+        fn #name(&self, #(#locals: #types),*) -> #future {
             __rpc::call(&self.0, #marker, (#(#values,)*), |call| call.twin.#name(call.args, call.slot))
         }
+    }
+}
+
+/// The future holds the arguments, so one that is not `Send` is a mistake of this type:
+///
+/// ```text
+/// async fn verify(&self, token: Rc<str>) -> Result<User, AuthError>;
+///                ^^^^^^^^^^^^^^^^^^^^^^^
+/// ```
+fn future(service: &Service, method: &Method) -> TokenStream {
+    let marker = method.marker();
+    let send = (!service.local).then(|| quote_spanned! {method.parentheses=> + __rpc::Send });
+    quote_spanned! {method.parentheses=>
+        impl __rpc::Future<Output = <#marker as __rpc::Method>::Output> #send
     }
 }

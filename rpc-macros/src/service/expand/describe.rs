@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
@@ -12,7 +12,7 @@ pub(super) fn method(service: &Service, method: &Method) -> TokenStream {
     let (client, marker) = (service.client(), method.marker());
     let conditions = &method.attributes.conditions;
     let visibility = super::visibility(service);
-    let arguments = method.arguments.iter().map(|argument| &argument.described);
+    let arguments = arguments(method);
     let output = &method.output;
     let info = info(service, method);
     let bounds = (!service.local).then(|| bounds(method));
@@ -24,12 +24,24 @@ pub(super) fn method(service: &Service, method: &Method) -> TokenStream {
         #[automatically_derived]
         impl __rpc::Method for #marker {
             type Service = #client;
-            type Args<'__a> = (#(#arguments,)*);
+            #arguments
             type Output = #output;
             const INFO: &'static __rpc::MethodInfo = &#info;
         }
         #bounds
     }
+}
+
+/// The arguments as a tuple. A type that is less visible than the service is a mistake of this item:
+///
+/// ```text
+/// async fn verify(&self, token: Private) -> Result<User, AuthError>;
+///                ^^^^^^^^^^^^^^^^^^^^^^^
+/// ```
+fn arguments(method: &Method) -> TokenStream {
+    let lifetime = Argument::lifetime(Span::mixed_site());
+    let types = method.arguments.iter().map(|argument| &argument.described);
+    quote_spanned! {method.parentheses=> type Args<#lifetime> = (#(#types,)*); }
 }
 
 fn info(service: &Service, method: &Method) -> TokenStream {

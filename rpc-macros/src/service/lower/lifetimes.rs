@@ -5,17 +5,19 @@ use proc_macro2::{Ident, Span};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, Lifetime, ParenthesizedGenericArguments, Type, TypeFnPtr, TypeReference};
 
+use crate::service::model::Argument;
+
 /// `Query<'_>` as `Query<'__a>`: for `type Args<'__a>`.
 pub(super) fn described(ty: &Type) -> Type {
-    with_elided(ty, "'__a")
+    with_elided(ty, Argument::lifetime)
 }
 
 /// `Query<'_>` as `Query<'static>`: for what holds or not whatever the lifetime.
 pub(super) fn erased(ty: &Type) -> Type {
-    with_elided(ty, "'static")
+    with_elided(ty, |place| Lifetime::new("'static", place))
 }
 
-fn with_elided(ty: &Type, name: &'static str) -> Type {
+fn with_elided(ty: &Type, name: fn(Span) -> Lifetime) -> Type {
     let mut ty = ty.clone();
     NameElided { name }.visit_type_mut(&mut ty);
     ty
@@ -29,26 +31,19 @@ pub(super) fn forget(ty: &mut Type, declared: &[Ident]) {
 }
 
 struct NameElided {
-    name: &'static str,
-}
-
-impl NameElided {
-    /// The name, shown at `place`. It resolves in the expansion even where the user's type came out of
-    /// another macro.
-    fn at(&self, place: Span) -> Lifetime {
-        Lifetime::new(self.name, Span::mixed_site().located_at(place))
-    }
+    /// The name, shown at a place.
+    name: fn(Span) -> Lifetime,
 }
 
 impl VisitMut for NameElided {
     fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
-        reference.lifetime.get_or_insert_with(|| self.at(reference.and_token.span));
+        reference.lifetime.get_or_insert_with(|| (self.name)(reference.and_token.span));
         visit_mut::visit_type_reference_mut(self, reference);
     }
 
     fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
         if lifetime.ident == "_" {
-            *lifetime = self.at(lifetime.span());
+            *lifetime = (self.name)(lifetime.span());
         }
     }
 

@@ -1,6 +1,6 @@
 //! One method of the trait.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, Span};
 use quote::{format_ident, quote};
 use syn::{
     FnArg, GenericParam, Generics, Pat, PatType, Receiver, ReceiverKind, ReturnType, Safety, Signature,
@@ -30,6 +30,7 @@ pub(super) fn lower(errors: &mut Errors, item: TraitItemFn, local: bool) -> Meth
         idempotent: words.flag("idempotent").is_some(),
         deadline: words.text("deadline").and_then(|text| deadline::parse(errors, text)),
         spawn: words.flag("spawn").cloned(),
+        parentheses: Span::call_site().located_at(signature.paren_token.span.join()),
         arguments,
         output,
         name: signature.ident,
