@@ -45,7 +45,9 @@ fn a_service_with_attributes() {
             async fn read(&self) -> Alias;
         }
     "#;
-    assert_golden("service_attributes", service(r#"rename = "acme.texts", crate = "facade::rpc""#, item));
+    let expansion = service(r#"rename = "acme.texts", crate = "facade::rpc""#, item);
+    assert!(!expansion.to_string().contains("rpc_runtime"), "every path starts at the one that was given");
+    assert_golden("service_attributes", expansion);
 }
 
 /// What `#[service(arguments)]` on `item` expands to.
