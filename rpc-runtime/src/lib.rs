@@ -1,3 +1,39 @@
 //! Typed calls between Workers.
 
+mod call;
+mod client;
+mod clock;
+mod context;
+mod error;
+mod fetch;
+mod interceptor;
+mod invocation;
+mod limits;
+mod local;
+mod metadata;
+mod observe;
+mod options;
+mod panics;
+mod raw;
+mod service;
+mod worker;
+
 pub use rpc_macros::service;
+
+pub use self::{
+    client::Client,
+    context::{Child, Ctx, Remaining, View},
+    error::{Cause, Error, Hop},
+    fetch::{Body, Fetch, Fetcher, Fetching, Request, Response},
+    interceptor::{Interceptor, Next, Outcome, Outgoing},
+    limits::Limits,
+    options::CallOptions,
+    panics::install_panic_hook,
+    worker::{Entrypoint, Worker},
+};
+
+/// The result of a method that has no error of its own.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[doc(hidden)]
+pub mod __private;

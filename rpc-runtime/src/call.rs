@@ -1,0 +1,342 @@
+//! The call future.
+
+mod intercepted;
+
+use std::{
+    fmt,
+    future::Future,
+    hint::cold_path,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use self::intercepted::{Added, Intercepted};
+use crate::{
+    client::Inner,
+    error::{Error, Kind},
+    invocation::{Frame, State},
+    observe,
+    raw::{self, Flavour, Pooled, Rest, Start, Started, Suspended, Unready},
+    service::{Method, Reply, Service},
+};
+
+/// A call: does nothing until it is polled, and cancels its callee when it is dropped.
+///
+/// 40 bytes for a method of two words, and `Unpin`: a suspended handler lies in a block of its own.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct Call<'s, M: Method, A, F> {
+    client: &'s Inner<M::Service>,
+    stage: Stage<'s, M, A, F>,
+    start: F,
+}
+
+enum Stage<'s, M: Method, A, F> {
+    Made(A),
+    Running(Running<'s, A, Handler<M>>),
+    Intercepted(Pooled<Interception<'s, M, A, F>>),
+    Ended,
+}
+
+/// Where a call with interceptors is.
+enum Interception<'s, M: Method, A, F> {
+    /// They stand around it.
+    Around(Intercepted<Call<'s, M, A, F>, M::Output>),
+    /// It is the call they stand around. They have let it pass, and added to its metadata.
+    Passed(A, Added),
+    Over,
+}
+
+type FlavourOf<M> = <<M as Method>::Service as Service>::Flavour;
+type Twin<M> = <<M as Method>::Service as Service>::Dyn;
+type Handler<M> = <FlavourOf<M> as Flavour>::Handler<<M as Method>::Output>;
+
+/// Makes the call of a client's method. `start` calls the twin.
+#[inline]
+pub fn call<'s, M, A, F>(client: &'s Inner<M::Service>, method: M, args: A, start: F) -> Call<'s, M, A, F>
+where
+    M: Method,
+    F: for<'k> Fn(Start<'k, 's, Twin<M>, A, M::Output, FlavourOf<M>>) -> Started<'k, M::Output> + Copy,
+{
+    let _ = method;
+    Call { client, stage: Stage::Made(args), start }
+}
+
+/// Nothing of a call is pinned in place: arguments are moved out, and handlers have their own block.
+impl<M: Method, A, F> Unpin for Call<'_, M, A, F> {}
+
+impl<M: Method, A, F> Unpin for Interception<'_, M, A, F> {}
+
+impl<'s, M, A, F> Future for Call<'s, M, A, F>
+where
+    M: Method,
+    F: for<'k> Fn(Start<'k, 's, Twin<M>, A, M::Output, FlavourOf<M>>) -> Started<'k, M::Output> + Copy,
+{
+    type Output = M::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<M::Output> {
+        let this = self.get_mut();
+        match mem::replace(&mut this.stage, Stage::Ended) {
+            Stage::Made(args) => this.begin(args, cx),
+            Stage::Running(running) => {
+                cold_path();
+                this.go_on(running, cx)
+            }
+            Stage::Intercepted(intercepted) => {
+                cold_path();
+                this.go_on_intercepted(intercepted, cx)
+            }
+            Stage::Ended => polled_too_often(),
+        }
+    }
+}
+
+impl<'s, M, A, F> Call<'s, M, A, F>
+where
+    M: Method,
+    F: for<'k> Fn(Start<'k, 's, Twin<M>, A, M::Output, FlavourOf<M>>) -> Started<'k, M::Output> + Copy,
+{
+    /// The first poll: the state of the invocation is made on the stack, and moves into the handler's block only
+    /// if the handler suspends.
+    #[inline(always)]
+    fn begin(&mut self, args: A, cx: &mut Context<'_>) -> Poll<M::Output> {
+        let binding = self.client.binding();
+        raw::current(|caller| {
+            if State::is_special(caller, M::INFO, binding) {
+                cold_path();
+                return self.begin_special(args, None, caller, cx);
+            }
+            if let Err(error) = State::admit(caller, M::INFO, binding) {
+                return failed(error);
+            }
+            let state = State::new(caller, M::INFO, binding);
+            let mut rest = Rest::new();
+            let value = raw::enter(&Frame::first(&state, caller), || {
+                raw::start(self.client.twin(), args, cx.waker(), &mut rest, self.start)
+            });
+            match value {
+                Some(value) => {
+                    rest.is_nothing();
+                    state.end();
+                    Poll::Ready(value)
+                }
+                None => {
+                    cold_path();
+                    self.suspend(rest, state, caller, cx)
+                }
+            }
+        })
+    }
+
+    /// The first poll of a call with options, inside of one that has some, or watched.
+    #[cold]
+    #[inline(never)]
+    fn begin_special(
+        &mut self,
+        args: A,
+        added: Option<Added>,
+        caller: Option<&Frame<'_>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<M::Output> {
+        let binding = self.client.binding();
+        let added = match added {
+            Some(added) => added,
+            None if binding.interceptors().is_some() => return self.intercept(args, cx),
+            None => Added::new(),
+        };
+        if let Err(error) = State::admit(caller, M::INFO, binding) {
+            return failed(error);
+        }
+        let mut state = State::new(caller, M::INFO, binding);
+        if let Err(error) = state.prepare(caller, added) {
+            return failed(error);
+        }
+        let mut rest = Rest::new();
+        let value = raw::enter(&Frame::first_special(&state, caller), || {
+            state.enter_span();
+            let value = raw::start(self.client.twin(), args, cx.waker(), &mut rest, self.start);
+            state.leave_span();
+            value
+        });
+        match value {
+            Some(value) => Poll::Ready(value),
+            None => self.suspend(rest, state, caller, cx),
+        }
+    }
+
+    /// There is no value: the handler has suspended, or there is none.
+    #[cold]
+    #[inline(never)]
+    fn suspend(
+        &mut self,
+        rest: Rest<'s, A, Handler<M>>,
+        state: State<'s>,
+        caller: Option<&Frame<'_>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<M::Output> {
+        let tied = match rest.into_unready() {
+            Unready::Pending(tied) => tied,
+            unready => return failed(unready_error(unready, caller, &state)),
+        };
+        let mut running = Running(tied.suspend(state));
+        match running.poll_timer(caller, cx) {
+            Poll::Ready(error) => failed(error),
+            Poll::Pending => {
+                self.stage = Stage::Running(running);
+                Poll::Pending
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn go_on(&mut self, mut running: Running<'s, A, Handler<M>>, cx: &mut Context<'_>) -> Poll<M::Output> {
+        match running.poll(cx) {
+            Poll::Pending => {
+                self.stage = Stage::Running(running);
+                Poll::Pending
+            }
+            Poll::Ready(Ok(answer)) => Poll::Ready(answer),
+            Poll::Ready(Err(error)) => failed(error),
+        }
+    }
+
+    /// The same call behind the interceptors of its client.
+    #[cold]
+    #[inline(never)]
+    fn intercept(&mut self, args: A, cx: &mut Context<'_>) -> Poll<M::Output> {
+        let inner = Call { client: self.client, stage: Stage::Made(args), start: self.start };
+        let around = Intercepted::new(inner, M::INFO, self.client.binding());
+        self.go_on_intercepted(Pooled::new(Interception::Around(around)), cx)
+    }
+
+    #[inline(never)]
+    fn go_on_intercepted(
+        &mut self,
+        mut interception: Pooled<Interception<'s, M, A, F>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<M::Output> {
+        match &mut *interception {
+            Interception::Around(around) => {
+                let polled = around.poll(cx, Self::pass, M::cause);
+                if polled.is_pending() {
+                    self.stage = Stage::Intercepted(interception);
+                }
+                polled
+            }
+            passed => match mem::replace(passed, Interception::Over) {
+                Interception::Passed(args, added) => {
+                    raw::current(|caller| self.begin_special(args, Some(added), caller, cx))
+                }
+                _ => polled_too_often(),
+            },
+        }
+    }
+
+    /// The interceptors let this call pass.
+    fn pass(&mut self, added: Added) {
+        if let Stage::Made(args) = mem::replace(&mut self.stage, Stage::Ended) {
+            self.stage = Stage::Intercepted(Pooled::new(Interception::Passed(args, added)));
+        }
+    }
+}
+
+/// A call whose handler has suspended.
+struct Running<'s, A, D: ?Sized>(Suspended<'s, A, D>);
+
+impl<A, D: ?Sized + Future> Running<'_, A, D> {
+    /// Out of line: shared by all methods that answer with the same type.
+    #[inline(never)]
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<D::Output, Error>> {
+        raw::current(|innermost| {
+            let (state, mut handler) = self.0.split();
+            let polled = raw::enter(&Frame::again(state, innermost), || {
+                state.enter_span();
+                let polled = catch_unwind(AssertUnwindSafe(|| {
+                    let polled = handler.poll(cx).expect("a call is not polled after its end");
+                    if polled.is_ready() {
+                        handler.end();
+                    }
+                    polled
+                }));
+                state.leave_span();
+                polled
+            });
+            match polled {
+                Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+                Ok(Poll::Pending) => self.poll_timer(innermost, cx).map(Err),
+                Err(payload) => {
+                    let why = Kind::Panic(crate::panics::describe(&payload).into());
+                    Poll::Ready(Err(Error::of_call(why, innermost, state.method, state.binding)))
+                }
+            }
+        })
+    }
+}
+
+impl<A, D: ?Sized> Running<'_, A, D> {
+    /// Ready with the error when the call's own deadline has passed; the handler is gone then.
+    #[inline]
+    fn poll_timer(&mut self, caller: Option<&Frame<'_>>, cx: &mut Context<'_>) -> Poll<Error> {
+        let state = self.0.state_mut();
+        let at = state.deadline;
+        let Some(extras) = state.extras_if_any() else { return Poll::Pending };
+        let why = ready!(extras.timer.poll(at, cx));
+        let error = Error::of_call(why, caller, state.method, state.binding);
+        self.cancel();
+        Poll::Ready(error)
+    }
+
+    /// Drops the handler as part of its own invocation. Nobody waits for it, so a panic goes to the log.
+    #[cold]
+    #[inline(never)]
+    fn cancel(&mut self) {
+        raw::current(|innermost| {
+            let (state, mut handler) = self.0.split();
+            raw::enter(&Frame::again(state, innermost), || {
+                state.enter_span();
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| handler.end())) {
+                    observe::panic_in_drop(state.method, state.binding, &payload);
+                }
+                state.leave_span();
+            });
+        });
+    }
+}
+
+impl<A, D: ?Sized> Drop for Running<'_, A, D> {
+    #[inline]
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+/// A call that failed on the way.
+#[cold]
+#[inline(never)]
+fn failed<T: Reply>(error: Error) -> Poll<T> {
+    Poll::Ready(T::failed(error))
+}
+
+#[cold]
+fn unready_error<P>(unready: Unready<P>, caller: Option<&Frame<'_>>, state: &State<'_>) -> Error {
+    let why = match unready {
+        Unready::Refused(error) => return error.for_caller(caller.map_or(0, |caller| caller.state.id)),
+        Unready::Panicked(payload) => Kind::Panic(crate::panics::describe(&payload).into()),
+        // A twin that used its slot for nothing; ours do not.
+        Unready::Pending(_) | Unready::Unused => Kind::Unavailable("the call was not placed".into()),
+    };
+    Error::of_call(why, caller, state.method, state.binding)
+}
+
+#[cold]
+fn polled_too_often() -> ! {
+    panic!("a call was polled after it had ended")
+}
+
+impl<M: Method, A, F> fmt::Debug for Call<'_, M, A, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("method", &M::INFO.name).finish_non_exhaustive()
+    }
+}

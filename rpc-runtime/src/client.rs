@@ -1,0 +1,258 @@
+//! What a client is made of, and what can be done to one.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use crate::{
+    call::call,
+    error::{Exceeded, Kind},
+    fetch::{FetchOf, Fetching, Request},
+    limits::Limits,
+    local::{Hold, Local},
+    metadata::{self, Entry, Travelling},
+    options::CallOptions,
+    service::{Serves, Service},
+    worker::{Entrypoint, Worker},
+};
+
+/// What every client can do beside the methods of its service.
+///
+/// ```
+/// use std::time::Duration;
+/// use rpc_runtime::{CallOptions, Client, Result, service};
+///
+/// #[service]
+/// trait Clock {
+///     async fn now(&self) -> Result<u64>;
+/// }
+///
+/// struct Stopped;
+///
+/// impl Clock for Stopped {
+///     async fn now(&self) -> Result<u64> {
+///         Ok(0)
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+/// let clock = ClockClient::new(Stopped);
+/// let hasty = clock.with(CallOptions::new().deadline(Duration::from_millis(5)));
+/// assert_eq!(hasty.now().await?, 0);
+/// # Ok(()) }
+/// ```
+pub trait Client: Service {
+    /// A client of the same target whose calls carry `options` too: what they say replaces what this client
+    /// says, interceptors are added inside of its own. The client itself stays as it is.
+    #[must_use]
+    fn with(&self, options: CallOptions) -> Self {
+        Self::from_inner(self.inner().with(options))
+    }
+
+    /// Hands a request to the target's `fetch`, with no network in between: it is moved, not parsed, and its
+    /// URL reaches the Worker as it is and resolves nothing.
+    ///
+    /// # Errors
+    ///
+    /// What the Worker's `fetch` returns, [`is_not_found`](crate::Error::is_not_found) if it has none, and whatever
+    /// can befall a call.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the Worker's `fetch` where it awaits.
+    fn fetch(&self, request: Request) -> Fetching<'_, Self> {
+        Fetching(call(self.inner(), FetchOf::default(), (request,), crate::fetch::start::<Self>))
+    }
+}
+
+impl<C: Service> Client for C {}
+
+/// What a client is made of: one pointer.
+pub struct Inner<C: Service>(Arc<Shared<C>>);
+
+struct Shared<C: Service> {
+    binding: Binding,
+    twin: Twin<C>,
+}
+
+/// Where the twin is. A `Box` in the same allocation as the binding, because the data of an `Arc<dyn Trait>`
+/// lies at an offset that depends on the type behind it, five instructions a call.
+enum Twin<C: Service> {
+    Own(Box<C::Dyn>),
+    /// With the client that this one was derived from.
+    Of(Inner<C>),
+}
+
+/// What a client knows of its target, and what it adds to each call.
+#[derive(Clone, Debug)]
+pub(crate) struct Binding {
+    /// The name of the callee.
+    pub(crate) worker: Cow<'static, str>,
+    pub(crate) limits: Limits,
+    /// What a call costs: an invocation in the low half, a subrequest in the high one.
+    pub(crate) cost: u64,
+    /// Whether there is more to a call than its arguments. Read by every call, instead of all of `options`.
+    pub(crate) special: bool,
+    pub(crate) options: Option<Arc<Options>>,
+    /// Why calls are refused, if they are.
+    pub(crate) refusal: Option<Kind>,
+}
+
+/// [`CallOptions`], ready for use.
+pub(crate) struct Options {
+    pub(crate) given: CallOptions,
+    pub(crate) travelling: Option<Arc<Travelling>>,
+    pub(crate) interceptors: Option<Arc<[Arc<dyn crate::interceptor::DynInterceptor>]>>,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.given.fmt(f)
+    }
+}
+
+impl<C: Service> Inner<C> {
+    /// A client that owns `implementation`.
+    #[must_use]
+    pub fn owned<W: 'static>(implementation: W) -> Self
+    where
+        C: Serves<W>,
+    {
+        Self::new(C::twin(Local::new(Hold::Owned(implementation), None)), Binding::of_type::<W>())
+    }
+
+    /// A client of an implementation that the caller keeps.
+    #[must_use]
+    pub fn shared<W: 'static>(implementation: Arc<W>) -> Self
+    where
+        C: Serves<W>,
+    {
+        Self::new(C::twin(Local::new(Hold::Shared(implementation), None)), Binding::of_type::<W>())
+    }
+
+    /// A client of all that the default entrypoint of a Worker declares.
+    #[must_use]
+    pub fn worker<W: Worker>(worker: W) -> Self
+    where
+        C: Serves<W>,
+    {
+        let entrypoint = W::entrypoint(Entrypoint::new());
+        let mut binding = Binding::of_type::<W>();
+        if !entrypoint.declares(C::INFO) {
+            binding.refuse(entrypoint.undeclared(C::INFO));
+        }
+        let fetch = entrypoint.fetch_of::<C::Flavour>();
+        Self::new(C::twin(Local::new(Hold::Owned(worker), fetch)), binding)
+    }
+
+    pub(crate) fn new(twin: Box<C::Dyn>, binding: Binding) -> Self {
+        Self(Arc::new(Shared { binding, twin: Twin::Own(twin) }))
+    }
+
+    fn with(&self, options: CallOptions) -> Self {
+        let mut binding = self.binding().clone();
+        binding.set_options(options);
+        let origin = match &self.0.twin {
+            Twin::Own(_) => self.clone(),
+            Twin::Of(origin) => origin.clone(),
+        };
+        Self(Arc::new(Shared { binding, twin: Twin::Of(origin) }))
+    }
+
+    #[inline]
+    pub(crate) fn binding(&self) -> &Binding {
+        &self.0.binding
+    }
+
+    #[inline]
+    pub(crate) fn twin(&self) -> &C::Dyn {
+        match &self.0.twin {
+            Twin::Own(twin) => twin,
+            Twin::Of(origin) => origin.origin(),
+        }
+    }
+
+    /// Kept out of line, so that the twin of a plain client is two loads and a test.
+    #[inline(never)]
+    fn origin(&self) -> &C::Dyn {
+        match &self.0.twin {
+            Twin::Own(twin) => twin,
+            Twin::Of(origin) => origin.origin(),
+        }
+    }
+}
+
+impl<C: Service> Clone for Inner<C> {
+    #[inline]
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<C: Service> fmt::Debug for Inner<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Client");
+        debug.field("service", &C::INFO.name).field("worker", &self.binding().worker);
+        if let Some(options) = &self.binding().options {
+            debug.field("options", &options.given);
+        }
+        debug.finish()
+    }
+}
+
+impl Binding {
+    /// Of a client that the program made itself, to something that has no name but that of its type.
+    pub(crate) fn of_type<W>() -> Self {
+        Self {
+            worker: Cow::Borrowed(short_name(std::any::type_name::<W>())),
+            limits: Limits::new(),
+            cost: INVOCATION,
+            special: false,
+            options: None,
+            refusal: None,
+        }
+    }
+
+    pub(crate) fn refuse(&mut self, why: Kind) {
+        self.refusal = Some(why);
+        self.special = true;
+    }
+
+    fn set_options(&mut self, newer: CallOptions) {
+        let given = match &self.options {
+            Some(options) => options.given.merged(newer),
+            None => newer,
+        };
+        let travelling = (!given.travelling.is_empty())
+            .then(|| Arc::new(Travelling { entries: given.travelling.clone(), outer: None }));
+        let interceptors = (!given.interceptors.is_empty()).then(|| given.interceptors.clone().into());
+        if metadata::bytes(&given.metadata) + metadata::bytes(&given.travelling) > metadata::BYTES_MAX {
+            self.refuse(Kind::Limit(Exceeded {
+                limit: Cow::Borrowed("bytes of metadata"),
+                value: metadata::BYTES_MAX as u64,
+            }));
+        }
+        self.special |= given.deadline.is_some() || given.limits.is_some();
+        self.special |= travelling.is_some() || interceptors.is_some();
+        self.options = Some(Arc::new(Options { given, travelling, interceptors }));
+    }
+
+    pub(crate) fn metadata(&self) -> &[Entry] {
+        self.options.as_ref().map_or(&[], |options| &options.given.metadata)
+    }
+
+    pub(crate) fn travelling(&self) -> Option<&Arc<Travelling>> {
+        self.options.as_ref()?.travelling.as_ref()
+    }
+
+    pub(crate) fn interceptors(&self) -> Option<&Arc<[Arc<dyn crate::interceptor::DynInterceptor>]>> {
+        self.options.as_ref()?.interceptors.as_ref()
+    }
+}
+
+/// The cost of a call that is not made through a binding of a configuration.
+pub(crate) const INVOCATION: u64 = 1;
+
+/// `AuthWorker` of `auth::worker::AuthWorker`; type arguments stay as they are.
+fn short_name(full: &'static str) -> &'static str {
+    let path = full.find('<').unwrap_or(full.len());
+    full[..path].rfind("::").map_or(full, |at| &full[at + 2..])
+}

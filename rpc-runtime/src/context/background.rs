@@ -1,0 +1,239 @@
+//! Work beside an invocation: children that end with it, and work that outlives it for a while.
+
+use std::{
+    fmt,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::Notify,
+    task::{AbortHandle, JoinHandle},
+};
+
+use super::Ctx;
+use crate::{
+    clock::Deadline,
+    error::{Error, Kind},
+    invocation::{self, Frame, State},
+    raw,
+};
+
+/// How long work given to [`Ctx::wait_until`] may go on after its invocation has ended. What the model gives.
+const GRACE: Duration = Duration::from_secs(30);
+
+impl Ctx {
+    /// Starts work that belongs to this invocation, in a task of its own. It is aborted when the invocation ends.
+    ///
+    /// It inherits deadline, metadata, depth and counts. It owns what it uses: clone the client and move it in.
+    ///
+    /// ```no_run
+    /// # use rpc_runtime::{Ctx, Error, Result};
+    /// # async fn slow() -> u32 { 1 }
+    /// # async fn handler() -> Result<u32> {
+    /// let child = Ctx::current().spawn(slow())?;
+    /// let other = 2;
+    /// Ok(child.await? + other)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// There is no invocation, or no tokio runtime, to belong to.
+    pub fn spawn<F>(&self, work: F) -> Result<Child<F::Output>, Error>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let runtime = self.runtime("spawn")?;
+        let deadline = self.of_task().deadline;
+        let task = runtime.spawn(Within::new(self.clone(), deadline, work));
+        self.0.scope.adopt(task.abort_handle());
+        Ok(Child { task })
+    }
+
+    /// Gives work to the executor that the invocation does not wait for: it goes on when the call returns or is
+    /// cancelled, for at most 30 s after that, and is then dropped with a warning.
+    ///
+    /// It inherits metadata, depth and counts, but no deadline. It owns what it uses: clone the client and move
+    /// it in. A panic in it is logged, and stops nothing else.
+    ///
+    /// ```no_run
+    /// # use rpc_runtime::{Ctx, Result, service};
+    /// # #[service] trait Log { async fn write(&self, line: &str) -> Result<()>; }
+    /// # struct Env { log: LogClient }
+    /// # async fn handler(env: &Env, line: String) -> Result<()> {
+    /// let log = env.log.clone();
+    /// Ctx::current().wait_until(async move {
+    ///     let _ = log.write(&line).await;
+    /// })?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// There is no invocation, or no tokio runtime, to belong to.
+    pub fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+        let runtime = self.runtime("wait_until")?;
+        let ctx = self.clone();
+        let work = Within::new(self.clone(), Deadline::NONE, work);
+        runtime.spawn(async move {
+            tokio::select! {
+                biased;
+                () = work => {}
+                () = ctx.0.scope.ended_for(GRACE) => {
+                    tracing::warn!(
+                        target: "rpc_runtime",
+                        invocation = ?ctx,
+                        "work given to `wait_until` was dropped, {GRACE:?} after its invocation ended",
+                    );
+                }
+            }
+        });
+        Ok(())
+    }
+
+    fn runtime(&self, what: &str) -> Result<Handle, Error> {
+        if self.invocation().is_none() {
+            return Err(Error::new(Kind::Setup(
+                format!("`{what}` needs an invocation, and this context was taken outside of any").into(),
+            )));
+        }
+        Handle::try_current().map_err(|_| {
+            Error::new(Kind::Setup(
+                format!("`{what}` needs a tokio runtime, and there is none on this thread").into(),
+            ))
+        })
+    }
+}
+
+/// Work that belongs to an invocation. See [`Ctx::spawn`].
+///
+/// Dropping it lets the work go on until the invocation ends.
+#[derive(Debug)]
+#[must_use = "a child goes on by itself, but what it returns and whether it panicked is known only here"]
+pub struct Child<T> {
+    task: JoinHandle<T>,
+}
+
+impl<T> Child<T> {
+    /// Ends the work where it awaits. Awaiting it then returns [`is_cancelled`](Error::is_cancelled).
+    pub fn abort(&self) {
+        self.task.abort();
+    }
+}
+
+/// Ready with what the work returned, with [`is_cancelled`](Error::is_cancelled) if it was aborted, or with
+/// [`is_panic`](Error::is_panic).
+impl<T> Future for Child<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.task).poll(cx).map(|ended| {
+            ended.map_err(|why| match why.try_into_panic() {
+                Ok(payload) => Error::panicked(&payload),
+                Err(_) => Error::new(Kind::Cancelled("the work of `spawn` was aborted".into())),
+            })
+        })
+    }
+}
+
+/// The work of one invocation that runs in tasks of its own.
+pub(super) struct Scope {
+    children: Mutex<Vec<AbortHandle>>,
+    has_ended: AtomicBool,
+    ended: Notify,
+}
+
+impl Scope {
+    pub(super) fn new() -> Self {
+        Self { children: Mutex::default(), has_ended: AtomicBool::new(false), ended: Notify::new() }
+    }
+
+    fn adopt(&self, child: AbortHandle) {
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        // Looked at under the lock: `end` sets it before it takes the children.
+        if self.has_ended.load(Ordering::Acquire) {
+            child.abort();
+            return;
+        }
+        children.retain(|child| !child.is_finished());
+        children.push(child);
+    }
+
+    pub(super) fn end(&self) {
+        self.has_ended.store(true, Ordering::Release);
+        let children = std::mem::take(&mut *self.children.lock().unwrap_or_else(PoisonError::into_inner));
+        children.iter().for_each(AbortHandle::abort);
+        self.ended.notify_waiters();
+    }
+
+    /// Waits until the invocation has ended, and then for this long.
+    async fn ended_for(&self, grace: Duration) {
+        let mut ended = std::pin::pin!(self.ended.notified());
+        // Registered before the flag is read, so an end in between is not missed.
+        ended.as_mut().enable();
+        if !self.has_ended.load(Ordering::Acquire) {
+            ended.await;
+        }
+        tokio::time::sleep(grace).await;
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("has_ended", &self.has_ended).finish_non_exhaustive()
+    }
+}
+
+/// A future that runs inside of an invocation, its drop included.
+struct Within<F> {
+    ctx: Ctx,
+    deadline: Deadline,
+    /// Boxed, to be dropped where it lies without being `Unpin`.
+    work: Option<Pin<Box<F>>>,
+}
+
+impl<F> Within<F> {
+    fn new(ctx: Ctx, deadline: Deadline, work: F) -> Self {
+        Self { ctx, deadline, work: Some(Box::pin(work)) }
+    }
+}
+
+impl<F> Unpin for Within<F> {}
+
+impl<F: Future> Future for Within<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        let work = this.work.as_mut().expect("a task is not polled after its end");
+        inside(&this.ctx, this.deadline, || work.as_mut().poll(cx))
+    }
+}
+
+impl<F> Drop for Within<F> {
+    fn drop(&mut self) {
+        let work = self.work.take();
+        inside(&self.ctx, self.deadline, || {
+            // A task that is dropped in the middle of an unwinding must not panic again.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(work))) {
+                crate::observe::panic_in_drop(self.ctx.method(), self.ctx.binding(), &payload);
+            }
+        });
+    }
+}
+
+/// Runs `act` as part of the invocation of `ctx`.
+fn inside<R>(ctx: &Ctx, deadline: Deadline, act: impl FnOnce() -> R) -> R {
+    let state = State::of_task(ctx, deadline);
+    invocation::with_current(|innermost| raw::enter(&Frame::again(&state, innermost), act))
+}

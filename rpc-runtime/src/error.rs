@@ -1,0 +1,346 @@
+//! What can go wrong with a call.
+
+mod cause;
+mod hop;
+mod kind;
+mod wire;
+
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+pub(crate) use self::kind::{Exceeded, Kind};
+pub use self::{cause::Cause, hop::Hop};
+use crate::{
+    client::Binding,
+    invocation::{self, Frame},
+    raw::Payload,
+    service::MethodInfo,
+};
+
+/// A call that failed on the way: the one error of the runtime, one pointer wide.
+///
+/// It says what happened through predicates, where through [`Error::hops`], and why through
+/// [`source`](std::error::Error::source). A service's own errors are its own types; they hold an `Error` in a
+/// variant, so that a method can return both (see [`Cause`]).
+///
+/// # Whose call it speaks of
+///
+/// [`is_unavailable`](Self::is_unavailable), [`is_overloaded`](Self::is_overloaded) and
+/// [`is_retryable`](Self::is_retryable) answer for the invocation that made the failed call, and for nobody
+/// else: handed up with `?`, the same error answers `false` to the next caller, because that caller's own
+/// callee *did* run.
+///
+/// ```
+/// use rpc_runtime::Error;
+///
+/// let error = Error::denied("the token has expired");
+/// assert!(error.is_denied());
+/// assert_eq!(error.to_string(), "denied: the token has expired");
+/// ```
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+struct Inner {
+    kind: Kind,
+    hops: Box<[Hop]>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+    reference: Option<Box<str>>,
+    remote: bool,
+    /// The invocation that made the failed call, 0 outside of any; [`ELSEWHERE`] for an error that came in.
+    origin: u64,
+    /// Whether the method may be run twice.
+    idempotent: bool,
+}
+
+/// The origin of an error that was decoded: no invocation of this process.
+const ELSEWHERE: u64 = u64::MAX;
+
+impl Error {
+    /// An error of the Worker that makes it: of no other kind, and safe to show to its caller.
+    ///
+    /// The source, and what lies below it, keep their messages.
+    ///
+    /// ```
+    /// # use rpc_runtime::Error;
+    /// let error = Error::application(std::io::Error::other("disk full"));
+    /// assert!(error.is_application());
+    /// assert_eq!(error.to_string(), "disk full");
+    /// ```
+    #[must_use]
+    pub fn application(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let source: Box<dyn StdError + Send + Sync> = source.into();
+        let below = wire::Source::below(&*source);
+        let made = Self::new(Kind::Application(source.to_string().into()));
+        match below {
+            Some(below) => made.with_source(below),
+            None => made,
+        }
+    }
+
+    /// The caller may not do this. The reason is shown to it.
+    #[must_use]
+    pub fn denied(reason: impl Into<String>) -> Self {
+        Self::new(Kind::Denied(reason.into().into()))
+    }
+
+    /// What the caller named does not exist. The text is shown to it.
+    #[must_use]
+    pub fn not_found(what: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound(what.into().into()))
+    }
+
+    /// No handler ran, for a reason that may pass: the callee is not there yet, not there any more, or the
+    /// connection was refused. Safe to retry.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self.0.kind, Kind::Unavailable(_)) && self.is_own()
+    }
+
+    /// The connection was lost after the call was sent: the handler may have run, or not, or in part.
+    #[must_use]
+    pub fn is_disconnected(&self) -> bool {
+        matches!(self.0.kind, Kind::Disconnected(_))
+    }
+
+    /// The deadline passed. The callee was dropped where it waited; what it had done is done.
+    #[must_use]
+    pub fn is_deadline(&self) -> bool {
+        matches!(self.0.kind, Kind::Deadline(_))
+    }
+
+    /// The work was cancelled: its invocation ended before it did.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.0.kind, Kind::Cancelled(_))
+    }
+
+    /// A queue or a table is full. No handler ran, and trying again at once makes it worse.
+    #[must_use]
+    pub fn is_overloaded(&self) -> bool {
+        matches!(self.0.kind, Kind::Overloaded(_)) && self.is_own()
+    }
+
+    /// A limit of the pipeline is reached: depth, invocations, subrequests or a size.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        matches!(self.0.kind, Kind::Limit(_))
+    }
+
+    /// There is no such method, service, entrypoint or handler.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.0.kind, Kind::NotFound(_) | Kind::NoFetch)
+    }
+
+    /// Caller and callee were built against different contracts.
+    #[must_use]
+    pub fn is_contract(&self) -> bool {
+        matches!(self.0.kind, Kind::Contract(_))
+    }
+
+    /// A value could not be read, or not written.
+    #[must_use]
+    pub fn is_decode(&self) -> bool {
+        matches!(self.0.kind, Kind::Decode(_))
+    }
+
+    /// The handler panicked. The message and the place are in the text.
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        matches!(self.0.kind, Kind::Panic(_))
+    }
+
+    /// The callee, or who stands before it, refused this caller.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        matches!(self.0.kind, Kind::Denied(_))
+    }
+
+    /// The Worker itself made the error, with [`Error::application`].
+    #[must_use]
+    pub fn is_application(&self) -> bool {
+        matches!(self.0.kind, Kind::Application(_))
+    }
+
+    /// The error arose behind a boundary, however many hops away.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        self.0.remote
+    }
+
+    /// Running the call again can succeed and cannot run a handler twice that does not allow it: no handler
+    /// ran, or the connection was lost and the method is `#[rpc(idempotent)]`.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.is_own()
+            && match self.0.kind {
+                Kind::Unavailable(_) => true,
+                Kind::Disconnected(_) => self.0.idempotent,
+                _ => false,
+            }
+    }
+
+    /// The chain of Workers that led here, the first one first. The last one is where the call failed.
+    #[must_use]
+    pub fn hops(&self) -> &[Hop] {
+        &self.0.hops
+    }
+
+    /// The id under which the log holds what this error does not tell, if there is more to it.
+    #[must_use]
+    pub fn reference(&self) -> Option<&str> {
+        self.0.reference.as_deref()
+    }
+
+    /// An error that arises in the current invocation.
+    #[cold]
+    pub(crate) fn new(kind: Kind) -> Self {
+        invocation::with_current(|frame| Self::in_frame(kind, frame, frame.map_or(0, |frame| frame.state.id)))
+    }
+
+    /// An error of a call that `caller` makes to `method`.
+    #[cold]
+    pub(crate) fn of_call(
+        kind: Kind,
+        caller: Option<&Frame<'_>>,
+        method: &'static MethodInfo,
+        binding: &Binding,
+    ) -> Self {
+        let mut made = Self::in_frame(kind, caller, caller.map_or(0, |frame| frame.state.id));
+        let inner = made.make_mut();
+        let mut hops = std::mem::take(&mut inner.hops).into_vec();
+        hops.push(Hop::of(method, binding));
+        inner.hops = hops.into();
+        inner.idempotent = method.idempotent;
+        made
+    }
+
+    /// The target of a binding is not there (yet, or any more).
+    #[cold]
+    pub(crate) fn not_started() -> Self {
+        Self::new(Kind::Unavailable("the Worker is not started".into()))
+    }
+
+    /// What a caught panic carried, with the place if the panic hook saw it.
+    #[cold]
+    pub(crate) fn panicked(payload: &Payload) -> Self {
+        Self::new(Kind::Panic(crate::panics::describe(payload).into()))
+    }
+
+    #[cold]
+    pub(crate) fn deadline(after: Option<Duration>) -> Self {
+        Self::new(Kind::Deadline(after))
+    }
+
+    /// For whom a runtime error speaks is the caller of the call, also when it arose in the callee's frame.
+    #[cold]
+    pub(crate) fn for_caller(mut self, caller: u64) -> Self {
+        self.make_mut().origin = caller;
+        self
+    }
+
+    /// The same error with what caused it.
+    #[must_use]
+    pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.make_mut().source = Some(Arc::new(source));
+        self
+    }
+
+    /// The same error with the id under which the log holds the rest.
+    #[must_use]
+    pub(crate) fn with_reference(mut self, reference: impl Into<Box<str>>) -> Self {
+        self.make_mut().reference = Some(reference.into());
+        self
+    }
+
+    fn in_frame(kind: Kind, frame: Option<&Frame<'_>>, origin: u64) -> Self {
+        let hops = Hop::chain(frame);
+        Self(Arc::new(Inner {
+            kind,
+            hops,
+            source: None,
+            reference: None,
+            remote: false,
+            origin,
+            idempotent: false,
+        }))
+    }
+
+    fn is_own(&self) -> bool {
+        self.0.origin == invocation::current_id()
+    }
+
+    fn make_mut(&mut self) -> &mut Inner {
+        if Arc::get_mut(&mut self.0).is_none() {
+            self.0 = Arc::new(self.0.copy());
+        }
+        Arc::get_mut(&mut self.0).expect("just made unique")
+    }
+}
+
+impl Inner {
+    fn copy(&self) -> Self {
+        Self {
+            kind: self.kind.clone(),
+            hops: self.hops.clone(),
+            source: self.source.clone(),
+            reference: self.reference.clone(),
+            remote: self.remote,
+            origin: self.origin,
+            idempotent: self.idempotent,
+        }
+    }
+}
+
+/// Kind and message; where it arose does not matter.
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.kind == other.0.kind
+    }
+}
+
+impl Eq for Error {}
+
+/// The message, then the chain of hops if there is one: `deadline of 2s passed (gateway fetch > auth
+/// Auth/verify)`.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.kind.fmt(f)?;
+        if let Some(reference) = &self.0.reference {
+            write!(f, ", reference {reference}")?;
+        }
+        for (at, hop) in self.0.hops.iter().enumerate() {
+            f.write_str(if at == 0 { " (" } else { " > " })?;
+            hop.fmt(f)?;
+        }
+        if self.0.hops.is_empty() { Ok(()) } else { f.write_str(")") }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Error");
+        debug.field("kind", &self.0.kind).field("hops", &self.0.hops);
+        if let Some(source) = &self.0.source {
+            debug.field("source", source);
+        }
+        if let Some(reference) = &self.0.reference {
+            debug.field("reference", reference);
+        }
+        if self.0.remote {
+            debug.field("remote", &true);
+        }
+        debug.finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+impl From<http::Error> for Error {
+    fn from(error: http::Error) -> Self {
+        Self::application(error)
+    }
+}

@@ -1,0 +1,40 @@
+//! The runtime's error inside a service's own.
+
+use super::Error;
+
+/// A service's error that may hold an [`Error`].
+///
+/// `#[message]` writes it for the enums it is put on; by hand it is one `match`. The runtime needs it to see a
+/// failed call inside `AuthError::Rpc(..)`: walking `source()` does not find it when the variant is
+/// `#[error(transparent)]`.
+///
+/// ```
+/// use rpc_runtime::{Cause, Error};
+///
+/// enum AuthError {
+///     Refused,
+///     Rpc(Error),
+/// }
+///
+/// impl Cause for AuthError {
+///     fn rpc(&self) -> Option<&Error> {
+///         match self {
+///             Self::Rpc(error) => Some(error),
+///             Self::Refused => None,
+///         }
+///     }
+/// }
+///
+/// assert!(AuthError::Rpc(Error::denied("no")).rpc().is_some_and(Error::is_denied));
+/// assert!(AuthError::Refused.rpc().is_none());
+/// ```
+pub trait Cause {
+    /// The failed call that this error stands for, if it stands for one.
+    fn rpc(&self) -> Option<&Error>;
+}
+
+impl Cause for Error {
+    fn rpc(&self) -> Option<&Error> {
+        Some(self)
+    }
+}

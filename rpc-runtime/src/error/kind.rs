@@ -1,0 +1,60 @@
+//! What happened, and the sentence that says so.
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+type Text = Cow<'static, str>;
+
+/// What happened. The text is this level only: no hops, no sources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Unavailable(Text),
+    #[expect(dead_code, reason = "made by sessions alone")]
+    Disconnected(Text),
+    /// How long the call was given, if the one who gave it knows.
+    Deadline(Option<Duration>),
+    Cancelled(Text),
+    #[expect(dead_code, reason = "made by sessions alone")]
+    Overloaded(Text),
+    Limit(Exceeded),
+    NotFound(Text),
+    /// The target has no `fetch`; its typed methods may well work.
+    NoFetch,
+    #[expect(dead_code, reason = "made by sessions alone")]
+    Contract(Text),
+    Decode(Text),
+    Panic(Text),
+    Denied(Text),
+    Application(Text),
+    /// The program lacks something that the call needs; no predicate, because no caller can act on it.
+    Setup(Text),
+}
+
+/// A limit that was reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exceeded {
+    pub(crate) limit: Text,
+    pub(crate) value: u64,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(why) => write!(f, "unavailable: {why}"),
+            Self::Disconnected(why) => write!(f, "disconnected: {why}"),
+            Self::Deadline(Some(after)) => write!(f, "the deadline of {after:?} passed"),
+            Self::Deadline(None) => f.write_str("the deadline passed"),
+            Self::Cancelled(why) => write!(f, "cancelled: {why}"),
+            Self::Overloaded(why) => write!(f, "overloaded: {why}"),
+            Self::Limit(Exceeded { limit, value }) => write!(f, "the limit of {value} {limit} is reached"),
+            Self::NotFound(what) => write!(f, "not found: {what}"),
+            Self::NoFetch => {
+                f.write_str("not found: the Worker has no `fetch`; its entrypoint does not declare one")
+            }
+            Self::Contract(what) => write!(f, "the contracts differ: {what}"),
+            Self::Decode(what) => write!(f, "cannot be read: {what}"),
+            Self::Panic(what) => write!(f, "the handler panicked: {what}"),
+            Self::Denied(why) => write!(f, "denied: {why}"),
+            Self::Application(what) | Self::Setup(what) => f.write_str(what),
+        }
+    }
+}

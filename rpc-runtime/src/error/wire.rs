@@ -1,0 +1,130 @@
+//! An error as it leaves its host: kind, text, hops and the messages of its sources. Back traces, the sources
+//! themselves and whatever else a host knows stay there.
+
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::{ELSEWHERE, Error, Exceeded, Hop, Inner, Kind};
+
+/// Shape: a struct of five fields; `kind` is the number below, `value` belongs to a limit (its value) or a
+/// deadline (its microseconds).
+#[derive(Serialize, Deserialize)]
+struct Wire<'a> {
+    kind: u8,
+    text: Cow<'a, str>,
+    value: Option<u64>,
+    hops: Cow<'a, [Hop]>,
+    sources: Vec<String>,
+    reference: Option<Cow<'a, str>>,
+}
+
+/// How many messages of sources travel; the rest of a longer chain stays at home.
+const SOURCES_MAX: usize = 16;
+
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (kind, text, value) = parts(&self.0.kind);
+        let sources = std::iter::successors(self.source(), |source| (*source).source());
+        Wire {
+            kind,
+            text: Cow::Borrowed(text),
+            value,
+            hops: Cow::Borrowed(&self.0.hops),
+            sources: sources.take(SOURCES_MAX).map(ToString::to_string).collect(),
+            reference: self.0.reference.as_deref().map(Cow::Borrowed),
+        }
+        .serialize(serializer)
+    }
+}
+
+/// What was decoded came in from elsewhere: it is remote, and speaks of no call that this process made.
+impl<'de> Deserialize<'de> for Error {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wire = Wire::deserialize(deserializer)?;
+        let kind = kind(wire.kind, wire.text.into_owned().into(), wire.value)
+            .ok_or_else(|| de::Error::custom(format_args!("{} is not a kind of error", wire.kind)))?;
+        Ok(Self(Arc::new(Inner {
+            kind,
+            hops: wire.hops.into_owned().into(),
+            source: Source::chain(wire.sources).map(|source| Arc::new(source) as _),
+            reference: wire.reference.map(|reference| reference.into()),
+            remote: true,
+            origin: ELSEWHERE,
+            idempotent: false,
+        })))
+    }
+}
+
+fn parts(kind: &Kind) -> (u8, &str, Option<u64>) {
+    match kind {
+        Kind::Unavailable(text) => (0, text, None),
+        Kind::Disconnected(text) => (1, text, None),
+        Kind::Deadline(after) => {
+            (2, "", after.map(|after| u64::try_from(after.as_micros()).unwrap_or(u64::MAX)))
+        }
+        Kind::Cancelled(text) => (3, text, None),
+        Kind::Overloaded(text) => (4, text, None),
+        Kind::Limit(Exceeded { limit, value }) => (5, limit, Some(*value)),
+        Kind::NotFound(text) => (6, text, None),
+        Kind::NoFetch => (7, "", None),
+        Kind::Contract(text) => (8, text, None),
+        Kind::Decode(text) => (9, text, None),
+        Kind::Panic(text) => (10, text, None),
+        Kind::Denied(text) => (11, text, None),
+        Kind::Application(text) => (12, text, None),
+        Kind::Setup(text) => (13, text, None),
+    }
+}
+
+fn kind(number: u8, text: Cow<'static, str>, value: Option<u64>) -> Option<Kind> {
+    Some(match number {
+        0 => Kind::Unavailable(text),
+        1 => Kind::Disconnected(text),
+        2 => Kind::Deadline(value.map(Duration::from_micros)),
+        3 => Kind::Cancelled(text),
+        4 => Kind::Overloaded(text),
+        5 => Kind::Limit(Exceeded { limit: text, value: value.unwrap_or_default() }),
+        6 => Kind::NotFound(text),
+        7 => Kind::NoFetch,
+        8 => Kind::Contract(text),
+        9 => Kind::Decode(text),
+        10 => Kind::Panic(text),
+        11 => Kind::Denied(text),
+        12 => Kind::Application(text),
+        13 => Kind::Setup(text),
+        _ => return None,
+    })
+}
+
+/// The message of an error that stayed at home, and those below it.
+#[derive(Debug)]
+pub(super) struct Source {
+    message: String,
+    below: Option<Box<Source>>,
+}
+
+impl Source {
+    /// The messages below `error`, its own left out.
+    pub(super) fn below(error: &(dyn StdError + 'static)) -> Option<Self> {
+        let below = std::iter::successors(error.source(), |source| (*source).source());
+        Self::chain(below.take(SOURCES_MAX).map(ToString::to_string).collect())
+    }
+
+    fn chain(messages: Vec<String>) -> Option<Self> {
+        let below = messages.into_iter().rev();
+        below.fold(None, |below, message| Some(Self { message, below: below.map(Box::new) }))
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Source {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.below.as_deref().map(|below| below as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,132 @@
+//! Requests and responses, with no network in between.
+
+mod body;
+mod fetcher;
+
+use std::{
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+pub use self::{body::Body, fetcher::Fetcher};
+use crate::{
+    call::Call,
+    error::Error,
+    raw::{Start, Started},
+    service::{Method, MethodId, MethodInfo, Service, Target},
+};
+
+/// A request on its way to a Worker.
+pub type Request = http::Request<Body>;
+
+/// What a Worker answers to a request.
+pub type Response = http::Response<Body>;
+
+/// A Worker, or anything else, that answers requests.
+///
+/// ```
+/// use rpc_runtime::{Body, Client, Error, Fetch, Fetcher, Request, Response};
+///
+/// struct Hello;
+///
+/// impl Fetch for Hello {
+///     async fn fetch(&self, request: Request) -> Result<Response, Error> {
+///         Ok(Response::new(Body::from(format!("hello from {}", request.uri().path()))))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+/// let hello = Fetcher::new(Hello);
+/// let response = hello.fetch(http::Request::get("http://hello/there").body(Body::empty())?).await?;
+/// assert_eq!(response.into_body().text().await?, "hello from /there");
+/// # Ok(()) }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not answer requests",
+    label = "`{Self}` does not implement `Fetch`",
+    note = "write `impl Fetch for {Self}` with `async fn fetch(&self, request: Request) -> Result<Response, Error>`"
+)]
+pub trait Fetch: Send + Sync {
+    /// Answers one request.
+    ///
+    /// # Errors
+    ///
+    /// The caller gets the error as it is; a client outside of the system gets a plain 500, or 503 when the
+    /// error is overload, and the log has the rest.
+    fn fetch(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send;
+}
+
+/// A request being answered: what [`Client::fetch`](crate::Client::fetch) returns.
+#[must_use = "a request is not sent until it is awaited"]
+pub struct Fetching<'c, C: Service>(pub(crate) FetchCall<'c, C>);
+
+type FetchCall<'c, C> = Call<'c, FetchOf<C>, (Request,), StartFetch<'c, C>>;
+
+type StartFetch<'c, C> = for<'k> fn(
+    Start<'k, 'c, <C as Service>::Dyn, (Request,), Result<Response, Error>, <C as Service>::Flavour>,
+) -> Started<'k, Result<Response, Error>>;
+
+/// Hands the request to the twin.
+pub(crate) fn start<'k, C: Service>(
+    call: Start<'k, '_, C::Dyn, (Request,), Result<Response, Error>, C::Flavour>,
+) -> Started<'k, Result<Response, Error>> {
+    let (request,) = call.args;
+    call.twin.fetch(request, call.slot)
+}
+
+impl<C: Service> Future for Fetching<'_, C> {
+    type Output = Result<Response, Error>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl<C: Service> fmt::Debug for Fetching<'_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetching").finish_non_exhaustive()
+    }
+}
+
+/// `fetch` as a method of whatever service a client has.
+#[derive(Debug)]
+pub struct FetchOf<C>(PhantomData<fn() -> C>);
+
+impl<C> Default for FetchOf<C> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<C> Clone for FetchOf<C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C> Copy for FetchOf<C> {}
+
+impl<C: Service> Method for FetchOf<C> {
+    type Service = C;
+    type Args<'a> = (Request,);
+    type Output = Result<Response, Error>;
+    const INFO: &'static MethodInfo = &FETCH;
+
+    fn cause(output: &Self::Output) -> Option<&Error> {
+        output.as_ref().err()
+    }
+}
+
+static FETCH: MethodInfo = MethodInfo {
+    service: "",
+    name: "fetch",
+    id: MethodId::of("", "fetch"),
+    idempotent: false,
+    deadline: None,
+    spawn: false,
+    args: &[],
+};

@@ -1,0 +1,58 @@
+//! A client for requests alone.
+
+use std::fmt;
+
+use super::Fetch;
+use crate::{
+    client::{Binding, Inner},
+    local::{Hold, Local},
+    raw::Threaded,
+    service::{Serves, Service, ServiceInfo, Target},
+};
+
+/// A client that is used for `fetch` alone, of anything that answers requests.
+///
+/// See [`Fetch`] for an example.
+#[derive(Clone)]
+pub struct Fetcher(Inner<Self>);
+
+impl Fetcher {
+    /// A client that owns `handler`.
+    #[must_use]
+    pub fn new<F: Fetch + 'static>(handler: F) -> Self {
+        let local: Box<dyn DynFetcher> =
+            Box::new(Local::new(Hold::Owned(handler), Some(crate::worker::fetch::<F>)));
+        Self(Inner::new(local, Binding::of_type::<F>()))
+    }
+}
+
+impl fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The twin of a service without methods.
+pub trait DynFetcher: Target<Threaded> + Send + Sync {}
+
+impl<W: Send + Sync> DynFetcher for Local<W, Threaded> {}
+
+impl Service for Fetcher {
+    type Dyn = dyn DynFetcher;
+    type Flavour = Threaded;
+    const INFO: &'static ServiceInfo = &ServiceInfo::new("", &[]);
+
+    fn from_inner(inner: Inner<Self>) -> Self {
+        Self(inner)
+    }
+
+    fn inner(&self) -> &Inner<Self> {
+        &self.0
+    }
+}
+
+impl<W: Send + Sync + 'static> Serves<W> for Fetcher {
+    fn twin(local: Local<W, Threaded>) -> Box<Self::Dyn> {
+        Box::new(local)
+    }
+}

@@ -1,0 +1,425 @@
+//! One invocation: what a call keeps while it runs, and how it finds its pipeline.
+//!
+//! A call future is `Send`: it may be polled once here and finished elsewhere, after the invocation that
+//! started it has ended. Therefore a [`State`] keeps plain data only, and no pointer to its parent. Whoever
+//! polls it links a [`Frame`] on the machine stack. The frame of a call whose caller is the innermost invocation
+//! of the thread counts with that caller's pipeline; any other call goes on *detached*, as a pipeline of its own
+//! that keeps its depth, its deadline and its metadata.
+
+mod budget;
+mod extras;
+mod timer;
+
+use std::{
+    cell::{Cell, OnceCell},
+    hint::cold_path,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+pub(crate) use self::{
+    budget::{Budget, Depth, Left, SharedBudget},
+    extras::Extras,
+};
+use crate::{
+    client::Binding,
+    clock::Deadline,
+    context::Ctx,
+    error::{Error, Hop, Kind},
+    metadata::{self, Entry},
+    observe,
+    raw::{self, Pooled},
+    service::MethodInfo,
+};
+
+/// What one call keeps about itself, between polls too.
+///
+/// Every call writes it in full, so every word is paid for by the cheapest of them. What few calls need lies in
+/// `extras`.
+pub(crate) struct State<'c> {
+    pub(crate) method: &'static MethodInfo,
+    pub(crate) binding: &'c Binding,
+    /// Unique in this process, and not 0.
+    pub(crate) id: u64,
+    /// The invocation that made this call; 0 if none did, or if the call has gone on without it.
+    caller: Cell<u64>,
+    pub(crate) deadline: Deadline,
+    pub(crate) depth: Depth,
+    /// What is left of the limits, if this call is the first of its pipeline.
+    budget: Budget,
+    extras: OnceCell<Pooled<Extras>>,
+}
+
+/// An invocation that this thread is inside of.
+pub(crate) struct Frame<'a> {
+    pub(crate) state: &'a State<'a>,
+    /// The first call of the pipeline, which holds the counters.
+    root: &'a State<'a>,
+    pub(crate) parent: Option<&'a Frame<'a>>,
+}
+
+impl<'c> State<'c> {
+    /// Counts a call that `caller` makes, and says whether it may be made.
+    ///
+    /// # Errors
+    ///
+    /// A limit of the pipeline is reached.
+    #[inline]
+    pub(crate) fn admit(
+        caller: Option<&Frame<'_>>,
+        method: &'static MethodInfo,
+        binding: &Binding,
+    ) -> Result<(), Error> {
+        if let Some(caller) = caller {
+            let depth = caller.state.depth.deeper();
+            if depth.is_exceeded() || !caller.root.budget.spend(binding.cost) {
+                return caller.spend_otherwise(depth, method, binding);
+            }
+        }
+        Ok(())
+    }
+
+    /// The state of an admitted call. Reads no clock, does no atomic operation and allocates nothing.
+    #[inline]
+    pub(crate) fn new(caller: Option<&Frame<'_>>, method: &'static MethodInfo, binding: &'c Binding) -> Self {
+        let (depth, budget, deadline, caller_id) = match caller {
+            None => (Depth::first(binding.limits.depth), Budget::first(&binding.limits), Deadline::NONE, 0),
+            Some(caller) => {
+                let state = caller.state;
+                (state.depth.deeper(), Budget::elsewhere(), state.deadline, state.id)
+            }
+        };
+        Self {
+            method,
+            binding,
+            id: next_id(),
+            caller: Cell::new(caller_id),
+            deadline,
+            depth,
+            budget,
+            extras: OnceCell::new(),
+        }
+    }
+
+    /// Whether [`State::prepare`] has anything to do for a call.
+    #[inline]
+    pub(crate) fn is_special(
+        caller: Option<&Frame<'_>>,
+        method: &'static MethodInfo,
+        binding: &Binding,
+    ) -> bool {
+        binding.special
+            || method.deadline.is_some()
+            || observe::is_on()
+            || caller.is_some_and(|caller| caller.state.extras.get().is_some())
+    }
+
+    /// What only some calls need.
+    ///
+    /// # Errors
+    ///
+    /// The call is refused: its deadline has passed, or its client says so.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn prepare(&mut self, caller: Option<&Frame<'_>>, added: Vec<Entry>) -> Result<(), Error> {
+        let (method, binding) = (self.method, self.binding);
+        if let Some(why) = &binding.refusal {
+            return Err(Error::of_call(why.clone(), caller, method, binding));
+        }
+        if !added.is_empty() {
+            self.extras_mut().added = added;
+        }
+        if let Some(inherited) = caller.and_then(|caller| caller.state.metadata_for_callees()) {
+            self.extras_mut().inherited = Some(inherited);
+        }
+        if let Some(options) = &binding.options {
+            if let Some(limits) = &options.given.limits {
+                self.tighten(limits, caller.is_some());
+            }
+            if options.travelling.is_some() {
+                // Whoever is called from here sees by the extras that there is something to inherit.
+                self.extras_mut();
+            }
+        }
+        let given = binding.options.as_ref().and_then(|options| options.given.deadline).or(method.deadline);
+        if let Some(given) = given {
+            let own = Deadline::after(given);
+            if own.min(self.deadline).has_passed() {
+                return Err(Error::of_call(Kind::Deadline(Some(given)), caller, method, binding));
+            }
+            if own < self.deadline {
+                self.deadline = own;
+                self.extras_mut().timer.arm(Some(given));
+            }
+        }
+        if observe::is_on() {
+            let span = observe::span(method, binding);
+            if !span.is_disabled() {
+                self.extras_mut().span = span.into();
+            }
+        }
+        Ok(())
+    }
+
+    fn tighten(&mut self, limits: &crate::limits::Limits, inside: bool) {
+        if !inside {
+            self.depth = Depth::first(limits.depth);
+            self.budget = Budget::first(limits);
+            return;
+        }
+        self.depth = self.depth.at_most(limits.depth);
+        self.extras_mut().own_budget = Some(Budget::first(limits));
+    }
+
+    /// The state of a task that works for the invocation of `ctx`, for the length of one poll.
+    pub(crate) fn of_task(ctx: &'c Ctx, deadline: Deadline) -> Self {
+        let state = Self {
+            method: ctx.method(),
+            binding: ctx.binding(),
+            id: ctx.id(),
+            caller: Cell::new(0),
+            deadline,
+            depth: ctx.depth_left(),
+            budget: Budget::elsewhere(),
+            extras: OnceCell::new(),
+        };
+        let _ = state.extras.set(Pooled::new(Extras::of_task(ctx)));
+        state
+    }
+
+    pub(crate) fn extras(&self) -> Option<&Extras> {
+        self.extras.get().map(|extras| &**extras)
+    }
+
+    pub(crate) fn make_extras(&self) -> &Extras {
+        self.extras.get_or_init(|| Pooled::new(Extras::default()))
+    }
+
+    pub(crate) fn extras_mut(&mut self) -> &mut Extras {
+        self.make_extras();
+        self.extras.get_mut().expect("just made")
+    }
+
+    pub(crate) fn extras_if_any(&mut self) -> Option<&mut Extras> {
+        self.extras.get_mut().map(|extras| &mut **extras)
+    }
+
+    /// The value of `key`: from this call alone, from its client, or from further up.
+    pub(crate) fn metadata(&self, key: &str) -> Option<&str> {
+        let extras = self.extras();
+        extras
+            .and_then(|extras| metadata::get(&extras.added, key))
+            .or_else(|| metadata::get(self.binding.metadata(), key))
+            .or_else(|| self.binding.travelling().and_then(|own| own.get(key)))
+            .or_else(|| extras.and_then(|extras| extras.inherited.as_ref()).and_then(|outer| outer.get(key)))
+    }
+
+    pub(crate) fn metadata_for_callees(&self) -> Option<std::sync::Arc<metadata::Travelling>> {
+        let inherited = self.extras().and_then(|extras| extras.inherited.as_ref());
+        metadata::Travelling::join(self.binding.travelling(), inherited)
+    }
+
+    /// The way to this invocation that its frames do not show.
+    pub(crate) fn remembered_hops(&self) -> &[Hop] {
+        self.extras().map_or(&[], |extras| &extras.hops)
+    }
+
+    /// Enters the span of the call, if somebody looks; [`State::leave_span`] is its other half. Both are called in
+    /// the order of the polls, because panics are caught in between.
+    #[inline]
+    pub(crate) fn enter_span(&self) {
+        if let Some(extras) = self.extras() {
+            cold_path();
+            extras.enter_span();
+        }
+    }
+
+    /// Whether there is more to the end of the invocation than going away.
+    #[inline]
+    pub(crate) fn has_extras(&self) -> bool {
+        self.extras.get().is_some()
+    }
+
+    /// The invocation ends. A plain state has nothing to drop, and no drop flag to look at.
+    #[inline]
+    pub(crate) fn end(self) {
+        if self.has_extras() {
+            cold_path();
+            drop_extras(self);
+        } else {
+            std::mem::forget(self);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn leave_span(&self) {
+        if let Some(extras) = self.extras() {
+            cold_path();
+            extras.leave_span();
+        }
+    }
+
+    /// This call is polled outside of the invocation that made it: it goes on as a pipeline of its own.
+    #[cold]
+    fn detach(&self) {
+        self.caller.set(0);
+        self.budget.refill(&self.binding.limits);
+        if self.deadline != Deadline::NONE {
+            self.make_extras().timer.arm_if_unarmed();
+        }
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// The frame of a call that begins inside `caller`.
+    #[inline]
+    pub(crate) fn first(state: &'a State<'a>, caller: Option<&'a Self>) -> Self {
+        let root = match caller {
+            Some(caller) => caller.root,
+            None => state,
+        };
+        Self { state, root, parent: caller }
+    }
+
+    /// The same, of a call that may have limits of its own.
+    pub(crate) fn first_special(state: &'a State<'a>, caller: Option<&'a Self>) -> Self {
+        let root = if state.has_own_budget() { state } else { caller.map_or(state, |caller| caller.root) };
+        Self { state, root, parent: caller }
+    }
+
+    /// The frame of a call that goes on, with `innermost` being the innermost invocation of this thread.
+    #[inline]
+    pub(crate) fn again(state: &'a State<'a>, innermost: Option<&'a Self>) -> Self {
+        let caller = state.caller.get();
+        if let Some(frame) = innermost
+            && frame.state.id == caller
+        {
+            return Self::first_special(state, innermost);
+        }
+        if caller != 0 {
+            state.detach();
+        }
+        Self { state, root: state, parent: None }
+    }
+
+    /// Counts a call whose cost the plain counters do not cover: they may have been moved, or made lower.
+    #[cold]
+    #[inline(never)]
+    fn spend_otherwise(
+        &self,
+        depth: Depth,
+        method: &'static MethodInfo,
+        binding: &Binding,
+    ) -> Result<(), Error> {
+        let refused = |exceeded| Err(Error::of_call(Kind::Limit(exceeded), Some(self), method, binding));
+        if depth.is_exceeded() {
+            return refused(depth.exceeded());
+        }
+        let mut frame = self;
+        loop {
+            if let Err(exceeded) = frame.root.spend(binding.cost) {
+                return refused(exceeded);
+            }
+            // A call with limits of its own counts with those of its caller too.
+            let root = frame.root.id;
+            let outer =
+                std::iter::successors(frame.parent, |frame| frame.parent).find(|frame| frame.root.id != root);
+            match outer {
+                Some(outer) => frame = outer,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// What is left of the pipeline's limits.
+    pub(crate) fn left(&self) -> Left {
+        self.root.left().with_depth(self.state.depth)
+    }
+
+    /// The counters of this pipeline, in a place that outlives its first call.
+    pub(crate) fn promote(&self) -> std::sync::Arc<SharedBudget> {
+        self.root.promote()
+    }
+}
+
+impl State<'_> {
+    #[inline]
+    fn has_own_budget(&self) -> bool {
+        self.extras().is_some_and(|extras| extras.own_budget.is_some())
+    }
+
+    fn spend(&self, cost: u64) -> Result<(), budget::ExceededBy> {
+        let extras = self.extras();
+        let limits = self.limits();
+        if let Some(shared) = extras.and_then(|extras| extras.shared_budget.get()) {
+            return shared.spend(cost, &limits);
+        }
+        let budget = extras.and_then(|extras| extras.own_budget.as_ref()).unwrap_or(&self.budget);
+        if budget.spend(cost) { Ok(()) } else { Err(budget.exceeded(cost, &limits)) }
+    }
+
+    fn left(&self) -> Left {
+        let extras = self.extras();
+        if let Some(shared) = extras.and_then(|extras| extras.shared_budget.get()) {
+            return shared.left();
+        }
+        extras.and_then(|extras| extras.own_budget.as_ref()).unwrap_or(&self.budget).left()
+    }
+
+    /// The limits that this call counts against when it is the first of a pipeline.
+    fn limits(&self) -> crate::limits::Limits {
+        let options = self.binding.options.as_ref();
+        options.and_then(|options| options.given.limits).unwrap_or(self.binding.limits)
+    }
+
+    fn promote(&self) -> std::sync::Arc<SharedBudget> {
+        let extras = self.make_extras();
+        let shared = extras.shared_budget.get_or_init(|| {
+            let budget = extras.own_budget.as_ref().unwrap_or(&self.budget);
+            std::sync::Arc::new(budget.moved())
+        });
+        std::sync::Arc::clone(shared)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn drop_extras(state: State<'_>) {
+    drop(state);
+}
+
+/// Lends the innermost invocation of this thread.
+#[inline]
+pub(crate) fn with_current<R>(look: impl for<'a> FnOnce(Option<&'a Frame<'a>>) -> R) -> R {
+    raw::current(look)
+}
+
+/// The innermost invocation of this thread; 0 outside of any.
+pub(crate) fn current_id() -> u64 {
+    with_current(|frame| frame.map_or(0, |frame| frame.state.id))
+}
+
+thread_local! {
+    static NEXT: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many ids a thread takes at a time.
+const IDS: u64 = 1 << 32;
+
+/// A number that no other invocation of this process has, and not 0: an addition on this thread, and an atomic
+/// operation every four billion calls.
+#[inline]
+pub(crate) fn next_id() -> u64 {
+    let mut id = NEXT.get();
+    if id % IDS == 0 {
+        cold_path();
+        id = new_range();
+    }
+    NEXT.set(id + 1);
+    id
+}
+
+#[cold]
+fn new_range() -> u64 {
+    static RANGES: AtomicU64 = AtomicU64::new(0);
+    RANGES.fetch_add(1, Ordering::Relaxed) * IDS + 1
+}

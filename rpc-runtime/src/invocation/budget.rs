@@ -1,0 +1,152 @@
+//! What is left of a pipeline's limits.
+
+use std::{
+    borrow::Cow,
+    cell::Cell,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use crate::{error::Exceeded, limits::Limits};
+
+/// Two counts of what is left, in one word, so that a call pays for both with one subtraction.
+///
+/// Invocations in the low half, subrequests in the high one, each of 31 bits below a guard bit: a count that
+/// goes below zero borrows into its guard.
+pub(crate) struct Budget(Cell<u64>);
+
+/// The same counts, for a pipeline that more than one thread may work for.
+#[derive(Debug)]
+pub(crate) struct SharedBudget(AtomicU64);
+
+/// How deep a call is, in the low half, and how much deeper its callees may be, in the high one: an addition and
+/// a test per call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Depth(u64);
+
+/// What is left, for people to read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Left {
+    pub(crate) depth: u32,
+    pub(crate) invocations: u32,
+    pub(crate) subrequests: u32,
+}
+
+pub(super) type ExceededBy = Exceeded;
+
+const GUARDS: u64 = 1 << 63 | 1 << 31;
+
+/// What a call through a binding of a configuration costs beside its invocation.
+pub(crate) const SUBREQUEST: u64 = 1 << 32;
+
+impl Budget {
+    /// Of the first call of a pipeline, which is an invocation itself.
+    #[inline]
+    pub(super) fn first(limits: &Limits) -> Self {
+        Self(Cell::new(whole(limits) - 1))
+    }
+
+    /// Of a call that counts with its caller's pipeline.
+    #[inline]
+    pub(super) fn elsewhere() -> Self {
+        Self(Cell::new(0))
+    }
+
+    pub(super) fn refill(&self, limits: &Limits) {
+        self.0.set(whole(limits) - 1);
+    }
+
+    #[inline]
+    pub(super) fn spend(&self, cost: u64) -> bool {
+        let left = self.0.get().wrapping_sub(cost);
+        if left & GUARDS != 0 {
+            return false;
+        }
+        self.0.set(left);
+        true
+    }
+
+    pub(super) fn exceeded(&self, cost: u64, limits: &Limits) -> Exceeded {
+        exceeded(self.0.get(), cost, limits)
+    }
+
+    pub(super) fn left(&self) -> Left {
+        left(self.0.get())
+    }
+
+    /// The counts move to where other threads reach them; nothing is left here.
+    pub(super) fn moved(&self) -> SharedBudget {
+        SharedBudget(AtomicU64::new(self.0.replace(0)))
+    }
+}
+
+impl SharedBudget {
+    pub(super) fn spend(&self, cost: u64, limits: &Limits) -> Result<(), Exceeded> {
+        let spend = |left: u64| Some(left.wrapping_sub(cost)).filter(|left| left & GUARDS == 0);
+        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend) {
+            Ok(_) => Ok(()),
+            Err(left) => Err(exceeded(left, cost, limits)),
+        }
+    }
+
+    pub(crate) fn left(&self) -> Left {
+        left(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl Depth {
+    #[inline]
+    pub(super) fn first(limit: u32) -> Self {
+        Self(u64::from(limit - 1) << 32 | 1)
+    }
+
+    #[inline]
+    pub(super) fn deeper(self) -> Self {
+        Self(self.0.wrapping_sub(1 << 32).wrapping_add(1))
+    }
+
+    #[inline]
+    pub(super) fn is_exceeded(self) -> bool {
+        self.0 >> 63 != 0
+    }
+
+    /// The same depth, with a limit for what lies below.
+    pub(super) fn at_most(self, limit: u32) -> Self {
+        let left = self.left().min(limit.saturating_sub(self.now()));
+        Self(u64::from(left) << 32 | u64::from(self.now()))
+    }
+
+    /// How deep, the first Worker counted.
+    pub(crate) fn now(self) -> u32 {
+        self.0 as u32
+    }
+
+    pub(crate) fn left(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// Of a depth that is one too deep.
+    pub(super) fn exceeded(self) -> Exceeded {
+        Exceeded { limit: Cow::Borrowed("Workers deep"), value: u64::from(self.now() - 1) }
+    }
+}
+
+impl Left {
+    pub(super) fn with_depth(self, depth: Depth) -> Self {
+        Self { depth: depth.left(), ..self }
+    }
+}
+
+fn whole(limits: &Limits) -> u64 {
+    u64::from(limits.invocations) | u64::from(limits.subrequests) << 32
+}
+
+fn left(counts: u64) -> Left {
+    Left { depth: 0, invocations: counts as u32, subrequests: (counts >> 32) as u32 }
+}
+
+fn exceeded(left: u64, cost: u64, limits: &Limits) -> Exceeded {
+    if (left as u32) < cost as u32 {
+        return Exceeded { limit: Cow::Borrowed("invocations"), value: u64::from(limits.invocations) };
+    }
+    Exceeded { limit: Cow::Borrowed("subrequests"), value: u64::from(limits.subrequests) }
+}

@@ -1,0 +1,68 @@
+//! The timer of a call that made its deadline shorter.
+
+use std::{
+    cell::Cell,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, time::Sleep};
+
+use crate::{clock::Deadline, error::Kind, raw::Pooled};
+
+/// Armed when the deadline is set, made when the callee turns out to suspend: a callee that is ready at once
+/// costs no timer.
+#[derive(Default)]
+pub(crate) struct Timer {
+    armed: Cell<bool>,
+    /// How long the call was given, for the error.
+    given: Option<Duration>,
+    sleep: Option<Pooled<Sleep>>,
+}
+
+impl Timer {
+    pub(super) fn arm(&mut self, given: Option<Duration>) {
+        self.armed.set(true);
+        self.given = given;
+    }
+
+    pub(super) fn arm_if_unarmed(&self) {
+        self.armed.set(true);
+    }
+
+    /// Ready with the reason to end the call.
+    #[inline]
+    pub(crate) fn poll(&mut self, at: Deadline, cx: &mut Context<'_>) -> Poll<Kind> {
+        if !self.armed.get() {
+            return Poll::Pending;
+        }
+        self.poll_armed(at, cx)
+    }
+
+    fn poll_armed(&mut self, at: Deadline, cx: &mut Context<'_>) -> Poll<Kind> {
+        let Some(at) = at.instant() else { return Poll::Pending };
+        let sleep = match &mut self.sleep {
+            Some(sleep) => sleep,
+            none => {
+                let Some(sleep) = sleep_until(at) else { return Poll::Ready(Kind::Setup(NO_TIMER.into())) };
+                none.insert(Pooled::new(sleep))
+            }
+        };
+        match sleep.as_pin().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Kind::Deadline(self.given)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+const NO_TIMER: &str = "a call with a deadline suspended where there is no tokio timer: run it on a tokio runtime \
+                        built with `enable_time` or `enable_all`, or leave the deadline out";
+
+/// A timer of the current tokio runtime. Tokio panics where there is none or where its timer is off, and offers
+/// no way to ask for the second.
+fn sleep_until(at: std::time::Instant) -> Option<Sleep> {
+    Handle::try_current().ok()?;
+    catch_unwind(AssertUnwindSafe(|| tokio::time::sleep_until(at.into()))).ok()
+}

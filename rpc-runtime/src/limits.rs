@@ -1,0 +1,76 @@
+//! How far a pipeline may go.
+
+/// The limits of a pipeline: the tree of calls that one top-level call or request started.
+///
+/// The same in development and in production. The error of a call beyond a limit is
+/// [`is_limit`](crate::Error::is_limit), names the limit, its value and the chain of Workers that led there.
+///
+/// ```
+/// use rpc_runtime::{CallOptions, Limits};
+///
+/// let patient = CallOptions::new().limits(Limits::new().invocations(1_000_000));
+/// # let _ = patient;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub(crate) depth: u32,
+    pub(crate) invocations: u32,
+    pub(crate) subrequests: u32,
+}
+
+/// Deeper chains need more stack than threads have: about 3 KiB a level in a debug build, before the handlers'
+/// own frames, of which a host thread has 8 MiB.
+const DEPTH_MAX: u32 = 128;
+
+/// One bit less than a word's half: see the counters of an invocation.
+const COUNT_MAX: u32 = i32::MAX as u32;
+
+impl Limits {
+    /// Depth 32, 1000 invocations, 1000 subrequests.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { depth: 32, invocations: 1000, subrequests: 1000 }
+    }
+
+    /// How many Workers deep a chain of calls may be, the first one counted. Default 32; 1 to 128, other values
+    /// count as the nearest of these.
+    #[must_use]
+    pub const fn depth(self, depth: u32) -> Self {
+        let depth = if depth == 0 {
+            1
+        } else if depth > DEPTH_MAX {
+            DEPTH_MAX
+        } else {
+            depth
+        };
+        Self { depth, ..self }
+    }
+
+    /// How many calls and requests may be delivered in all, the first one counted. Default 1000; at most
+    /// 2³¹ − 1.
+    #[must_use]
+    pub const fn invocations(self, invocations: u32) -> Self {
+        let invocations = if invocations == 0 {
+            1
+        } else if invocations > COUNT_MAX {
+            COUNT_MAX
+        } else {
+            invocations
+        };
+        Self { invocations, ..self }
+    }
+
+    /// How many calls may be made through bindings of a configuration. Default 1000; at most 2³¹ − 1. Clients
+    /// that the program made itself do not count.
+    #[must_use]
+    pub const fn subrequests(self, subrequests: u32) -> Self {
+        let subrequests = if subrequests > COUNT_MAX { COUNT_MAX } else { subrequests };
+        Self { subrequests, ..self }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new()
+    }
+}

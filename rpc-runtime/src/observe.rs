@@ -1,0 +1,50 @@
+//! What can be seen of a call, by whoever looks.
+
+use tracing::{Level, Span, field};
+
+use crate::{client::Binding, raw::Payload, service::MethodInfo};
+
+/// Whether anybody looks: one load of a static.
+#[inline]
+pub(crate) fn is_on() -> bool {
+    tracing::level_filters::LevelFilter::current() >= Level::INFO
+}
+
+/// The span of a call, under the names of the OpenTelemetry conventions for RPC.
+#[cold]
+pub(crate) fn span(method: &'static MethodInfo, binding: &Binding) -> Span {
+    let span = tracing::info_span!(
+        target: "rpc_runtime",
+        "call",
+        otel.name = field::Empty,
+        otel.kind = "client",
+        rpc.system.name = "rpc_runtime",
+        rpc.method = field::Empty,
+        rpc.worker = &*binding.worker,
+        rpc.local = true,
+        error.r#type = field::Empty,
+    );
+    if !span.is_disabled() {
+        let name = if method.service.is_empty() {
+            method.name.to_owned()
+        } else {
+            format!("{}/{}", method.service, method.name)
+        };
+        span.record("otel.name", &*name);
+        span.record("rpc.method", &*name);
+    }
+    span
+}
+
+/// A cancelled handler panicked while it was dropped: nobody waits for it, so the log has it alone.
+#[cold]
+pub(crate) fn panic_in_drop(method: &'static MethodInfo, binding: &Binding, payload: &Payload) {
+    tracing::error!(
+        target: "rpc_runtime",
+        worker = &*binding.worker,
+        service = method.service,
+        method = method.name,
+        "a cancelled handler panicked while it was dropped: {}",
+        crate::panics::describe(payload),
+    );
+}

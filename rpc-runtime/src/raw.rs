@@ -1,0 +1,674 @@
+//! The only `unsafe` code of the crate: where the futures of suspended handlers live, and the stack of
+//! invocations that this thread is inside of.
+//!
+//! Three things, each behind a safe interface:
+//!
+//! - **The pool**: memory blocks in steps of 64 bytes up to 8 KiB, kept per thread, so that a call in the
+//!   steady state allocates nothing.
+//! - **Placed futures** ([`Placed`], [`Suspended`]): a future of any type, made and polled for the first time
+//!   in a block, and given away as a trait object when it suspends.
+//! - **The stack** ([`enter`], [`current`]): a thread-local pointer to the frame of the innermost invocation
+//!   being polled. Frames live on the machine stack, so the chain of parents is valid exactly as long as it
+//!   can be seen.
+//!
+//! # Why this is sound
+//!
+//! - Nothing here forms a reference to the bytes of a block. A reference is formed to the future inside it
+//!   for the length of one poll or one drop, always from the raw pointer that the allocation gave.
+//! - A future is dropped exactly once, where it lies: when it is ready, when its poll panicked, or with the
+//!   [`Suspended`] that owns it. The owner forgets the future *before* it drops it, so a panic in that drop
+//!   cannot lead to a second one, and the memory is given back all the same.
+//! - A future placed through the [`Threaded`] flavour is `Send`; that bound is the whole reason why the
+//!   owner of its block may be `Send`.
+//! - Lifetimes are erased in a block, and what owns the block carries what they came from (the lifetime of
+//!   the twin, the type of the arguments), so the borrow checker keeps the owner inside all of them.
+//! - A frame is reached by safe code only through [`current`], which lends it for the length of a closure
+//!   that runs while the frame is linked, and [`enter`] unlinks it on every way out, unwinding included.
+//! - A leaked owner leaks its block and what is in it, nothing else.
+#![expect(unsafe_code, reason = "the one module that may: storage of suspended handlers and the frame stack")]
+
+use std::{
+    alloc::{Layout, alloc, dealloc, handle_alloc_error},
+    any::Any,
+    cell::Cell,
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    mem::{self, ManuallyDrop, MaybeUninit},
+    ops::{Deref, DerefMut},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    ptr::{self, NonNull},
+    task::{Context, Poll, Waker},
+};
+
+use crate::{
+    error::Error,
+    invocation::{Frame, State},
+};
+
+/// What a panic carried.
+pub(crate) type Payload = Box<dyn Any + Send>;
+
+/// Whether a service's futures may change threads. Sealed: [`Threaded`] and [`SameThread`] are all there is.
+pub trait Flavour: sealed::Sealed + 'static {
+    /// A suspended handler that answers with `T`.
+    type Handler<T>: ?Sized + Future<Output = T>;
+}
+
+/// The flavour of `#[service]`: every handler's future is `Send`.
+#[derive(Debug)]
+pub struct Threaded;
+
+/// The flavour of `#[service(local)]`: nothing leaves its thread.
+#[derive(Debug)]
+pub struct SameThread;
+
+impl Flavour for Threaded {
+    type Handler<T> = dyn Future<Output = T> + Send;
+}
+
+impl Flavour for SameThread {
+    type Handler<T> = dyn Future<Output = T>;
+}
+
+mod sealed {
+    #[expect(unnameable_types, reason = "sealing is the point")]
+    pub trait Sealed {}
+    impl Sealed for super::Threaded {}
+    impl Sealed for super::SameThread {}
+}
+
+/// What a twin's method is called with: the implementation's twin, the arguments, and the slot to answer in.
+///
+/// Its fields imply that everything in it outlives `'k`. The closure in an expansion takes a `Start<'k, ..>`
+/// for *every* `'k`, so what it puts into the slot can borrow from the twin and from the arguments alone.
+pub struct Start<'k, 's, D: ?Sized, A, T, L: Flavour> {
+    /// The implementation, behind its object-safe twin.
+    pub twin: &'k D,
+    /// The arguments, as the caller gave them.
+    pub args: A,
+    /// Where the handler's future goes.
+    pub slot: Slot<'k, T, L>,
+    tie: PhantomData<&'k (&'s D, A)>,
+}
+
+/// Where a twin's method puts the future of its handler.
+pub struct Slot<'k, T, L: Flavour> {
+    waker: &'k Waker,
+    unready: &'k mut Unready<Placed<L::Handler<T>>>,
+}
+
+/// What came of a handler's first poll: made by [`Slot::run`] and [`Slot::refuse`] alone.
+///
+/// The value if the handler was ready, by value; anything else lies in the slot. The common case is then one
+/// comparison for the caller, and the rare ones cost it no moves.
+pub struct Started<'k, T> {
+    value: Option<T>,
+    handler: PhantomData<&'k ()>,
+}
+
+/// Why a first poll gave no value.
+pub(crate) enum Unready<P> {
+    Pending(P),
+    Panicked(Payload),
+    Refused(Error),
+    /// What it is until the slot is used.
+    Unused,
+}
+
+/// Room for an [`Unready`] and for what the handler borrows through: the twin, for `'s`, and arguments of type
+/// `A`.
+pub(crate) struct Rest<'s, A, D: ?Sized> {
+    unready: Unready<Placed<D>>,
+    tie: PhantomData<(&'s (), A)>,
+}
+
+impl<'k, T> Slot<'k, T, Threaded> {
+    /// Makes the handler's future in a pooled block and polls it for the first time.
+    ///
+    /// A future that is ready gives the block back before this returns. A panic of `make`, of the poll or of
+    /// the drop of the finished future is caught.
+    #[inline]
+    pub fn run<W: ?Sized, F>(self, worker: Option<&'k W>, make: impl FnOnce(&'k W) -> F) -> Started<'k, T>
+    where
+        F: Future<Output = T> + Send + 'k,
+    {
+        let Some(worker) = worker else { return self.refuse(Error::not_started()) };
+        let value = first_poll(
+            || make(worker),
+            self.waker,
+            self.unready,
+            |parts: *mut Parts<F>| {
+                let parts: *mut Parts<dyn Future<Output = T> + Send + 'k> = parts;
+                // SAFETY: only the lifetime bound of the trait object changes. `start` ties the owner of the block
+                // to the types that everything in the future was borrowed through.
+                unsafe { mem::transmute::<_, *mut Parts<dyn Future<Output = T> + Send>>(parts) }
+            },
+        );
+        Started { value, handler: PhantomData }
+    }
+}
+
+impl<'k, T> Slot<'k, T, SameThread> {
+    /// Makes the handler's future in a pooled block and polls it for the first time, as for [`Threaded`]
+    /// services, without asking for `Send`.
+    #[inline]
+    pub fn run<W: ?Sized, F>(self, worker: Option<&'k W>, make: impl FnOnce(&'k W) -> F) -> Started<'k, T>
+    where
+        F: Future<Output = T> + 'k,
+    {
+        let Some(worker) = worker else { return self.refuse(Error::not_started()) };
+        let value = first_poll(
+            || make(worker),
+            self.waker,
+            self.unready,
+            |parts: *mut Parts<F>| {
+                let parts: *mut Parts<dyn Future<Output = T> + 'k> = parts;
+                // SAFETY: as for the `Threaded` flavour.
+                unsafe { mem::transmute::<_, *mut Parts<dyn Future<Output = T>>>(parts) }
+            },
+        );
+        Started { value, handler: PhantomData }
+    }
+}
+
+impl<'k, T, L: Flavour> Slot<'k, T, L> {
+    /// No handler ran, for this reason.
+    #[cold]
+    pub fn refuse(self, error: Error) -> Started<'k, T> {
+        *self.unready = Unready::Refused(error);
+        Started { value: None, handler: PhantomData }
+    }
+}
+
+/// Calls a twin's method through the closure of an expansion. What is not a value lies in `rest` then.
+///
+/// `'k` is a lifetime that the closure cannot choose, so the handler holds nothing that is not `'static` or
+/// reached through `twin` and `args`. What is left in `rest` is tied to `'s` and `A`, and may live as long as they
+/// do.
+#[inline(always)]
+pub(crate) fn start<'s, D: ?Sized + 'static, A, T, L: Flavour>(
+    twin: &'s D,
+    args: A,
+    waker: &Waker,
+    rest: &mut Rest<'s, A, L::Handler<T>>,
+    method: impl for<'k> FnOnce(Start<'k, 's, D, A, T, L>) -> Started<'k, T>,
+) -> Option<T> {
+    let slot = Slot { waker, unready: &mut rest.unready };
+    method(Start { twin, args, slot, tie: PhantomData }).value
+}
+
+impl<'s, A, D: ?Sized> Rest<'s, A, D> {
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Self { unready: Unready::Unused, tie: PhantomData }
+    }
+
+    /// There was a value, so nothing is here. Spares the caller a drop flag.
+    #[inline]
+    pub(crate) fn is_nothing(self) {
+        mem::forget(self);
+    }
+
+    pub(crate) fn into_unready(self) -> Unready<Tied<'s, A, D>> {
+        match self.unready {
+            Unready::Pending(placed) => Unready::Pending(Tied { placed, tie: PhantomData }),
+            Unready::Panicked(payload) => Unready::Panicked(payload),
+            Unready::Refused(error) => Unready::Refused(error),
+            Unready::Unused => Unready::Unused,
+        }
+    }
+}
+
+/// A block: room for the state of the invocation, written when the call suspends, and the handler's future.
+struct Parts<F: ?Sized> {
+    head: MaybeUninit<Head>,
+    future: F,
+}
+
+struct Head {
+    layout: Layout,
+    /// Whether the future has not been dropped yet.
+    live: bool,
+    state: State<'static>,
+}
+
+/// Makes a future in a block and polls it once, all panics caught.
+///
+/// One function for the three, because only here the compiler knows the future's type: the poll is inlined,
+/// and the block of a future that is ready at once goes back without a virtual call.
+#[inline]
+fn first_poll<F: Future, D: ?Sized>(
+    make: impl FnOnce() -> F,
+    waker: &Waker,
+    unready: &mut Unready<Placed<D>>,
+    erase: impl FnOnce(*mut Parts<F>) -> *mut Parts<D>,
+) -> Option<F::Output> {
+    let layout = Layout::new::<Parts<F>>();
+    let parts = take(layout).cast::<Parts<F>>();
+    // SAFETY: the block has the layout of `Parts<F>`; no reference is formed.
+    let future = unsafe { &raw mut (*parts.as_ptr()).future };
+    let mut live = false;
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        let made = make();
+        // SAFETY: the block is fresh, and `future` points at room for an `F` in it.
+        unsafe { future.write(made) };
+        live = true;
+        // SAFETY: the future was written above. It stays where it is until it is dropped, there.
+        let pinned = unsafe { Pin::new_unchecked(&mut *future) };
+        let polled = pinned.poll(&mut Context::from_waker(waker));
+        if polled.is_ready() {
+            live = false;
+            // SAFETY: the future is live and nobody else drops it, `live` being false from here on.
+            unsafe { ptr::drop_in_place(future) };
+        }
+        polled
+    }));
+    match polled {
+        Ok(Poll::Ready(value)) => {
+            give(parts.cast(), layout);
+            Some(value)
+        }
+        Ok(Poll::Pending) => {
+            let parts = NonNull::new(erase(parts.as_ptr())).expect("a cast keeps the address");
+            *unready = Unready::Pending(Placed { parts, layout });
+            None
+        }
+        Err(payload) => {
+            if live {
+                // SAFETY: the poll panicked, so the future is where it was written, and was not dropped.
+                drop_contained(|| unsafe { ptr::drop_in_place(future) });
+            }
+            give(parts.cast(), layout);
+            *unready = Unready::Panicked(payload);
+            None
+        }
+    }
+}
+
+/// Drops what a panic left behind. A second panic adds nothing to the first, which is on its way to the caller.
+#[cold]
+fn drop_contained(drop: impl FnOnce()) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(drop)) {
+        mem::forget(second);
+    }
+}
+
+/// A handler that suspended at its first poll; its block has no head yet.
+struct Placed<D: ?Sized> {
+    parts: NonNull<Parts<D>>,
+    layout: Layout,
+}
+
+/// A handler that suspended at its first poll, and what it borrows through.
+pub(crate) struct Tied<'s, A, D: ?Sized> {
+    placed: Placed<D>,
+    tie: PhantomData<(&'s (), A)>,
+}
+
+impl<'s, A, D: ?Sized> Tied<'s, A, D> {
+    /// Joins the handler with the state of its invocation.
+    #[inline]
+    pub(crate) fn suspend(self, state: State<'s>) -> Suspended<'s, A, D> {
+        let placed = ManuallyDrop::new(self.placed);
+        // SAFETY: only the lifetime changes; the owner made here cannot outlive `'s`.
+        let state = unsafe { mem::transmute::<State<'s>, State<'static>>(state) };
+        let head = Head { layout: placed.layout, live: true, state };
+        // SAFETY: the block is owned, and no reference is formed.
+        let room = unsafe { &raw mut (*placed.parts.as_ptr()).head };
+        // SAFETY: `room` is inside the block and holds nothing yet.
+        unsafe { room.write(MaybeUninit::new(head)) };
+        Suspended { parts: placed.parts, tie: PhantomData }
+    }
+}
+
+impl<D: ?Sized> Drop for Placed<D> {
+    fn drop(&mut self) {
+        let _block = Block(self.parts.cast(), self.layout);
+        // SAFETY: the future was written by `first_poll`, suspended, and is dropped nowhere else.
+        unsafe { ptr::drop_in_place(&raw mut (*self.parts.as_ptr()).future) };
+    }
+}
+
+/// A suspended handler with the state of its invocation.
+///
+/// The handler borrows through the twin, for `'s`, and through arguments of type `A`: the owner cannot outlive
+/// them.
+pub(crate) struct Suspended<'s, A, D: ?Sized> {
+    parts: NonNull<Parts<D>>,
+    tie: PhantomData<(&'s (), A)>,
+}
+
+// SAFETY: it owns a `D` and a `State`, which are `Send`, and the block may be freed by any thread. No `A` is
+// stored: what the handler took from the arguments is part of `D`.
+unsafe impl<A, D: ?Sized + Send> Send for Suspended<'_, A, D> where State<'static>: Send {}
+
+impl<A, D: ?Sized> Suspended<'_, A, D> {
+    /// The invocation's state, and what can be done to the handler while it is entered.
+    #[inline]
+    pub(crate) fn split(&mut self) -> (&State<'_>, Suspension<'_, D>) {
+        let head = self.head();
+        // SAFETY: the head was written by `suspend`; its two fields and the future do not overlap, and `self` is
+        // borrowed for as long as the references made here and below live.
+        let state = unsafe { &(*head).state };
+        // SAFETY: as above.
+        let live = unsafe { &mut (*head).live };
+        // SAFETY: the block is owned; no reference is formed.
+        let future = unsafe { &raw mut (*self.parts.as_ptr()).future };
+        (state, Suspension { live, future })
+    }
+
+    #[inline]
+    pub(crate) fn state_mut(&mut self) -> &mut State<'static> {
+        // SAFETY: the head was written by `suspend`, and `self` is borrowed mutably. The lifetime is that of what
+        // the state borrows from, which is behind shared references and thus cannot be written through; putting
+        // something shorter-lived in is impossible, as nothing shorter-lived coerces to `'static`.
+        unsafe { &mut (*self.head()).state }
+    }
+
+    #[inline]
+    fn head(&self) -> *mut Head {
+        // SAFETY: the block is owned; no reference is formed. `MaybeUninit<Head>` is laid out like `Head`.
+        unsafe { (&raw mut (*self.parts.as_ptr()).head).cast() }
+    }
+}
+
+impl<A, D: ?Sized> Drop for Suspended<'_, A, D> {
+    #[inline(never)]
+    fn drop(&mut self) {
+        let head = self.head();
+        // SAFETY: the head was written by `suspend`.
+        let layout = unsafe { (*head).layout };
+        let _block = Block(self.parts.cast(), layout);
+        self.split().1.end();
+        // SAFETY: the state was written by `suspend`, and the owner goes away here.
+        unsafe { ptr::drop_in_place(&raw mut (*head).state) };
+    }
+}
+
+/// The handler of a suspended call.
+pub(crate) struct Suspension<'a, D: ?Sized> {
+    live: &'a mut bool,
+    future: *mut D,
+}
+
+impl<D: ?Sized> Suspension<'_, D> {
+    /// Polls the handler. `None` if it was dropped before.
+    #[inline]
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Option<Poll<D::Output>>
+    where
+        D: Future,
+    {
+        if !*self.live {
+            return None;
+        }
+        // SAFETY: the future is live, and stays in its block until it is dropped there; the block is borrowed.
+        let future = unsafe { Pin::new_unchecked(&mut *self.future) };
+        Some(future.poll(cx))
+    }
+
+    /// Drops the handler where it lies, once.
+    #[inline]
+    pub(crate) fn end(&mut self) {
+        if mem::replace(self.live, false) {
+            // SAFETY: `live` was true, so this is the first drop, and no later one sees it true.
+            unsafe { ptr::drop_in_place(self.future) };
+        }
+    }
+}
+
+/// Gives a block back on every way out.
+struct Block(NonNull<u8>, Layout);
+
+impl Drop for Block {
+    #[inline]
+    fn drop(&mut self) {
+        give(self.0, self.1);
+    }
+}
+
+/// A value in a pooled block: a `Box` that does not ask the allocator in the steady state.
+pub(crate) struct Pooled<T>(NonNull<T>, PhantomData<T>);
+
+// SAFETY: it owns its `T`, as a `Box` does.
+unsafe impl<T: Send> Send for Pooled<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for Pooled<T> {}
+
+impl<T> Pooled<T> {
+    pub(crate) fn new(value: T) -> Self {
+        let room = take(Layout::new::<T>()).cast::<T>();
+        // SAFETY: the block is fresh and has the layout of `T`.
+        unsafe { room.write(value) };
+        Self(room, PhantomData)
+    }
+}
+
+/// The value does not move with its owner.
+impl<T> Unpin for Pooled<T> {}
+
+impl<T> Deref for Pooled<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the value was written by `new` and is owned.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T> Pooled<T> {
+    /// The value, which never moves.
+    pub(crate) fn as_pin(&mut self) -> Pin<&mut T> {
+        // SAFETY: the value lies in its own block until it is dropped there, and for a `T` that is not `Unpin`
+        // nothing else gives out a `&mut T`.
+        unsafe { Pin::new_unchecked(self.0.as_mut()) }
+    }
+}
+
+impl<T: Unpin> DerefMut for Pooled<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the value was written by `new` and is owned; `self` is borrowed mutably.
+        unsafe { self.0.as_mut() }
+    }
+}
+
+impl<T> Drop for Pooled<T> {
+    #[inline(never)]
+    fn drop(&mut self) {
+        let _block = Block(self.0.cast(), Layout::new::<T>());
+        // SAFETY: the value was written by `new` and is dropped here alone.
+        unsafe { ptr::drop_in_place(self.0.as_ptr()) };
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Pooled<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        T::fmt(self, f)
+    }
+}
+
+thread_local! {
+    /// The frame of the innermost invocation that is being polled or dropped on this thread.
+    static TOP: Cell<*const Frame<'static>> = const { Cell::new(ptr::null()) };
+    static POOL: Pool = const { Pool::new() };
+    static SWEEP: Sweep = const { Sweep };
+}
+
+/// Runs `inside` with `frame` as the innermost invocation of this thread.
+#[inline(always)]
+pub(crate) fn enter<R>(frame: &Frame<'_>, inside: impl FnOnce() -> R) -> R {
+    struct Restore(*const Frame<'static>);
+    impl Drop for Restore {
+        #[inline]
+        fn drop(&mut self) {
+            TOP.set(self.0);
+        }
+    }
+    let _restore = Restore(TOP.replace(ptr::from_ref(frame).cast()));
+    inside()
+}
+
+/// Lends the frame of the innermost invocation of this thread.
+#[inline(always)]
+pub(crate) fn current<R>(look: impl for<'a> FnOnce(Option<&'a Frame<'a>>) -> R) -> R {
+    let top = TOP.get();
+    // SAFETY: `enter` linked the frame and has not returned, since it unlinks on every way out; it borrows the
+    // frame until then. `look` runs inside of it and cannot keep the reference, whose lifetime it does not know.
+    // `Frame` is covariant, so a shorter lifetime than the linked one is right.
+    look(unsafe { top.as_ref() })
+}
+
+/// Free blocks of one thread.
+///
+/// `lists` has no destructor, so that reaching it is one load from the thread's own memory; the sweep at the
+/// end of the thread is registered by the first block that comes back, which finds no room.
+struct Pool {
+    lists: [Cell<*mut Free>; CLASSES],
+    /// How many bytes may still be kept.
+    room: Cell<usize>,
+    phase: Cell<Phase>,
+}
+
+struct Free {
+    next: *mut Free,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Phase {
+    Unused,
+    Open,
+    Swept,
+}
+
+/// The step between block sizes. Powers of two would waste up to half of a block: a future of 2,060 bytes
+/// would take 4,096.
+const STEP: usize = 64;
+
+/// The largest block that is kept; a larger future goes to the allocator.
+const BLOCK_MAX: usize = 8 * 1024;
+
+const CLASSES: usize = BLOCK_MAX / STEP;
+
+/// What a thread keeps at most, in bytes. Blocks beyond it go back to the allocator, so calls that start on
+/// one thread and end on another cannot pile up there.
+const KEPT_MAX: usize = 1024 * 1024;
+
+/// The alignment of every pooled block, which is what allocators give for free.
+const ALIGN: usize = 16;
+
+/// The list that blocks for this layout lie in, if they are pooled. A constant at each call site.
+#[inline]
+const fn class(layout: Layout) -> Option<usize> {
+    if layout.size() == 0 || layout.size() > BLOCK_MAX || layout.align() > ALIGN {
+        return None;
+    }
+    Some((layout.size() - 1) / STEP)
+}
+
+const fn block_layout(class: usize) -> Layout {
+    match Layout::from_size_align((class + 1) * STEP, ALIGN) {
+        Ok(layout) => layout,
+        Err(_) => unreachable!(),
+    }
+}
+
+#[inline]
+fn take(layout: Layout) -> NonNull<u8> {
+    let Some(class) = class(layout) else { return allocate(layout) };
+    POOL.with(|pool| {
+        let list = &pool.lists[class];
+        let Some(block) = NonNull::new(list.get()) else { return allocate(block_layout(class)) };
+        // SAFETY: a block in a list is free, owned by the list, and begins with its link.
+        list.set(unsafe { block.as_ref().next });
+        pool.room.set(pool.room.get() + (class + 1) * STEP);
+        block.cast()
+    })
+}
+
+#[inline]
+fn give(block: NonNull<u8>, layout: Layout) {
+    let Some(class) = class(layout) else { return free(block, layout) };
+    let size = (class + 1) * STEP;
+    POOL.with(|pool| {
+        let Some(room) = pool.room.get().checked_sub(size) else { return pool.overflow(block, class) };
+        pool.room.set(room);
+        pool.keep(block, class);
+    });
+}
+
+impl Pool {
+    const fn new() -> Self {
+        Self {
+            lists: [const { Cell::new(ptr::null_mut()) }; CLASSES],
+            room: Cell::new(0),
+            phase: Cell::new(Phase::Unused),
+        }
+    }
+
+    #[inline]
+    fn keep(&self, block: NonNull<u8>, class: usize) {
+        let block = block.cast::<Free>();
+        let list = &self.lists[class];
+        // SAFETY: the block is free, at least `STEP` bytes large and aligned for a link.
+        unsafe { block.write(Free { next: list.get() }) };
+        list.set(block.as_ptr());
+    }
+
+    /// There is no room: the first block of the thread opens the pool, any later one goes to the allocator.
+    #[cold]
+    fn overflow(&self, block: NonNull<u8>, class: usize) {
+        if self.phase.get() == Phase::Unused {
+            // Registers the destructor. On a thread whose locals are gone already the pool stays shut.
+            let opened = SWEEP.try_with(|_| ()).is_ok();
+            self.phase.set(if opened { Phase::Open } else { Phase::Swept });
+            if opened {
+                self.room.set(KEPT_MAX - (class + 1) * STEP);
+                return self.keep(block, class);
+            }
+        }
+        free(block, block_layout(class));
+    }
+
+    fn sweep(&self) {
+        self.phase.set(Phase::Swept);
+        self.room.set(0);
+        for (class, list) in self.lists.iter().enumerate() {
+            let mut next = list.replace(ptr::null_mut());
+            while let Some(block) = NonNull::new(next) {
+                // SAFETY: a block in a list is free, owned by the list, and begins with its link.
+                next = unsafe { block.as_ref().next };
+                free(block.cast(), block_layout(class));
+            }
+        }
+    }
+}
+
+struct Sweep;
+
+impl Drop for Sweep {
+    fn drop(&mut self) {
+        POOL.with(Pool::sweep);
+    }
+}
+
+#[cold]
+fn allocate(layout: Layout) -> NonNull<u8> {
+    if layout.size() == 0 {
+        return NonNull::without_provenance(
+            std::num::NonZero::new(layout.align()).expect("an alignment is not 0"),
+        );
+    }
+    // SAFETY: the size is not zero.
+    let block = unsafe { alloc(layout) };
+    NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout))
+}
+
+fn free(block: NonNull<u8>, layout: Layout) {
+    if layout.size() > 0 {
+        // SAFETY: the block came from `allocate` with this layout.
+        unsafe { dealloc(block.as_ptr(), layout) };
+    }
+}

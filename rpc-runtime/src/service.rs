@@ -1,0 +1,235 @@
+//! What an expansion of `#[service]` states about a service, and the traits through which the runtime acts
+//! on it.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    client::Inner,
+    error::Error,
+    fetch::{Request, Response},
+    local::Local,
+    raw::{Flavour, Slot, Started},
+};
+
+/// A service, stated by its client: `AuthClient` for a trait `Auth`.
+///
+/// Implemented by the expansion of `#[service]` alone.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the client of a service",
+    label = "expected a client, such as `AuthClient` for the service `Auth`",
+    note = "`#[service]` on `trait Auth` makes `AuthClient`"
+)]
+pub trait Service: Sized + 'static {
+    /// The object-safe twin of the trait.
+    type Dyn: ?Sized + Target<Self::Flavour> + 'static;
+
+    /// Whether the service may leave its thread.
+    type Flavour: Flavour;
+
+    /// What the service is called, and its methods.
+    const INFO: &'static ServiceInfo;
+
+    /// The client around `inner`.
+    fn from_inner(inner: Inner<Self>) -> Self;
+
+    /// What the client is made of.
+    fn inner(&self) -> &Inner<Self>;
+}
+
+/// One method of a service.
+///
+/// Implemented by the expansion of `#[service]` alone.
+pub trait Method: Copy + 'static {
+    /// The client of the service that the method belongs to.
+    type Service: Service;
+
+    /// The arguments, every elided lifetime named `'a`.
+    type Args<'a>;
+
+    /// What the method returns: a `Result`.
+    type Output: Reply;
+
+    /// The name, identity and attributes of the method.
+    const INFO: &'static MethodInfo;
+
+    /// The runtime's error inside an answer, if it holds one; see [`Cause`](crate::Cause).
+    fn cause(output: &Self::Output) -> Option<&Error> {
+        let _ = output;
+        None
+    }
+}
+
+/// A client whose service `W` implements.
+#[diagnostic::on_unimplemented(
+    message = "`{W}` does not implement the service of `{Self}`",
+    label = "`{W}` does not implement this service"
+)]
+pub trait Serves<W: 'static>: Service {
+    /// The twin that calls the implementation in `local`.
+    fn twin(local: Local<W, Self::Flavour>) -> Box<Self::Dyn>;
+}
+
+/// What every twin can do beside the methods of its service.
+pub trait Target<L: Flavour> {
+    /// Hands a request to the Worker's `fetch`.
+    fn fetch<'k>(
+        &'k self,
+        request: Request,
+        slot: Slot<'k, Result<Response, Error>, L>,
+    ) -> Started<'k, Result<Response, Error>>;
+}
+
+/// What a service's method returns: a `Result` whose error can be made from [`Error`](crate::Error), under
+/// any name.
+#[diagnostic::on_unimplemented(
+    message = "a service method returns a `Result`, since a call can always fail",
+    label = "expected `Result<{Self}, E>` where `E: From<rpc_runtime::Error>`",
+    note = "write `rpc_runtime::Result<{Self}>` if the method has no error of its own"
+)]
+pub trait Reply: Sized {
+    /// The value of a call that succeeded.
+    type Value;
+
+    /// The service's own error.
+    type Failure;
+
+    /// A call that failed on the way.
+    fn failed(error: Error) -> Self;
+
+    /// Whether there is a value.
+    fn is_ok(&self) -> bool;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E: FromError> Reply for Result<T, E> {
+    type Value = T;
+    type Failure = E;
+
+    #[inline]
+    fn failed(error: Error) -> Self {
+        Err(E::from_error(error))
+    }
+
+    #[inline]
+    fn is_ok(&self) -> bool {
+        self.is_ok()
+    }
+}
+
+/// An error type that [`Error`](crate::Error) converts into: any `E: From<rpc_runtime::Error>`.
+#[diagnostic::on_unimplemented(
+    message = "the error of a service method must be made from `rpc_runtime::Error`",
+    label = "`{Self}` does not implement `From<rpc_runtime::Error>`",
+    note = "add a variant such as `Rpc(#[from] rpc_runtime::Error)` with thiserror, or write the `impl From`"
+)]
+pub trait FromError {
+    /// The conversion.
+    fn from_error(error: Error) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: From<Error>> FromError for E {
+    #[inline]
+    fn from_error(error: Error) -> Self {
+        error.into()
+    }
+}
+
+/// The name of a service and its methods, in declared order.
+#[derive(Debug)]
+pub struct ServiceInfo {
+    /// The name on the wire: the trait's, or what `rename` says.
+    pub name: &'static str,
+    /// The methods that are compiled in.
+    pub methods: &'static [&'static MethodInfo],
+}
+
+/// What is known of a method before it is called.
+#[derive(Debug)]
+pub struct MethodInfo {
+    /// The name of the service.
+    pub service: &'static str,
+    /// The name on the wire: the method's, or what `rename` says.
+    pub name: &'static str,
+    /// The identity on the wire.
+    pub id: MethodId,
+    /// Whether a call may be run twice: `#[rpc(idempotent)]`.
+    pub idempotent: bool,
+    /// How long a call may take unless its caller says less: `#[rpc(deadline = "..")]`.
+    pub deadline: Option<Duration>,
+    /// Whether a handler behind a boundary runs as a task of its own: `#[rpc(spawn)]`.
+    pub spawn: bool,
+    /// The arguments, in order.
+    pub args: &'static [ArgInfo],
+}
+
+/// The name of an argument and what its attributes say.
+#[derive(Debug)]
+pub struct ArgInfo {
+    /// The name in the contract: the argument's, or what `rename` says.
+    pub name: &'static str,
+    /// Whether a caller may leave it out: `#[rpc(default)]`.
+    pub default: bool,
+}
+
+/// The identity of a method on the wire: FNV-1a, 64 bits, of `Service/method` in UTF-8.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MethodId(u64);
+
+impl MethodId {
+    /// The identity of a method of a service.
+    #[must_use]
+    pub const fn of(service: &str, method: &str) -> Self {
+        Self(fnv1a(fnv1a(fnv1a(FNV_OFFSET, service), "/"), method))
+    }
+
+    /// The number itself.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Debug for MethodId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
+
+const fn fnv1a(mut hash: u64, text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u64).wrapping_mul(FNV_PRIME);
+        at += 1;
+    }
+    hash
+}
+
+impl ServiceInfo {
+    /// States a service; fails to compile when two of its methods have one identity.
+    ///
+    /// # Panics
+    ///
+    /// If two methods have the same name or, which is unlikely, the same hash. In a `const`, as the
+    /// expansion uses it, that is a compile error.
+    #[must_use]
+    pub const fn new(name: &'static str, methods: &'static [&'static MethodInfo]) -> Self {
+        let mut one = 0;
+        while one < methods.len() {
+            let mut other = one + 1;
+            while other < methods.len() {
+                assert!(
+                    methods[one].id.0 != methods[other].id.0,
+                    "two methods of this service have the same name on the wire: give one `#[rpc(rename = \"..\")]`"
+                );
+                other += 1;
+            }
+            one += 1;
+        }
+        Self { name, methods }
+    }
+}
