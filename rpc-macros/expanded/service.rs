@@ -39,67 +39,47 @@ impl AuthClient {
 }
 const _: () = {
     use ::rpc_runtime::__private as __rpc;
-    #[derive(__rpc::Clone, __rpc::Copy)]
+    use __rpc::{NoCause as _, NoResult as _};
     pub struct __verify;
     #[automatically_derived]
     impl __rpc::Method for __verify {
         type Service = AuthClient;
         type Args<'__a> = (&'__a str,);
         type Output = Result<User, AuthError>;
-        const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo {
-            service: "Auth",
-            name: "verify",
-            id: __rpc::MethodId::of("Auth", "verify"),
-            idempotent: false,
-            deadline: __rpc::None,
-            spawn: false,
-            args: &[
-                __rpc::ArgInfo {
-                    name: "token",
-                    default: false,
-                    shape: __rpc::shape!(& 'static str),
-                },
-            ],
-            output: __rpc::output_shape!(Result < User, AuthError >),
-        };
+        const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
+            "Auth",
+            "verify",
+            &[__rpc::ArgInfo::new("token")],
+        );
+        fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
+            __rpc::Field(output).rpc()
+        }
     }
-    const _: () = {
-        __rpc::lent::<str>();
-        __rpc::output::<Result<User, AuthError>>();
+    const _: fn() = || {
+        __rpc::argument::<str>();
+        __rpc::Returned::<Result<User, AuthError>>::carried();
     };
-    #[derive(__rpc::Clone, __rpc::Copy)]
     pub struct __find;
     #[automatically_derived]
     impl __rpc::Method for __find {
         type Service = AuthClient;
         type Args<'__a> = (Query<'__a>, u32);
         type Output = Result<Vec<User>, AuthError>;
-        const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo {
-            service: "Auth",
-            name: "search",
-            id: __rpc::MethodId::of("Auth", "search"),
-            idempotent: true,
-            deadline: __rpc::Some(__rpc::Duration::from_micros(2000000)),
-            spawn: false,
-            args: &[
-                __rpc::ArgInfo {
-                    name: "query",
-                    default: true,
-                    shape: __rpc::shape!(Query < 'static >),
-                },
-                __rpc::ArgInfo {
-                    name: "limit",
-                    default: false,
-                    shape: __rpc::shape!(u32),
-                },
-            ],
-            output: __rpc::output_shape!(Result < Vec < User >, AuthError >),
-        };
+        const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
+                "Auth",
+                "search",
+                &[__rpc::ArgInfo::new("query").default(), __rpc::ArgInfo::new("limit")],
+            )
+            .idempotent()
+            .deadline(__rpc::Duration::from_micros(2000000));
+        fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
+            __rpc::Field(output).rpc()
+        }
     }
-    const _: () = {
-        __rpc::owned::<Query<'static>>();
-        __rpc::owned::<u32>();
-        __rpc::output::<Result<Vec<User>, AuthError>>();
+    const _: fn() = || {
+        __rpc::argument::<Query<'static>>();
+        __rpc::argument::<u32>();
+        __rpc::Returned::<Result<Vec<User>, AuthError>>::carried();
     };
     pub trait __DynAuth: __rpc::Target<__rpc::Threaded> + __rpc::Send + __rpc::Sync {
         fn verify<'__c>(
@@ -184,5 +164,7 @@ const _: () = {
             )
         }
     }
-    __rpc::client!(AuthClient);
+    __rpc::client! {
+        AuthClient
+    }
 };

@@ -46,8 +46,8 @@ impl TextsClient {
 #[allow(deprecated)]
 const _: () = {
     use facade::rpc::__private as __rpc;
+    use __rpc::{NoCause as _, NoResult as _};
     #[cfg(unix)]
-    #[derive(__rpc::Clone, __rpc::Copy)]
     struct __type;
     #[cfg(unix)]
     #[automatically_derived]
@@ -55,30 +55,22 @@ const _: () = {
         type Service = TextsClient;
         type Args<'__a> = (&'__a [Text],);
         type Output = Alias;
-        const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo {
-            service: "acme.texts",
-            name: "type",
-            id: __rpc::MethodId::of("acme.texts", "type"),
-            idempotent: false,
-            deadline: __rpc::None,
-            spawn: true,
-            args: &[
-                __rpc::ArgInfo {
-                    name: "of",
-                    default: false,
-                    shape: __rpc::shape!(& 'static [Text]),
-                },
-            ],
-            output: __rpc::output_shape!(Alias),
-        };
+        const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
+                "acme.texts",
+                "type",
+                &[__rpc::ArgInfo::new("of")],
+            )
+            .spawn();
+        fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
+            __rpc::Field(output).rpc()
+        }
     }
     #[cfg(unix)]
-    const _: () = {
-        __rpc::lent::<[Text]>();
-        __rpc::output::<Alias>();
+    const _: fn() = || {
+        __rpc::argument::<[Text]>();
+        __rpc::Returned::<Alias>::carried();
     };
     #[cfg_attr(feature = "long", cfg(feature = "text"))]
-    #[derive(__rpc::Clone, __rpc::Copy)]
     struct __read;
     #[cfg_attr(feature = "long", cfg(feature = "text"))]
     #[automatically_derived]
@@ -86,20 +78,18 @@ const _: () = {
         type Service = TextsClient;
         type Args<'__a> = ();
         type Output = Alias;
-        const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo {
-            service: "acme.texts",
-            name: "read",
-            id: __rpc::MethodId::of("acme.texts", "read"),
-            idempotent: false,
-            deadline: __rpc::None,
-            spawn: false,
-            args: &[],
-            output: __rpc::output_shape!(Alias),
-        };
+        const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
+            "acme.texts",
+            "read",
+            &[],
+        );
+        fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
+            __rpc::Field(output).rpc()
+        }
     }
     #[cfg_attr(feature = "long", cfg(feature = "text"))]
-    const _: () = {
-        __rpc::output::<Alias>();
+    const _: fn() = || {
+        __rpc::Returned::<Alias>::carried();
     };
     trait __DynTexts: __rpc::Target<__rpc::Threaded> + __rpc::Send + __rpc::Sync {
         #[cfg(unix)]
@@ -187,5 +177,7 @@ const _: () = {
             __rpc::call(&self.0, __read, (), |call| call.twin.read(call.args, call.slot))
         }
     }
-    __rpc::client!(TextsClient);
+    __rpc::client! {
+        TextsClient
+    }
 };

@@ -30,34 +30,21 @@ impl CanvasClient {
 }
 const _: () = {
     use ::rpc_runtime::__private as __rpc;
-    #[derive(__rpc::Clone, __rpc::Copy)]
+    use __rpc::{NoCause as _, NoResult as _};
     pub(crate) struct __draw;
     #[automatically_derived]
     impl __rpc::Method for __draw {
         type Service = CanvasClient;
         type Args<'__a> = (Rc<dyn Shape>, &'__a dyn Fn(&str));
         type Output = rpc_runtime::Result<()>;
-        const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo {
-            service: "Canvas",
-            name: "draw",
-            id: __rpc::MethodId::of("Canvas", "draw"),
-            idempotent: false,
-            deadline: __rpc::None,
-            spawn: false,
-            args: &[
-                __rpc::ArgInfo {
-                    name: "shape",
-                    default: false,
-                    shape: __rpc::shape!(),
-                },
-                __rpc::ArgInfo {
-                    name: "on_click",
-                    default: false,
-                    shape: __rpc::shape!(),
-                },
-            ],
-            output: __rpc::output_shape!(),
-        };
+        const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
+            "Canvas",
+            "draw",
+            &[__rpc::ArgInfo::new("shape"), __rpc::ArgInfo::new("on_click")],
+        );
+        fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
+            __rpc::Field(output).rpc()
+        }
     }
     pub(crate) trait __DynCanvas: __rpc::Target<__rpc::SameThread> {
         fn draw<'__c>(
@@ -117,5 +104,7 @@ const _: () = {
             )
         }
     }
-    __rpc::client!(CanvasClient);
+    __rpc::local_client! {
+        CanvasClient
+    }
 };

@@ -1,5 +1,7 @@
 //! What a client is made of, and what can be done to one.
 
+pub mod passing;
+
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::{

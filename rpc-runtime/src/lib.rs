@@ -1,6 +1,7 @@
 //! Typed calls between Workers.
 
 mod call;
+mod carried;
 mod client;
 mod clock;
 mod context;

@@ -9,14 +9,14 @@ use crate::block_on;
 
 /// Borrows, so that its lifetime is left out in a signature.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
-pub struct Query<'a> {
+struct Query<'a> {
     #[serde(borrow)]
     text: &'a str,
 }
 
 impl Query<'_> {
     fn length(&self) -> u16 {
-        self.text.len().try_into().unwrap()
+        self.text.len().try_into().unwrap_or(u16::MAX)
     }
 }
 
@@ -24,7 +24,7 @@ impl Query<'_> {
 #[allow(dead_code, non_camel_case_types, reason = "the names are the point")]
 mod taken {
     macro_rules! unit_structs {
-        ($($name:ident)*) => { $(#[derive(Debug)] pub struct $name;)* };
+        ($($name:ident)*) => { $(#[derive(Debug)] pub(super) struct $name;)* };
     }
 
     unit_structs! {
@@ -34,7 +34,7 @@ mod taken {
 
     /// The one that is also an argument.
     #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-    pub struct u8(pub ::std::primitive::u16);
+    pub(super) struct u8(pub(super) ::std::primitive::u16);
 }
 
 #[no_implicit_prelude]

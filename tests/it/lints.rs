@@ -8,16 +8,16 @@ mod deprecation {
 
     #[deprecated]
     #[derive(Debug, serde::Serialize, serde::Deserialize)]
-    pub struct Old;
+    pub(super) struct Old;
 
     #[service]
     #[deprecated = "use another"]
-    pub trait Gone {
+    pub(super) trait Gone {
         async fn run(&self) -> Result<()>;
     }
 
     #[service]
-    pub trait Half {
+    pub(super) trait Half {
         #[deprecated]
         async fn old(&self) -> Result<()>;
         #[cfg_attr(true, deprecated)]
@@ -34,7 +34,7 @@ mod allowed {
     use rpc_runtime::{Result, service};
 
     #[service]
-    pub trait Allowed {
+    pub(super) trait Allowed {
         #[expect(non_snake_case, reason = "the name is what is tested")]
         async fn Run(&self, userId: u64) -> Result<()>;
         #[expect(clippy::too_many_arguments, reason = "their number is what is tested")]

@@ -67,8 +67,9 @@ pub(crate) struct Argument {
     pub(crate) ty: Type,
     /// The same with every lifetime that was left out named `'__a`, the lifetime of the description.
     pub(crate) described: Type,
-    /// What a boundary must be able to carry for it.
-    pub(crate) carried: Carried,
+    /// What a boundary must be able to carry for it: the `T` of `&T`, else the type itself. Elided lifetimes
+    /// are `'static`, since a bound on a type is stated without a call.
+    pub(crate) carried: Type,
 }
 
 impl Argument {
@@ -77,15 +78,6 @@ impl Argument {
     pub(crate) fn lifetime(place: Span) -> Lifetime {
         Lifetime::new("'__a", Span::mixed_site().located_at(place))
     }
-}
-
-/// How an argument crosses a boundary. Lifetimes that were left out are `'static` here, since a bound on a
-/// type is stated without a call.
-pub(crate) enum Carried {
-    /// The `T` of `&T`: decoded there, and lent.
-    Lent(Type),
-    /// Anything else: decoded as it is.
-    Owned(Type),
 }
 
 /// The attributes of a trait or a method, the macro's own taken out.

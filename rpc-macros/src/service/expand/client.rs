@@ -57,6 +57,11 @@ pub(super) fn implementations(service: &Service) -> TokenStream {
     let binding = binding(service);
     let name = &service.name;
     let methods = service.methods.iter().map(|method| call(service, method));
+    let traits = if service.local {
+        quote! { __rpc::local_client! }
+    } else {
+        quote! { __rpc::client! }
+    };
     quote! {
         #statement
         #binding
@@ -64,7 +69,7 @@ pub(super) fn implementations(service: &Service) -> TokenStream {
         impl #name for #client {
             #(#methods)*
         }
-        __rpc::client!(#client);
+        #traits { #client }
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Literal, Span, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
+use proc_macro2::{Literal, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::Type;
 
-use crate::service::model::{Argument, Carried, Method, Service};
+use crate::service::model::{Argument, Method, Service};
 
 pub(super) fn method(service: &Service, method: &Method) -> TokenStream {
     let (client, marker) = (service.client(), method.marker());
@@ -18,7 +18,6 @@ pub(super) fn method(service: &Service, method: &Method) -> TokenStream {
     let bounds = (!service.local).then(|| bounds(method));
     quote! {
         #(#conditions)*
-        #[derive(__rpc::Clone, __rpc::Copy)]
         #visibility struct #marker;
         #(#conditions)*
         #[automatically_derived]
@@ -27,6 +26,7 @@ pub(super) fn method(service: &Service, method: &Method) -> TokenStream {
             #arguments
             type Output = #output;
             const INFO: &'static __rpc::MethodInfo = &#info;
+            fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> { __rpc::Field(output).rpc() }
         }
         #bounds
     }
@@ -44,46 +44,31 @@ fn arguments(method: &Method) -> TokenStream {
     quote_spanned! {method.parentheses=> type Args<#lifetime> = (#(#types,)*); }
 }
 
+/// The names, and what the attributes say.
 fn info(service: &Service, method: &Method) -> TokenStream {
     let (service_name, name) = (&service.wire_name, &method.wire_name);
-    let Method { idempotent, output, .. } = method;
-    let spawn = method.spawn.is_some();
-    let deadline = deadline(method.deadline);
-    let arguments = method.arguments.iter().map(|argument| argument_info(service, argument));
-    let output = (!service.local).then_some(output);
+    let arguments = method.arguments.iter().map(argument);
+    let idempotent = method.idempotent.then(|| quote! { .idempotent() });
+    let deadline = method.deadline.map(deadline);
+    let spawn = method.spawn.as_ref().map(|_| quote! { .spawn() });
     quote! {
-        __rpc::MethodInfo {
-            service: #service_name,
-            name: #name,
-            id: __rpc::MethodId::of(#service_name, #name),
-            idempotent: #idempotent,
-            deadline: #deadline,
-            spawn: #spawn,
-            args: &[#(#arguments),*],
-            output: __rpc::output_shape!(#output),
-        }
+        __rpc::MethodInfo::new(#service_name, #name, &[#(#arguments),*]) #idempotent #deadline #spawn
     }
 }
 
-fn deadline(deadline: Option<Duration>) -> TokenStream {
-    let Some(deadline) = deadline else { return quote! { __rpc::None } };
+fn argument(argument: &Argument) -> TokenStream {
+    let name = &argument.wire_name;
+    let default = argument.default.then(|| quote! { .default() });
+    quote! { __rpc::ArgInfo::new(#name) #default }
+}
+
+fn deadline(deadline: Duration) -> TokenStream {
     let micros = u64::try_from(deadline.as_micros()).expect("a deadline is read from microseconds in a u64");
     let micros = Literal::u64_unsuffixed(micros);
-    quote! { __rpc::Some(__rpc::Duration::from_micros(#micros)) }
+    quote! { .deadline(__rpc::Duration::from_micros(#micros)) }
 }
 
-fn argument_info(service: &Service, argument: &Argument) -> TokenStream {
-    let Argument { wire_name, default, .. } = argument;
-    let shape = (!service.local).then(|| match &argument.carried {
-        Carried::Lent(ty) => quote! { &'static #ty },
-        Carried::Owned(ty) => quote! { #ty },
-    });
-    quote! {
-        __rpc::ArgInfo { name: #wire_name, default: #default, shape: __rpc::shape!(#shape) }
-    }
-}
-
-/// What a boundary asks of the types, one assertion for each, so that rustc underlines the type alone:
+/// What a boundary asks of the types, one statement for each, so that rustc underlines the type alone:
 ///
 /// ```text
 /// async fn verify(&self, token: Opaque, name: &str) -> Result<User, AuthError>;
@@ -91,16 +76,28 @@ fn argument_info(service: &Service, argument: &Argument) -> TokenStream {
 /// ```
 fn bounds(method: &Method) -> TokenStream {
     let conditions = &method.attributes.conditions;
-    let arguments = method.arguments.iter().map(|argument| match &argument.carried {
-        Carried::Lent(ty) => quote_spanned! { ty.span()=> __rpc::lent::<#ty>(); },
-        Carried::Owned(ty) => quote_spanned! { ty.span()=> __rpc::owned::<#ty>(); },
-    });
-    let output = &method.output;
+    let arguments = method.arguments.iter().map(|argument| &argument.carried);
+    let returned = returned(&method.output);
     quote! {
         #(#conditions)*
-        const _: () = {
-            #(#arguments)*
-            __rpc::output::<#output>();
+        const _: fn() = || {
+            #(__rpc::argument::<#arguments>();)*
+            #returned
         };
     }
+}
+
+/// A bound that fails here belongs to the function and underlines the call of it, which therefore begins where
+/// the return type begins and ends where it ends.
+fn returned(output: &Type) -> TokenStream {
+    let place = |token: Option<TokenTree>| {
+        let span = token.map_or_else(Span::call_site, |token| token.span());
+        Span::call_site().located_at(span)
+    };
+    let mut tokens = output.to_token_stream().into_iter();
+    let first = place(tokens.next());
+    let last = tokens.last().map_or(first, |token| place(Some(token)));
+    let mut statement = quote_spanned! {first=> __rpc::Returned::<#output> };
+    statement.extend(quote_spanned! {last=> ::carried(); });
+    statement
 }

@@ -9,7 +9,7 @@ use syn::{
 
 use super::{attributes, deadline, head, lifetimes, wire_name};
 use crate::errors::Errors;
-use crate::service::model::{Argument, Carried, Method};
+use crate::service::model::{Argument, Method};
 
 pub(super) fn lower(errors: &mut Errors, item: TraitItemFn, local: bool) -> Method {
     let (attributes, words) = attributes::of_method(errors, item.attrs);
@@ -157,13 +157,13 @@ fn argument(errors: &mut Errors, input: &PatType, declared: &[Ident]) -> Argumen
     }
 }
 
-/// `&T` is lent, under whatever parentheses and groups of a macro it lies.
-fn carried(ty: &Type) -> Carried {
+/// The type without the `&` that it is lent through, under whatever parentheses and groups of a macro.
+fn carried(ty: &Type) -> Type {
     match ty {
-        Type::Reference(reference) => Carried::Lent(lifetimes::erased(&reference.elem)),
+        Type::Reference(reference) => lifetimes::erased(&reference.elem),
         Type::Paren(inner) => carried(&inner.elem),
         Type::Group(inner) => carried(&inner.elem),
-        owned => Carried::Owned(lifetimes::erased(owned)),
+        owned => lifetimes::erased(owned),
     }
 }
 
