@@ -12,6 +12,7 @@ use crate::{
     local::{Hold, Local},
     metadata::{self, Entry, Travelling},
     options::CallOptions,
+    raw::Flavour,
     service::{Serves, Service},
     worker::{Entrypoint, Worker},
 };
@@ -68,7 +69,7 @@ pub trait Client: Service {
 impl<C: Service> Client for C {}
 
 /// What a client is made of: one pointer.
-pub struct Inner<C: Service>(Arc<Shared<C>>);
+pub struct Inner<C: Service>(<C::Flavour as Flavour>::Shared<Shared<C>>);
 
 struct Shared<C: Service> {
     binding: Binding,
@@ -146,7 +147,7 @@ impl<C: Service> Inner<C> {
     }
 
     pub(crate) fn new(twin: Box<C::Dyn>, binding: Binding) -> Self {
-        Self(Arc::new(Shared { binding, twin: Twin::Own(twin) }))
+        Self(C::Flavour::share(Shared { binding, twin: Twin::Own(twin) }))
     }
 
     fn with(&self, options: CallOptions) -> Self {
@@ -156,7 +157,7 @@ impl<C: Service> Inner<C> {
             Twin::Own(_) => self.clone(),
             Twin::Of(origin) => origin.clone(),
         };
-        Self(Arc::new(Shared { binding, twin: Twin::Of(origin) }))
+        Self(C::Flavour::share(Shared { binding, twin: Twin::Of(origin) }))
     }
 
     #[inline]
@@ -185,7 +186,7 @@ impl<C: Service> Inner<C> {
 impl<C: Service> Clone for Inner<C> {
     #[inline]
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self(self.0.clone())
     }
 }
 

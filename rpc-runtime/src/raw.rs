@@ -39,6 +39,8 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     ptr::{self, NonNull},
+    rc::Rc,
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -54,6 +56,13 @@ pub(crate) type Payload = Box<dyn Any + Send>;
 pub trait Flavour: sealed::Sealed + 'static {
     /// A suspended handler that answers with `T`.
     type Handler<T>: ?Sized + Future<Output = T>;
+
+    /// How the clones of a client hold what they share. For a local one it is this pointer that keeps it in
+    /// its thread, so that rustc has one thing to say about a client that is sent.
+    type Shared<T>: Deref<Target = T> + Clone;
+
+    /// The first pointer to a value.
+    fn share<T>(value: T) -> Self::Shared<T>;
 }
 
 /// The flavour of `#[service]`: every handler's future is `Send`.
@@ -66,10 +75,20 @@ pub struct SameThread;
 
 impl Flavour for Threaded {
     type Handler<T> = dyn Future<Output = T> + Send;
+    type Shared<T> = Arc<T>;
+
+    fn share<T>(value: T) -> Self::Shared<T> {
+        Arc::new(value)
+    }
 }
 
 impl Flavour for SameThread {
     type Handler<T> = dyn Future<Output = T>;
+    type Shared<T> = Rc<T>;
+
+    fn share<T>(value: T) -> Self::Shared<T> {
+        Rc::new(value)
+    }
 }
 
 mod sealed {
