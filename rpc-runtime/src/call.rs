@@ -16,9 +16,9 @@ use self::intercepted::{Added, Intercepted};
 use crate::{
     client::Inner,
     error::{Error, Kind},
-    invocation::{Frame, State},
+    invocation::{Frame, Seat, State},
     observe,
-    raw::{self, Flavour, Pooled, Rest, Start, Started, Suspended, Unready},
+    raw::{self, Flavour, Innermost, Pooled, Rest, Start, Started, Suspended, Unready},
     service::{Method, Reply, Service},
 };
 
@@ -32,11 +32,16 @@ pub struct Call<'s, M: Method, A, F> {
     start: F,
 }
 
+/// `Live` is an enum of its own so that whoever drops a call that has ended makes one comparison.
 enum Stage<'s, M: Method, A, F> {
     Made(A),
+    Live(Live<'s, M, A, F>),
+    Ended,
+}
+
+enum Live<'s, M: Method, A, F> {
     Running(Running<'s, A, Handler<M>>),
     Intercepted(Pooled<Interception<'s, M, A, F>>),
-    Ended,
 }
 
 /// Where a call with interceptors is.
@@ -80,13 +85,9 @@ where
         let this = self.get_mut();
         match mem::replace(&mut this.stage, Stage::Ended) {
             Stage::Made(args) => this.begin(args, cx),
-            Stage::Running(running) => {
+            Stage::Live(live) => {
                 cold_path();
-                this.go_on(running, cx)
-            }
-            Stage::Intercepted(intercepted) => {
-                cold_path();
-                this.go_on_intercepted(intercepted, cx)
+                this.go_on(live, cx)
             }
             Stage::Ended => polled_too_often(),
         }
@@ -103,24 +104,24 @@ where
     #[inline(always)]
     fn begin(&mut self, args: A, cx: &mut Context<'_>) -> Poll<M::Output> {
         let binding = self.client.binding();
-        raw::current(|caller| {
+        raw::current(|innermost| {
+            let caller = innermost.frame();
             if State::is_special(caller, M::INFO, binding) {
                 cold_path();
-                return self.begin_special(args, None, caller, cx);
+                return self.begin_special(args, None, innermost, cx);
             }
-            if let Err(error) = State::admit(caller, M::INFO, binding) {
-                return failed(error);
-            }
-            let state = State::new(caller, M::INFO, binding);
+            let state = match State::begin(caller, M::INFO, binding) {
+                Ok(state) => state,
+                Err(error) => return failed(error),
+            };
             let mut rest = Rest::new();
-            let value = raw::enter(&Frame::first(&state, caller), || {
+            let value = innermost.enter(&Frame::first(&state, caller), || {
                 raw::start(self.client.twin(), args, cx.waker(), &mut rest, self.start)
             });
             match value {
                 Some(value) => {
                     rest.is_nothing();
-                    state.end();
-                    Poll::Ready(value)
+                    Poll::Ready(state.end(value))
                 }
                 None => {
                     cold_path();
@@ -137,24 +138,24 @@ where
         &mut self,
         args: A,
         added: Option<Added>,
-        caller: Option<&Frame<'_>>,
+        innermost: Innermost<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<M::Output> {
-        let binding = self.client.binding();
+        let (binding, caller) = (self.client.binding(), innermost.frame());
         let added = match added {
             Some(added) => added,
             None if binding.interceptors().is_some() => return self.intercept(args, cx),
             None => Added::new(),
         };
-        if let Err(error) = State::admit(caller, M::INFO, binding) {
-            return failed(error);
-        }
-        let mut state = State::new(caller, M::INFO, binding);
+        let mut state = match State::begin(caller, M::INFO, binding) {
+            Ok(state) => state,
+            Err(error) => return failed(error),
+        };
         if let Err(error) = state.prepare(caller, added) {
             return failed(error);
         }
         let mut rest = Rest::new();
-        let value = raw::enter(&Frame::first_special(&state, caller), || {
+        let value = innermost.enter(&Frame::first_special(&state, caller), || {
             state.enter_span();
             let value = raw::start(self.client.twin(), args, cx.waker(), &mut rest, self.start);
             state.leave_span();
@@ -180,21 +181,25 @@ where
             Unready::Pending(tied) => tied,
             unready => return failed(unready_error(unready, caller, &state)),
         };
-        let mut running = Running(tied.suspend(state));
+        let mut running = Running(tied.suspend(Seat::new(state, caller)));
         match running.poll_timer(caller, cx) {
             Poll::Ready(error) => failed(error),
             Poll::Pending => {
-                self.stage = Stage::Running(running);
+                self.stage = Stage::Live(Live::Running(running));
                 Poll::Pending
             }
         }
     }
 
     #[inline(never)]
-    fn go_on(&mut self, mut running: Running<'s, A, Handler<M>>, cx: &mut Context<'_>) -> Poll<M::Output> {
+    fn go_on(&mut self, live: Live<'s, M, A, F>, cx: &mut Context<'_>) -> Poll<M::Output> {
+        let mut running = match live {
+            Live::Running(running) => running,
+            Live::Intercepted(intercepted) => return self.go_on_intercepted(intercepted, cx),
+        };
         match running.poll(cx) {
             Poll::Pending => {
-                self.stage = Stage::Running(running);
+                self.stage = Stage::Live(Live::Running(running));
                 Poll::Pending
             }
             Poll::Ready(Ok(answer)) => Poll::Ready(answer),
@@ -221,13 +226,13 @@ where
             Interception::Around(around) => {
                 let polled = around.poll(cx, Self::pass, M::cause);
                 if polled.is_pending() {
-                    self.stage = Stage::Intercepted(interception);
+                    self.stage = Stage::Live(Live::Intercepted(interception));
                 }
                 polled
             }
             passed => match mem::replace(passed, Interception::Over) {
                 Interception::Passed(args, added) => {
-                    raw::current(|caller| self.begin_special(args, Some(added), caller, cx))
+                    raw::current(|innermost| self.begin_special(args, Some(added), innermost, cx))
                 }
                 _ => polled_too_often(),
             },
@@ -237,7 +242,7 @@ where
     /// The interceptors let this call pass.
     fn pass(&mut self, added: Added) {
         if let Stage::Made(args) = mem::replace(&mut self.stage, Stage::Ended) {
-            self.stage = Stage::Intercepted(Pooled::new(Interception::Passed(args, added)));
+            self.stage = Stage::Live(Live::Intercepted(Pooled::new(Interception::Passed(args, added))));
         }
     }
 }
@@ -250,8 +255,9 @@ impl<A, D: ?Sized + Future> Running<'_, A, D> {
     #[inline(never)]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<D::Output, Error>> {
         raw::current(|innermost| {
-            let (state, mut handler) = self.0.split();
-            let polled = raw::enter(&Frame::again(state, innermost), || {
+            let (seat, mut handler) = self.0.split();
+            let state = &seat.state;
+            let polled = innermost.enter(&Frame::again(seat, innermost.frame()), || {
                 state.enter_span();
                 let polled = catch_unwind(AssertUnwindSafe(|| {
                     let polled = handler.poll(cx).expect("a call is not polled after its end");
@@ -265,10 +271,10 @@ impl<A, D: ?Sized + Future> Running<'_, A, D> {
             });
             match polled {
                 Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-                Ok(Poll::Pending) => self.poll_timer(innermost, cx).map(Err),
+                Ok(Poll::Pending) => self.poll_timer(innermost.frame(), cx).map(Err),
                 Err(payload) => {
                     let why = Kind::Panic(crate::panics::describe(&payload).into());
-                    Poll::Ready(Err(Error::of_call(why, innermost, state.method, state.binding)))
+                    Poll::Ready(Err(Error::of_call(why, innermost.frame(), state.method, state.binding)))
                 }
             }
         })
@@ -279,7 +285,7 @@ impl<A, D: ?Sized> Running<'_, A, D> {
     /// Ready with the error when the call's own deadline has passed; the handler is gone then.
     #[inline]
     fn poll_timer(&mut self, caller: Option<&Frame<'_>>, cx: &mut Context<'_>) -> Poll<Error> {
-        let state = self.0.state_mut();
+        let state = &mut self.0.seat_mut().state;
         let at = state.deadline;
         let Some(extras) = state.extras_if_any() else { return Poll::Pending };
         let why = ready!(extras.timer.poll(at, cx));
@@ -293,8 +299,9 @@ impl<A, D: ?Sized> Running<'_, A, D> {
     #[inline(never)]
     fn cancel(&mut self) {
         raw::current(|innermost| {
-            let (state, mut handler) = self.0.split();
-            raw::enter(&Frame::again(state, innermost), || {
+            let (seat, mut handler) = self.0.split();
+            let state = &seat.state;
+            innermost.enter(&Frame::again(seat, innermost.frame()), || {
                 state.enter_span();
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(|| handler.end())) {
                     observe::panic_in_drop(state.method, state.binding, &payload);
@@ -322,7 +329,7 @@ fn failed<T: Reply>(error: Error) -> Poll<T> {
 #[cold]
 fn unready_error<P>(unready: Unready<P>, caller: Option<&Frame<'_>>, state: &State<'_>) -> Error {
     let why = match unready {
-        Unready::Refused(error) => return error.for_caller(caller.map_or(0, |caller| caller.state.id)),
+        Unready::Refused(error) => return error.for_caller(caller.map_or(0, |caller| caller.state.id())),
         Unready::Panicked(payload) => Kind::Panic(crate::panics::describe(&payload).into()),
         // A twin that used its slot for nothing; ours do not.
         Unready::Pending(_) | Unready::Unused => Kind::Unavailable("the call was not placed".into()),

@@ -68,20 +68,12 @@ pub trait Client: Service {
 
 impl<C: Service> Client for C {}
 
-/// What a client is made of: one pointer.
-pub struct Inner<C: Service>(<C::Flavour as Flavour>::Shared<Shared<C>>);
-
-struct Shared<C: Service> {
-    binding: Binding,
-    twin: Twin<C>,
-}
-
-/// Where the twin is. A `Box` in the same allocation as the binding, because the data of an `Arc<dyn Trait>`
-/// lies at an offset that depends on the type behind it, five instructions a call.
-enum Twin<C: Service> {
-    Own(Box<C::Dyn>),
-    /// With the client that this one was derived from.
-    Of(Inner<C>),
+/// What a client is made of.
+pub struct Inner<C: Service> {
+    binding: Arc<Binding>,
+    /// A box in an `Arc`, because the data of an `Arc<dyn Trait>` lies at an offset that depends on the type behind
+    /// it, which is five instructions a call. For a local service, an `Rc`.
+    twin: <C::Flavour as Flavour>::Shared<Box<C::Dyn>>,
 }
 
 /// What a client knows of its target, and what it adds to each call.
@@ -147,46 +139,30 @@ impl<C: Service> Inner<C> {
     }
 
     pub(crate) fn new(twin: Box<C::Dyn>, binding: Binding) -> Self {
-        Self(C::Flavour::share(Shared { binding, twin: Twin::Own(twin) }))
+        Self { binding: Arc::new(binding), twin: C::Flavour::share(twin) }
     }
 
     fn with(&self, options: CallOptions) -> Self {
-        let mut binding = self.binding().clone();
+        let mut binding = Binding::clone(&self.binding);
         binding.set_options(options);
-        let origin = match &self.0.twin {
-            Twin::Own(_) => self.clone(),
-            Twin::Of(origin) => origin.clone(),
-        };
-        Self(C::Flavour::share(Shared { binding, twin: Twin::Of(origin) }))
+        Self { binding: Arc::new(binding), twin: self.twin.clone() }
     }
 
     #[inline]
-    pub(crate) fn binding(&self) -> &Binding {
-        &self.0.binding
+    pub(crate) fn binding(&self) -> &Arc<Binding> {
+        &self.binding
     }
 
     #[inline]
     pub(crate) fn twin(&self) -> &C::Dyn {
-        match &self.0.twin {
-            Twin::Own(twin) => twin,
-            Twin::Of(origin) => origin.origin(),
-        }
-    }
-
-    /// Kept out of line, so that the twin of a plain client is two loads and a test.
-    #[inline(never)]
-    fn origin(&self) -> &C::Dyn {
-        match &self.0.twin {
-            Twin::Own(twin) => twin,
-            Twin::Of(origin) => origin.origin(),
-        }
+        &self.twin
     }
 }
 
 impl<C: Service> Clone for Inner<C> {
     #[inline]
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { binding: Arc::clone(&self.binding), twin: self.twin.clone() }
     }
 }
 

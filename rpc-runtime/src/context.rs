@@ -166,7 +166,7 @@ impl Ctx {
         let mut hops = Hop::chain(Some(frame)).into_vec();
         hops.pop();
         let invocation = Invocation {
-            id: state.id,
+            id: state.id(),
             method: state.method,
             binding: state.binding.clone(),
             deadline: state.deadline,

@@ -197,7 +197,9 @@ impl Error {
     /// An error that arises in the current invocation.
     #[cold]
     pub(crate) fn new(kind: Kind) -> Self {
-        invocation::with_current(|frame| Self::in_frame(kind, frame, frame.map_or(0, |frame| frame.state.id)))
+        invocation::with_current(|frame| {
+            Self::in_frame(kind, frame, frame.map_or(0, |frame| frame.state.id()))
+        })
     }
 
     /// An error of a call that `caller` makes to `method`.
@@ -208,7 +210,7 @@ impl Error {
         method: &'static MethodInfo,
         binding: &Binding,
     ) -> Self {
-        let mut made = Self::in_frame(kind, caller, caller.map_or(0, |frame| frame.state.id));
+        let mut made = Self::in_frame(kind, caller, caller.map_or(0, |frame| frame.state.id()));
         let inner = made.make_mut();
         let mut hops = std::mem::take(&mut inner.hops).into_vec();
         hops.push(Hop::of(method, binding));

@@ -38,15 +38,20 @@ use crate::{
 pub(crate) struct State<'c> {
     pub(crate) method: &'static MethodInfo,
     pub(crate) binding: &'c Binding,
-    /// Unique in this process, and not 0.
-    pub(crate) id: u64,
-    /// The invocation that made this call; 0 if none did, or if the call has gone on without it.
-    caller: Cell<u64>,
+    /// Unique in this process; 0 until somebody asks for it, which few calls live to see.
+    id: Cell<u64>,
     pub(crate) deadline: Deadline,
     pub(crate) depth: Depth,
     /// What is left of the limits, if this call is the first of its pipeline.
     budget: Budget,
     extras: OnceCell<Pooled<Extras>>,
+}
+
+/// The state of a call that has suspended.
+pub(crate) struct Seat<'c> {
+    pub(crate) state: State<'c>,
+    /// The invocation that made this call; 0 if none did, or if the call has gone on without it.
+    caller: Cell<u64>,
 }
 
 /// An invocation that this thread is inside of.
@@ -58,46 +63,38 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'c> State<'c> {
-    /// Counts a call that `caller` makes, and says whether it may be made.
+    /// The state of a call that `caller` makes, counted with its pipeline. Reads no clock, does no atomic operation
+    /// and allocates nothing.
     ///
     /// # Errors
     ///
     /// A limit of the pipeline is reached.
-    #[inline]
-    pub(crate) fn admit(
+    #[inline(always)]
+    pub(crate) fn begin(
         caller: Option<&Frame<'_>>,
         method: &'static MethodInfo,
-        binding: &Binding,
-    ) -> Result<(), Error> {
-        if let Some(caller) = caller {
-            let depth = caller.state.depth.deeper();
-            if depth.is_exceeded() || !caller.root.budget.spend(binding.cost) {
-                return caller.spend_otherwise(depth, method, binding);
+        binding: &'c Binding,
+    ) -> Result<Self, Error> {
+        let (depth, budget, deadline);
+        match caller {
+            None => {
+                depth = Depth::first(binding.limits.depth);
+                budget = Budget::first(&binding.limits);
+                deadline = Deadline::NONE;
             }
-        }
-        Ok(())
-    }
-
-    /// The state of an admitted call. Reads no clock, does no atomic operation and allocates nothing.
-    #[inline]
-    pub(crate) fn new(caller: Option<&Frame<'_>>, method: &'static MethodInfo, binding: &'c Binding) -> Self {
-        let (depth, budget, deadline, caller_id) = match caller {
-            None => (Depth::first(binding.limits.depth), Budget::first(&binding.limits), Deadline::NONE, 0),
             Some(caller) => {
+                // Read before the counter is written, so that nothing has to be read again.
                 let state = caller.state;
-                (state.depth.deeper(), Budget::elsewhere(), state.deadline, state.id)
+                depth = state.depth.deeper();
+                budget = Budget::elsewhere();
+                deadline = state.deadline;
+                if depth.is_exceeded() || !caller.root.budget.spend(binding.cost) {
+                    cold_path();
+                    caller.spend_otherwise(depth, method, binding)?;
+                }
             }
-        };
-        Self {
-            method,
-            binding,
-            id: next_id(),
-            caller: Cell::new(caller_id),
-            deadline,
-            depth,
-            budget,
-            extras: OnceCell::new(),
         }
+        Ok(Self { method, binding, id: Cell::new(0), deadline, depth, budget, extras: OnceCell::new() })
     }
 
     /// Whether [`State::prepare`] has anything to do for a call.
@@ -175,8 +172,7 @@ impl<'c> State<'c> {
         let state = Self {
             method: ctx.method(),
             binding: ctx.binding(),
-            id: ctx.id(),
-            caller: Cell::new(0),
+            id: Cell::new(ctx.id()),
             deadline,
             depth: ctx.depth_left(),
             budget: Budget::elsewhere(),
@@ -239,15 +235,15 @@ impl<'c> State<'c> {
         self.extras.get().is_some()
     }
 
-    /// The invocation ends. A plain state has nothing to drop, and no drop flag to look at.
+    /// The invocation ends with this value. A plain state has nothing to drop, and no drop flag to look at.
     #[inline]
-    pub(crate) fn end(self) {
+    pub(crate) fn end<T>(self, value: T) -> T {
         if self.has_extras() {
             cold_path();
-            drop_extras(self);
-        } else {
-            std::mem::forget(self);
+            return end_with_extras(self, value);
         }
+        std::mem::forget(self);
+        value
     }
 
     #[inline]
@@ -258,14 +254,27 @@ impl<'c> State<'c> {
         }
     }
 
+    /// The number that no other invocation of this process has.
+    pub(crate) fn id(&self) -> u64 {
+        if self.id.get() == 0 {
+            self.id.set(next_id());
+        }
+        self.id.get()
+    }
+
     /// This call is polled outside of the invocation that made it: it goes on as a pipeline of its own.
     #[cold]
     fn detach(&self) {
-        self.caller.set(0);
         self.budget.refill(&self.binding.limits);
         if self.deadline != Deadline::NONE {
             self.make_extras().timer.arm_if_unarmed();
         }
+    }
+}
+
+impl<'c> Seat<'c> {
+    pub(crate) fn new(state: State<'c>, caller: Option<&Frame<'_>>) -> Self {
+        Self { state, caller: Cell::new(caller.map_or(0, |caller| caller.state.id())) }
     }
 }
 
@@ -288,16 +297,23 @@ impl<'a> Frame<'a> {
 
     /// The frame of a call that goes on, with `innermost` being the innermost invocation of this thread.
     #[inline]
-    pub(crate) fn again(state: &'a State<'a>, innermost: Option<&'a Self>) -> Self {
-        let caller = state.caller.get();
+    pub(crate) fn again(seat: &'a Seat<'a>, innermost: Option<&'a Self>) -> Self {
+        let (state, caller) = (&seat.state, seat.caller.get());
         if let Some(frame) = innermost
-            && frame.state.id == caller
+            && caller != 0
+            && frame.state.id.get() == caller
         {
             return Self::first_special(state, innermost);
         }
         if caller != 0 {
+            seat.caller.set(0);
             state.detach();
         }
+        Self::alone(state)
+    }
+
+    /// The frame of the first call of a pipeline.
+    pub(crate) fn alone(state: &'a State<'a>) -> Self {
         Self { state, root: state, parent: None }
     }
 
@@ -320,9 +336,9 @@ impl<'a> Frame<'a> {
                 return refused(exceeded);
             }
             // A call with limits of its own counts with those of its caller too.
-            let root = frame.root.id;
-            let outer =
-                std::iter::successors(frame.parent, |frame| frame.parent).find(|frame| frame.root.id != root);
+            let root = std::ptr::from_ref(frame.root);
+            let outer = std::iter::successors(frame.parent, |frame| frame.parent)
+                .find(|frame| !std::ptr::eq(frame.root, root));
             match outer {
                 Some(outer) => frame = outer,
                 None => return Ok(()),
@@ -383,19 +399,20 @@ impl State<'_> {
 
 #[cold]
 #[inline(never)]
-fn drop_extras(state: State<'_>) {
+fn end_with_extras<T>(state: State<'_>, value: T) -> T {
     drop(state);
+    value
 }
 
 /// Lends the innermost invocation of this thread.
 #[inline]
 pub(crate) fn with_current<R>(look: impl for<'a> FnOnce(Option<&'a Frame<'a>>) -> R) -> R {
-    raw::current(look)
+    raw::current(|innermost| look(innermost.frame()))
 }
 
 /// The innermost invocation of this thread; 0 outside of any.
 pub(crate) fn current_id() -> u64 {
-    with_current(|frame| frame.map_or(0, |frame| frame.state.id))
+    with_current(|frame| frame.map_or(0, |frame| frame.state.id()))
 }
 
 thread_local! {

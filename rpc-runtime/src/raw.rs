@@ -7,7 +7,7 @@
 //!   steady state allocates nothing.
 //! - **Placed futures** ([`Placed`], [`Suspended`]): a future of any type, made and polled for the first time
 //!   in a block, and given away as a trait object when it suspends.
-//! - **The stack** ([`enter`], [`current`]): a thread-local pointer to the frame of the innermost invocation
+//! - **The stack** ([`Innermost`], [`current`]): a thread-local pointer to the frame of the innermost invocation
 //!   being polled. Frames live on the machine stack, so the chain of parents is valid exactly as long as it
 //!   can be seen.
 //!
@@ -23,7 +23,8 @@
 //! - Lifetimes are erased in a block, and what owns the block carries what they came from (the lifetime of
 //!   the twin, the type of the arguments), so the borrow checker keeps the owner inside all of them.
 //! - A frame is reached by safe code only through [`current`], which lends it for the length of a closure
-//!   that runs while the frame is linked, and [`enter`] unlinks it on every way out, unwinding included.
+//!   that runs while the frame is linked, and [`Innermost::enter`] unlinks it on every way out, unwinding
+//!   included.
 //! - A leaked owner leaks its block and what is in it, nothing else.
 #![expect(unsafe_code, reason = "the one module that may: storage of suspended handlers and the frame stack")]
 
@@ -33,6 +34,7 @@ use std::{
     cell::Cell,
     fmt,
     future::Future,
+    hint::cold_path,
     marker::PhantomData,
     mem::{self, ManuallyDrop, MaybeUninit},
     ops::{Deref, DerefMut},
@@ -46,7 +48,7 @@ use std::{
 
 use crate::{
     error::Error,
-    invocation::{Frame, State},
+    invocation::{Frame, Seat},
 };
 
 /// What a panic carried.
@@ -128,12 +130,13 @@ pub struct Started<'k, T> {
 }
 
 /// Why a first poll gave no value.
+#[repr(usize)]
 pub(crate) enum Unready<P> {
+    /// What it is until the slot is used. First, and the enum without a niche, so that making it is storing a 0.
+    Unused,
     Pending(P),
     Panicked(Payload),
     Refused(Error),
-    /// What it is until the slot is used.
-    Unused,
 }
 
 /// Room for an [`Unready`] and for what the handler borrows through: the twin, for `'s`, and arguments of type
@@ -250,7 +253,7 @@ struct Head {
     layout: Layout,
     /// Whether the future has not been dropped yet.
     live: bool,
-    state: State<'static>,
+    seat: Seat<'static>,
 }
 
 /// Makes a future in a block and polls it once, all panics caught.
@@ -329,11 +332,11 @@ pub(crate) struct Tied<'s, A, D: ?Sized> {
 impl<'s, A, D: ?Sized> Tied<'s, A, D> {
     /// Joins the handler with the state of its invocation.
     #[inline]
-    pub(crate) fn suspend(self, state: State<'s>) -> Suspended<'s, A, D> {
+    pub(crate) fn suspend(self, seat: Seat<'s>) -> Suspended<'s, A, D> {
         let placed = ManuallyDrop::new(self.placed);
         // SAFETY: only the lifetime changes; the owner made here cannot outlive `'s`.
-        let state = unsafe { mem::transmute::<State<'s>, State<'static>>(state) };
-        let head = Head { layout: placed.layout, live: true, state };
+        let seat = unsafe { mem::transmute::<Seat<'s>, Seat<'static>>(seat) };
+        let head = Head { layout: placed.layout, live: true, seat };
         // SAFETY: the block is owned, and no reference is formed.
         let room = unsafe { &raw mut (*placed.parts.as_ptr()).head };
         // SAFETY: `room` is inside the block and holds nothing yet.
@@ -359,31 +362,31 @@ pub(crate) struct Suspended<'s, A, D: ?Sized> {
     tie: PhantomData<(&'s (), A)>,
 }
 
-// SAFETY: it owns a `D` and a `State`, which are `Send`, and the block may be freed by any thread. No `A` is
+// SAFETY: it owns a `D` and a `Seat`, which are `Send`, and the block may be freed by any thread. No `A` is
 // stored: what the handler took from the arguments is part of `D`.
-unsafe impl<A, D: ?Sized + Send> Send for Suspended<'_, A, D> where State<'static>: Send {}
+unsafe impl<A, D: ?Sized + Send> Send for Suspended<'_, A, D> where Seat<'static>: Send {}
 
 impl<A, D: ?Sized> Suspended<'_, A, D> {
     /// The invocation's state, and what can be done to the handler while it is entered.
     #[inline]
-    pub(crate) fn split(&mut self) -> (&State<'_>, Suspension<'_, D>) {
+    pub(crate) fn split(&mut self) -> (&Seat<'_>, Suspension<'_, D>) {
         let head = self.head();
         // SAFETY: the head was written by `suspend`; its two fields and the future do not overlap, and `self` is
         // borrowed for as long as the references made here and below live.
-        let state = unsafe { &(*head).state };
+        let seat = unsafe { &(*head).seat };
         // SAFETY: as above.
         let live = unsafe { &mut (*head).live };
         // SAFETY: the block is owned; no reference is formed.
         let future = unsafe { &raw mut (*self.parts.as_ptr()).future };
-        (state, Suspension { live, future })
+        (seat, Suspension { live, future })
     }
 
     #[inline]
-    pub(crate) fn state_mut(&mut self) -> &mut State<'static> {
+    pub(crate) fn seat_mut(&mut self) -> &mut Seat<'static> {
         // SAFETY: the head was written by `suspend`, and `self` is borrowed mutably. The lifetime is that of what
         // the state borrows from, which is behind shared references and thus cannot be written through; putting
         // something shorter-lived in is impossible, as nothing shorter-lived coerces to `'static`.
-        unsafe { &mut (*self.head()).state }
+        unsafe { &mut (*self.head()).seat }
     }
 
     #[inline]
@@ -402,7 +405,7 @@ impl<A, D: ?Sized> Drop for Suspended<'_, A, D> {
         let _block = Block(self.parts.cast(), layout);
         self.split().1.end();
         // SAFETY: the state was written by `suspend`, and the owner goes away here.
-        unsafe { ptr::drop_in_place(&raw mut (*head).state) };
+        unsafe { ptr::drop_in_place(&raw mut (*head).seat) };
     }
 }
 
@@ -516,37 +519,59 @@ thread_local! {
     static SWEEP: Sweep = const { Sweep };
 }
 
-/// Runs `inside` with `frame` as the innermost invocation of this thread.
+/// The innermost invocation of this thread, as [`current`] found it.
+#[derive(Clone, Copy)]
+pub(crate) struct Innermost<'a>(Option<&'a Frame<'a>>);
+
+/// Lends the innermost invocation of this thread.
 #[inline(always)]
-pub(crate) fn enter<R>(frame: &Frame<'_>, inside: impl FnOnce() -> R) -> R {
-    struct Restore(*const Frame<'static>);
-    impl Drop for Restore {
-        #[inline]
-        fn drop(&mut self) {
-            TOP.set(self.0);
-        }
-    }
-    let _restore = Restore(TOP.replace(ptr::from_ref(frame).cast()));
-    inside()
+pub(crate) fn current<R>(look: impl for<'a> FnOnce(Innermost<'a>) -> R) -> R {
+    let top = TOP.get();
+    // SAFETY: whoever linked the frame borrows it, and unlinks it before that borrow ends, on every way out.
+    // `look` runs in between and cannot keep the reference, whose lifetime it does not know. `Frame` is covariant,
+    // so a shorter lifetime than that of the linked one is right.
+    look(Innermost(unsafe { top.as_ref() }))
 }
 
-/// Lends the frame of the innermost invocation of this thread.
-#[inline(always)]
-pub(crate) fn current<R>(look: impl for<'a> FnOnce(Option<&'a Frame<'a>>) -> R) -> R {
-    let top = TOP.get();
-    // SAFETY: `enter` linked the frame and has not returned, since it unlinks on every way out; it borrows the
-    // frame until then. `look` runs inside of it and cannot keep the reference, whose lifetime it does not know.
-    // `Frame` is covariant, so a shorter lifetime than the linked one is right.
-    look(unsafe { top.as_ref() })
+impl<'a> Innermost<'a> {
+    /// The frame, if there is any invocation.
+    #[inline]
+    pub(crate) fn frame(self) -> Option<&'a Frame<'a>> {
+        self.0
+    }
+
+    /// Runs `inside` with `frame` as the innermost invocation of this thread.
+    ///
+    /// Afterwards it is again the one that [`current`] found. That frame outlives `'a` and with it this call,
+    /// so what is linked is valid even if somebody were to enter two frames from one `Innermost`.
+    #[inline(always)]
+    pub(crate) fn enter<R>(self, frame: &Frame<'_>, inside: impl FnOnce() -> R) -> R {
+        struct Restore(*const Frame<'static>);
+        impl Drop for Restore {
+            #[inline(always)]
+            fn drop(&mut self) {
+                TOP.set(self.0);
+            }
+        }
+        let outer = self.0.map_or(ptr::null(), |outer| ptr::from_ref(outer).cast());
+        TOP.set(ptr::from_ref(frame).cast());
+        let _restore = Restore(outer);
+        inside()
+    }
 }
 
 /// Free blocks of one thread.
 ///
-/// `lists` has no destructor, so that reaching it is one load from the thread's own memory; the sweep at the
-/// end of the thread is registered by the first block that comes back, which finds no room.
+/// Each size has a few slots, which a call takes from and gives back to with one store each, and a list for the
+/// rest. (Stores are what limits a call: it makes about forty.) Nothing here has a destructor, so reaching it
+/// is one load from the thread's own memory; the sweep at the end of the thread is registered by the first block
+/// that comes back, which finds the slots shut.
 struct Pool {
+    /// How many slots of a size are taken; [`SHUT`] before the first block comes back and after the sweep.
+    filled: [Cell<u8>; CLASSES],
+    slots: [[Cell<*mut Free>; SLOTS]; CLASSES],
     lists: [Cell<*mut Free>; CLASSES],
-    /// How many bytes may still be kept.
+    /// How many bytes the lists may still keep.
     room: Cell<usize>,
     phase: Cell<Phase>,
 }
@@ -571,14 +596,32 @@ const BLOCK_MAX: usize = 8 * 1024;
 
 const CLASSES: usize = BLOCK_MAX / STEP;
 
-/// What a thread keeps at most, in bytes. Blocks beyond it go back to the allocator, so calls that start on
-/// one thread and end on another cannot pile up there.
+/// How many slots a size has if its blocks are small: a chain of as many Workers takes one from each.
+const SLOTS: usize = 8;
+
+/// What a block may be large, in bytes, to have all the slots; larger sizes have one.
+const SMALL_MAX: usize = 1024;
+
+const SHUT: u8 = u8::MAX;
+
+/// What a thread keeps at most, in bytes: blocks beyond it go back to the allocator, so calls that start on one
+/// thread and end on another cannot pile up there.
 const KEPT_MAX: usize = 1024 * 1024;
+
+/// What the lists may keep of that.
+const LISTED_MAX: usize = {
+    let (mut in_slots, mut class) = (0, 0);
+    while class < CLASSES {
+        in_slots += slots(class) * size(class);
+        class += 1;
+    }
+    KEPT_MAX - in_slots
+};
 
 /// The alignment of every pooled block, which is what allocators give for free.
 const ALIGN: usize = 16;
 
-/// The list that blocks for this layout lie in, if they are pooled. A constant at each call site.
+/// The size class of blocks for this layout, if they are pooled. A constant at each call site.
 #[inline]
 const fn class(layout: Layout) -> Option<usize> {
     if layout.size() == 0 || layout.size() > BLOCK_MAX || layout.align() > ALIGN {
@@ -587,48 +630,89 @@ const fn class(layout: Layout) -> Option<usize> {
     Some((layout.size() - 1) / STEP)
 }
 
+const fn size(class: usize) -> usize {
+    (class + 1) * STEP
+}
+
+const fn slots(class: usize) -> usize {
+    if size(class) <= SMALL_MAX { SLOTS } else { 1 }
+}
+
 const fn block_layout(class: usize) -> Layout {
-    match Layout::from_size_align((class + 1) * STEP, ALIGN) {
+    match Layout::from_size_align(size(class), ALIGN) {
         Ok(layout) => layout,
         Err(_) => unreachable!(),
     }
 }
 
-#[inline]
+#[inline(always)]
 fn take(layout: Layout) -> NonNull<u8> {
     let Some(class) = class(layout) else { return allocate(layout) };
     POOL.with(|pool| {
-        let list = &pool.lists[class];
-        let Some(block) = NonNull::new(list.get()) else { return allocate(block_layout(class)) };
-        // SAFETY: a block in a list is free, owned by the list, and begins with its link.
-        list.set(unsafe { block.as_ref().next });
-        pool.room.set(pool.room.get() + (class + 1) * STEP);
-        block.cast()
+        let filled = &pool.filled[class];
+        let last = filled.get().wrapping_sub(1);
+        // Also false for no slot filled, and for `SHUT`.
+        if usize::from(last) < slots(class)
+            && let Some(block) = NonNull::new(pool.slots[class][usize::from(last)].get())
+        {
+            filled.set(last);
+            return block.cast();
+        }
+        cold_path();
+        pool.take_from_list(class)
     })
 }
 
-#[inline]
+#[inline(always)]
 fn give(block: NonNull<u8>, layout: Layout) {
     let Some(class) = class(layout) else { return free(block, layout) };
-    let size = (class + 1) * STEP;
     POOL.with(|pool| {
-        let Some(room) = pool.room.get().checked_sub(size) else { return pool.overflow(block, class) };
-        pool.room.set(room);
-        pool.keep(block, class);
+        let filled = &pool.filled[class];
+        let next = filled.get();
+        if usize::from(next) < slots(class) {
+            pool.slots[class][usize::from(next)].set(block.as_ptr().cast());
+            filled.set(next + 1);
+            return;
+        }
+        cold_path();
+        pool.give_to_list(block, class);
     });
 }
 
 impl Pool {
     const fn new() -> Self {
         Self {
+            filled: [const { Cell::new(SHUT) }; CLASSES],
+            slots: [const { [const { Cell::new(ptr::null_mut()) }; SLOTS] }; CLASSES],
             lists: [const { Cell::new(ptr::null_mut()) }; CLASSES],
             room: Cell::new(0),
             phase: Cell::new(Phase::Unused),
         }
     }
 
-    #[inline]
-    fn keep(&self, block: NonNull<u8>, class: usize) {
+    #[inline(never)]
+    fn take_from_list(&self, class: usize) -> NonNull<u8> {
+        let list = &self.lists[class];
+        let Some(block) = NonNull::new(list.get()) else { return allocate(block_layout(class)) };
+        // SAFETY: a block in a list is free, owned by the list, and begins with its link.
+        list.set(unsafe { block.as_ref().next });
+        self.room.set(self.room.get() + size(class));
+        block.cast()
+    }
+
+    /// The slots are full, or shut.
+    #[inline(never)]
+    fn give_to_list(&self, block: NonNull<u8>, class: usize) {
+        if self.phase.get() == Phase::Unused {
+            self.open();
+            if self.phase.get() == Phase::Open {
+                return give(block, block_layout(class));
+            }
+        }
+        let Some(room) = self.room.get().checked_sub(size(class)) else {
+            return free(block, block_layout(class));
+        };
+        self.room.set(room);
         let block = block.cast::<Free>();
         let list = &self.lists[class];
         // SAFETY: the block is free, at least `STEP` bytes large and aligned for a link.
@@ -636,26 +720,29 @@ impl Pool {
         list.set(block.as_ptr());
     }
 
-    /// There is no room: the first block of the thread opens the pool, any later one goes to the allocator.
+    /// Registers the sweep. On a thread whose locals are gone already the pool stays shut.
     #[cold]
-    fn overflow(&self, block: NonNull<u8>, class: usize) {
-        if self.phase.get() == Phase::Unused {
-            // Registers the destructor. On a thread whose locals are gone already the pool stays shut.
-            let opened = SWEEP.try_with(|_| ()).is_ok();
-            self.phase.set(if opened { Phase::Open } else { Phase::Swept });
-            if opened {
-                self.room.set(KEPT_MAX - (class + 1) * STEP);
-                return self.keep(block, class);
-            }
+    fn open(&self) {
+        if SWEEP.try_with(|_| ()).is_err() {
+            return self.phase.set(Phase::Swept);
         }
-        free(block, block_layout(class));
+        self.phase.set(Phase::Open);
+        self.room.set(LISTED_MAX);
+        self.filled.iter().for_each(|filled| filled.set(0));
     }
 
     fn sweep(&self) {
         self.phase.set(Phase::Swept);
         self.room.set(0);
-        for (class, list) in self.lists.iter().enumerate() {
-            let mut next = list.replace(ptr::null_mut());
+        for class in 0..CLASSES {
+            let filled = self.filled[class].replace(SHUT);
+            let filled = if filled == SHUT { 0 } else { usize::from(filled) };
+            for slot in &self.slots[class][..filled] {
+                if let Some(block) = NonNull::new(slot.get()) {
+                    free(block.cast(), block_layout(class));
+                }
+            }
+            let mut next = self.lists[class].replace(ptr::null_mut());
             while let Some(block) = NonNull::new(next) {
                 // SAFETY: a block in a list is free, owned by the list, and begins with its link.
                 next = unsafe { block.as_ref().next };

@@ -23,7 +23,7 @@ use super::Ctx;
 use crate::{
     clock::Deadline,
     error::{Error, Kind},
-    invocation::{self, Frame, State},
+    invocation::{Frame, State},
     raw,
 };
 
@@ -235,5 +235,5 @@ impl<F> Drop for Within<F> {
 /// Runs `act` as part of the invocation of `ctx`.
 fn inside<R>(ctx: &Ctx, deadline: Deadline, act: impl FnOnce() -> R) -> R {
     let state = State::of_task(ctx, deadline);
-    invocation::with_current(|innermost| raw::enter(&Frame::again(&state, innermost), act))
+    raw::current(|innermost| innermost.enter(&Frame::alone(&state), act))
 }
