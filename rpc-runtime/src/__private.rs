@@ -3,18 +3,27 @@
 pub use std::{
     boxed::Box,
     clone::Clone,
+    fmt,
     future::Future,
-    marker::{Copy, Send, Sync},
-    option::Option::{None, Some},
+    marker::{Send, Sync},
+    option::Option,
+    result::Result,
     sync::Arc,
     time::Duration,
 };
 
+pub use serde;
+
 pub use crate::{
+    __client as client, __local_client as local_client,
     call::{Call, call},
-    client::Inner,
+    carried::{Carried, NoResult, Returned, argument},
+    client::{Inner, passing},
+    error::{Cause, Error, Field, NoCause},
     local::Local,
     raw::{Flavour, SameThread, Slot, Start, Started, Threaded},
-    service::{ArgInfo, Method, MethodId, MethodInfo, Reply, Serves, Service, ServiceInfo, Target},
+    service::{
+        ArgInfo, Method, MethodId, MethodInfo, Reply, Serves, Service, ServiceInfo, SlotOf, StartedOf, Target,
+    },
     worker::Worker,
 };

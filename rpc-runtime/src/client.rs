@@ -1,5 +1,7 @@
 //! What a client is made of, and what can be done to one.
 
+pub mod passing;
+
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::{
@@ -10,6 +12,7 @@ use crate::{
     local::{Hold, Local},
     metadata::{self, Entry, Travelling},
     options::CallOptions,
+    raw::Flavour,
     service::{Serves, Service},
     worker::{Entrypoint, Worker},
 };
@@ -69,8 +72,8 @@ impl<C: Service> Client for C {}
 pub struct Inner<C: Service> {
     binding: Arc<Binding>,
     /// A box in an `Arc`, because the data of an `Arc<dyn Trait>` lies at an offset that depends on the type behind
-    /// it, which is five instructions a call.
-    twin: Arc<Box<C::Dyn>>,
+    /// it, which is five instructions a call. For a local service, an `Rc`.
+    twin: <C::Flavour as Flavour>::Shared<Box<C::Dyn>>,
 }
 
 /// What a client knows of its target, and what it adds to each call.
@@ -130,13 +133,13 @@ impl<C: Service> Inner<C> {
     }
 
     pub(crate) fn new(twin: Box<C::Dyn>, binding: Binding) -> Self {
-        Self { binding: Arc::new(binding), twin: Arc::new(twin) }
+        Self { binding: Arc::new(binding), twin: C::Flavour::share(twin) }
     }
 
     fn with(&self, options: CallOptions) -> Self {
         let mut binding = Binding::clone(&self.binding);
         binding.set_options(options);
-        Self { binding: Arc::new(binding), twin: Arc::clone(&self.twin) }
+        Self { binding: Arc::new(binding), twin: self.twin.clone() }
     }
 
     #[inline]
@@ -153,7 +156,7 @@ impl<C: Service> Inner<C> {
 impl<C: Service> Clone for Inner<C> {
     #[inline]
     fn clone(&self) -> Self {
-        Self { binding: Arc::clone(&self.binding), twin: Arc::clone(&self.twin) }
+        Self { binding: Arc::clone(&self.binding), twin: self.twin.clone() }
     }
 }
 

@@ -8,7 +8,10 @@ mod wire;
 use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 pub(crate) use self::kind::{Exceeded, Kind};
-pub use self::{cause::Cause, hop::Hop};
+pub use self::{
+    cause::{Cause, Field, NoCause},
+    hop::Hop,
+};
 use crate::{
     client::Binding,
     invocation::{self, Frame},

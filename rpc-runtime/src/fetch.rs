@@ -16,7 +16,7 @@ use crate::{
     call::Call,
     error::Error,
     raw::{Start, Started},
-    service::{Method, MethodId, MethodInfo, Service, Target},
+    service::{Method, MethodInfo, Service, Target},
 };
 
 /// A request on its way to a Worker.
@@ -132,12 +132,4 @@ impl<C: Service> Method for FetchOf<C> {
     }
 }
 
-static FETCH: MethodInfo = MethodInfo {
-    service: "",
-    name: "fetch",
-    id: MethodId::of("", "fetch"),
-    idempotent: false,
-    deadline: None,
-    spawn: false,
-    args: &[],
-};
+static FETCH: MethodInfo = MethodInfo::new("", "fetch", &[]);

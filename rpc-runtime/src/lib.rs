@@ -1,6 +1,7 @@
 //! Typed calls between Workers.
 
 mod call;
+mod carried;
 mod client;
 mod clock;
 mod context;
@@ -17,6 +18,8 @@ mod panics;
 mod raw;
 mod service;
 mod worker;
+
+pub use rpc_macros::service;
 
 pub use self::{
     client::Client,

@@ -41,6 +41,8 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     ptr::{self, NonNull},
+    rc::Rc,
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -64,6 +66,12 @@ pub trait Flavour: sealed::Sealed + 'static {
     fn fetch_of<W: 'static>(entrypoint: &Entrypoint<W>) -> Option<FetchFn<W, Self>>
     where
         Self: Sized;
+    /// How the clones of a client hold what they share. For a local one it is this pointer that keeps it in
+    /// its thread, so that rustc has one thing to say about a client that is sent.
+    type Shared<T>: Deref<Target = T> + Clone;
+
+    /// The first pointer to a value.
+    fn share<T>(value: T) -> Self::Shared<T>;
 }
 
 /// The flavour of `#[service]`: every handler's future is `Send`.
@@ -80,6 +88,12 @@ impl Flavour for Threaded {
     fn fetch_of<W: 'static>(entrypoint: &Entrypoint<W>) -> Option<FetchFn<W, Self>> {
         entrypoint.threaded_fetch()
     }
+
+    type Shared<T> = Arc<T>;
+
+    fn share<T>(value: T) -> Self::Shared<T> {
+        Arc::new(value)
+    }
 }
 
 impl Flavour for SameThread {
@@ -87,6 +101,12 @@ impl Flavour for SameThread {
 
     fn fetch_of<W: 'static>(entrypoint: &Entrypoint<W>) -> Option<FetchFn<W, Self>> {
         entrypoint.same_thread_fetch()
+    }
+
+    type Shared<T> = Rc<T>;
+
+    fn share<T>(value: T) -> Self::Shared<T> {
+        Rc::new(value)
     }
 }
 

@@ -39,7 +39,7 @@ pub trait Service: Sized + 'static {
 /// One method of a service.
 ///
 /// Implemented by the expansion of `#[service]` alone.
-pub trait Method: Copy + 'static {
+pub trait Method: 'static {
     /// The client of the service that the method belongs to.
     type Service: Service;
 
@@ -53,11 +53,14 @@ pub trait Method: Copy + 'static {
     const INFO: &'static MethodInfo;
 
     /// The runtime's error inside an answer, if it holds one; see [`Cause`](crate::Cause).
-    fn cause(output: &Self::Output) -> Option<&Error> {
-        let _ = output;
-        None
-    }
+    fn cause(output: &Self::Output) -> Option<&Error>;
 }
+
+/// The slot that a method's handler is put into.
+pub type SlotOf<'k, M> = Slot<'k, <M as Method>::Output, <<M as Method>::Service as Service>::Flavour>;
+
+/// What came of a method's handler.
+pub type StartedOf<'k, M> = Started<'k, <M as Method>::Output>;
 
 /// A client whose service `W` implements.
 #[diagnostic::on_unimplemented(
@@ -100,7 +103,6 @@ pub trait Reply: Sized {
     fn is_ok(&self) -> bool;
 }
 
-#[diagnostic::do_not_recommend]
 impl<T, E: FromError> Reply for Result<T, E> {
     type Value = T;
     type Failure = E;
@@ -170,6 +172,47 @@ pub struct ArgInfo {
     pub name: &'static str,
     /// Whether a caller may leave it out: `#[rpc(default)]`.
     pub default: bool,
+}
+
+impl MethodInfo {
+    /// A method that has nothing to say beyond its names.
+    #[must_use]
+    pub const fn new(service: &'static str, name: &'static str, args: &'static [ArgInfo]) -> Self {
+        let id = MethodId::of(service, name);
+        Self { service, name, id, idempotent: false, deadline: None, spawn: false, args }
+    }
+
+    /// With `#[rpc(idempotent)]`.
+    #[must_use]
+    pub const fn idempotent(self) -> Self {
+        Self { idempotent: true, ..self }
+    }
+
+    /// With `#[rpc(deadline = "..")]`.
+    #[must_use]
+    pub const fn deadline(self, deadline: Duration) -> Self {
+        Self { deadline: Some(deadline), ..self }
+    }
+
+    /// With `#[rpc(spawn)]`.
+    #[must_use]
+    pub const fn spawn(self) -> Self {
+        Self { spawn: true, ..self }
+    }
+}
+
+impl ArgInfo {
+    /// An argument of this name.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, default: false }
+    }
+
+    /// With `#[rpc(default)]`.
+    #[must_use]
+    pub const fn default(self) -> Self {
+        Self { default: true, ..self }
+    }
 }
 
 /// The identity of a method on the wire: FNV-1a, 64 bits, of `Service/method` in UTF-8.

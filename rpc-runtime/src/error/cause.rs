@@ -38,3 +38,32 @@ impl Cause for Error {
         Some(self)
     }
 }
+
+impl<T, E: Cause> Cause for Result<T, E> {
+    fn rpc(&self) -> Option<&Error> {
+        self.as_ref().err().and_then(Cause::rpc)
+    }
+}
+
+/// A value that is asked by its type. Only expansions name it.
+#[derive(Debug)]
+pub struct Field<'a, T>(pub &'a T);
+
+impl<'a, T: Cause> Field<'a, T> {
+    /// What the value finds.
+    #[must_use]
+    pub fn rpc(self) -> Option<&'a Error> {
+        self.0.rpc()
+    }
+}
+
+/// The answer of a value whose type is no [`Cause`]. An inherent method goes before a trait's, so this one is
+/// reached only where the bound above does not hold.
+pub trait NoCause<'a>: Sized {
+    /// Nothing.
+    fn rpc(self) -> Option<&'a Error> {
+        None
+    }
+}
+
+impl<'a, T> NoCause<'a> for Field<'a, T> {}

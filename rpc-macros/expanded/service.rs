@@ -1,0 +1,170 @@
+pub trait Auth: ::rpc_runtime::__private::Send + ::rpc_runtime::__private::Sync {
+    /// Who the token belongs to.
+    fn verify(
+        &self,
+        token: &str,
+    ) -> impl ::rpc_runtime::__private::Future<
+        Output = Result<User, AuthError>,
+    > + ::rpc_runtime::__private::Send;
+    fn find(
+        &self,
+        query: Query<'_>,
+        limit: u32,
+    ) -> impl ::rpc_runtime::__private::Future<
+        Output = Result<Vec<User>, AuthError>,
+    > + ::rpc_runtime::__private::Send;
+}
+/// A client of [`Auth`]: it implements the trait itself, and calls whatever it is bound to.
+pub struct AuthClient(::rpc_runtime::__private::Inner<AuthClient>);
+impl AuthClient {
+    /// A client that owns `implementation`: for typed calls alone.
+    #[must_use]
+    pub fn new<__W: Auth + 'static>(implementation: __W) -> Self {
+        Self(::rpc_runtime::__private::Inner::owned(implementation))
+    }
+    /// A client of an implementation that the caller keeps: for typed calls alone.
+    #[must_use]
+    pub fn shared<__W: Auth + 'static>(
+        implementation: ::rpc_runtime::__private::Arc<__W>,
+    ) -> Self {
+        Self(::rpc_runtime::__private::Inner::shared(implementation))
+    }
+    /// A client of a Worker: for everything that its entrypoint declares, `fetch` included.
+    #[must_use]
+    pub fn from_worker<__W: ::rpc_runtime::__private::Worker + Auth>(
+        worker: __W,
+    ) -> Self {
+        Self(::rpc_runtime::__private::Inner::worker(worker))
+    }
+}
+const _: () = {
+    use ::rpc_runtime::__private as __rpc;
+    use __rpc::{NoCause as _, NoResult as _};
+    pub struct __verify;
+    #[automatically_derived]
+    impl __rpc::Method for __verify {
+        type Service = AuthClient;
+        type Args<'__a> = (&'__a str,);
+        type Output = Result<User, AuthError>;
+        const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
+            "Auth",
+            "verify",
+            &[__rpc::ArgInfo::new("token")],
+        );
+        fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
+            __rpc::Field(output).rpc()
+        }
+    }
+    const _: fn() = || {
+        __rpc::argument::<str>();
+        __rpc::Returned::<Result<User, AuthError>>::carried();
+    };
+    pub struct __find;
+    #[automatically_derived]
+    impl __rpc::Method for __find {
+        type Service = AuthClient;
+        type Args<'__a> = (Query<'__a>, u32);
+        type Output = Result<Vec<User>, AuthError>;
+        const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
+                "Auth",
+                "search",
+                &[__rpc::ArgInfo::new("query").default(), __rpc::ArgInfo::new("limit")],
+            )
+            .idempotent()
+            .deadline(__rpc::Duration::from_micros(2000000));
+        fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
+            __rpc::Field(output).rpc()
+        }
+    }
+    const _: fn() = || {
+        __rpc::argument::<Query<'static>>();
+        __rpc::argument::<u32>();
+        __rpc::Returned::<Result<Vec<User>, AuthError>>::carried();
+    };
+    pub trait __DynAuth: __rpc::Target<__rpc::Threaded> + __rpc::Send + __rpc::Sync {
+        fn verify<'__c>(
+            &'__c self,
+            args: <__verify as __rpc::Method>::Args<'__c>,
+            slot: __rpc::SlotOf<'__c, __verify>,
+        ) -> __rpc::StartedOf<'__c, __verify>;
+        fn find<'__c>(
+            &'__c self,
+            args: <__find as __rpc::Method>::Args<'__c>,
+            slot: __rpc::SlotOf<'__c, __find>,
+        ) -> __rpc::StartedOf<'__c, __find>;
+    }
+    #[automatically_derived]
+    impl<__W: Auth + 'static> __DynAuth for __rpc::Local<__W, __rpc::Threaded> {
+        fn verify<'__c>(
+            &'__c self,
+            args: <__verify as __rpc::Method>::Args<'__c>,
+            slot: __rpc::SlotOf<'__c, __verify>,
+        ) -> __rpc::StartedOf<'__c, __verify> {
+            slot.run(self.worker(), move |worker| <__W as Auth>::verify(worker, args.0))
+        }
+        fn find<'__c>(
+            &'__c self,
+            args: <__find as __rpc::Method>::Args<'__c>,
+            slot: __rpc::SlotOf<'__c, __find>,
+        ) -> __rpc::StartedOf<'__c, __find> {
+            slot.run(
+                self.worker(),
+                move |worker| <__W as Auth>::find(worker, args.0, args.1),
+            )
+        }
+    }
+    #[automatically_derived]
+    impl __rpc::Service for AuthClient {
+        type Dyn = dyn __DynAuth;
+        type Flavour = __rpc::Threaded;
+        const INFO: &'static __rpc::ServiceInfo = &__rpc::ServiceInfo::new(
+            "Auth",
+            &[<__verify as __rpc::Method>::INFO, <__find as __rpc::Method>::INFO],
+        );
+        fn from_inner(inner: __rpc::Inner<Self>) -> Self {
+            Self(inner)
+        }
+        fn inner(&self) -> &__rpc::Inner<Self> {
+            &self.0
+        }
+    }
+    #[automatically_derived]
+    impl<__W: Auth + 'static> __rpc::Serves<__W> for AuthClient {
+        fn twin(local: __rpc::Local<__W, __rpc::Threaded>) -> __rpc::Box<dyn __DynAuth> {
+            __rpc::Box::new(local)
+        }
+    }
+    #[automatically_derived]
+    impl Auth for AuthClient {
+        fn verify(
+            &self,
+            token: &str,
+        ) -> impl __rpc::Future<
+            Output = <__verify as __rpc::Method>::Output,
+        > + __rpc::Send {
+            __rpc::call(
+                &self.0,
+                __verify,
+                (token,),
+                |call| call.twin.verify(call.args, call.slot),
+            )
+        }
+        fn find(
+            &self,
+            query: Query<'_>,
+            limit: u32,
+        ) -> impl __rpc::Future<
+            Output = <__find as __rpc::Method>::Output,
+        > + __rpc::Send {
+            __rpc::call(
+                &self.0,
+                __find,
+                (query, limit),
+                |call| call.twin.find(call.args, call.slot),
+            )
+        }
+    }
+    __rpc::client! {
+        AuthClient
+    }
+};

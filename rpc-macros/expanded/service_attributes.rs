@@ -1,0 +1,183 @@
+/// Texts.
+#[deprecated = "read `Books`"]
+trait Texts: facade::rpc::__private::Send + facade::rpc::__private::Sync {
+    #[cfg(unix)]
+    #[deprecated]
+    #[expect(clippy::too_many_arguments)]
+    fn r#type(
+        &self,
+        r#in: &[Text],
+    ) -> impl facade::rpc::__private::Future<
+        Output = Alias,
+    > + facade::rpc::__private::Send;
+    #[cfg_attr(feature = "long", doc = "All of it.", cfg(feature = "text"))]
+    fn read(
+        &self,
+    ) -> impl facade::rpc::__private::Future<
+        Output = Alias,
+    > + facade::rpc::__private::Send;
+}
+/// A client of [`Texts`]: it implements the trait itself, and calls whatever it is bound to.
+#[deprecated = "read `Books`"]
+struct TextsClient(facade::rpc::__private::Inner<TextsClient>);
+#[allow(deprecated)]
+impl TextsClient {
+    /// A client that owns `implementation`: for typed calls alone.
+    #[must_use]
+    pub fn new<__W: Texts + 'static>(implementation: __W) -> Self {
+        Self(facade::rpc::__private::Inner::owned(implementation))
+    }
+    /// A client of an implementation that the caller keeps: for typed calls alone.
+    #[must_use]
+    pub fn shared<__W: Texts + 'static>(
+        implementation: facade::rpc::__private::Arc<__W>,
+    ) -> Self {
+        Self(facade::rpc::__private::Inner::shared(implementation))
+    }
+    /// A client of a Worker: for everything that its entrypoint declares, `fetch` included.
+    #[must_use]
+    pub fn from_worker<__W: facade::rpc::__private::Worker + Texts>(
+        worker: __W,
+    ) -> Self {
+        Self(facade::rpc::__private::Inner::worker(worker))
+    }
+}
+#[allow(clippy::too_many_arguments)]
+#[allow(deprecated)]
+const _: () = {
+    use facade::rpc::__private as __rpc;
+    use __rpc::{NoCause as _, NoResult as _};
+    #[cfg(unix)]
+    struct __type;
+    #[cfg(unix)]
+    #[automatically_derived]
+    impl __rpc::Method for __type {
+        type Service = TextsClient;
+        type Args<'__a> = (&'__a [Text],);
+        type Output = Alias;
+        const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
+                "acme.texts",
+                "type",
+                &[__rpc::ArgInfo::new("of")],
+            )
+            .spawn();
+        fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
+            __rpc::Field(output).rpc()
+        }
+    }
+    #[cfg(unix)]
+    const _: fn() = || {
+        __rpc::argument::<[Text]>();
+        __rpc::Returned::<Alias>::carried();
+    };
+    #[cfg_attr(feature = "long", cfg(feature = "text"))]
+    struct __read;
+    #[cfg_attr(feature = "long", cfg(feature = "text"))]
+    #[automatically_derived]
+    impl __rpc::Method for __read {
+        type Service = TextsClient;
+        type Args<'__a> = ();
+        type Output = Alias;
+        const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
+            "acme.texts",
+            "read",
+            &[],
+        );
+        fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
+            __rpc::Field(output).rpc()
+        }
+    }
+    #[cfg_attr(feature = "long", cfg(feature = "text"))]
+    const _: fn() = || {
+        __rpc::Returned::<Alias>::carried();
+    };
+    trait __DynTexts: __rpc::Target<__rpc::Threaded> + __rpc::Send + __rpc::Sync {
+        #[cfg(unix)]
+        fn r#type<'__c>(
+            &'__c self,
+            args: <__type as __rpc::Method>::Args<'__c>,
+            slot: __rpc::SlotOf<'__c, __type>,
+        ) -> __rpc::StartedOf<'__c, __type>;
+        #[cfg_attr(feature = "long", cfg(feature = "text"))]
+        fn read<'__c>(
+            &'__c self,
+            args: <__read as __rpc::Method>::Args<'__c>,
+            slot: __rpc::SlotOf<'__c, __read>,
+        ) -> __rpc::StartedOf<'__c, __read>;
+    }
+    #[automatically_derived]
+    impl<__W: Texts + 'static> __DynTexts for __rpc::Local<__W, __rpc::Threaded> {
+        #[cfg(unix)]
+        fn r#type<'__c>(
+            &'__c self,
+            args: <__type as __rpc::Method>::Args<'__c>,
+            slot: __rpc::SlotOf<'__c, __type>,
+        ) -> __rpc::StartedOf<'__c, __type> {
+            slot.run(self.worker(), move |worker| <__W as Texts>::r#type(worker, args.0))
+        }
+        #[cfg_attr(feature = "long", cfg(feature = "text"))]
+        fn read<'__c>(
+            &'__c self,
+            args: <__read as __rpc::Method>::Args<'__c>,
+            slot: __rpc::SlotOf<'__c, __read>,
+        ) -> __rpc::StartedOf<'__c, __read> {
+            slot.run(self.worker(), move |worker| <__W as Texts>::read(worker))
+        }
+    }
+    #[automatically_derived]
+    impl __rpc::Service for TextsClient {
+        type Dyn = dyn __DynTexts;
+        type Flavour = __rpc::Threaded;
+        const INFO: &'static __rpc::ServiceInfo = &__rpc::ServiceInfo::new(
+            "acme.texts",
+            &[
+                #[cfg(unix)]
+                <__type as __rpc::Method>::INFO,
+                #[cfg_attr(feature = "long", cfg(feature = "text"))]
+                <__read as __rpc::Method>::INFO,
+            ],
+        );
+        fn from_inner(inner: __rpc::Inner<Self>) -> Self {
+            Self(inner)
+        }
+        fn inner(&self) -> &__rpc::Inner<Self> {
+            &self.0
+        }
+    }
+    #[automatically_derived]
+    impl<__W: Texts + 'static> __rpc::Serves<__W> for TextsClient {
+        fn twin(
+            local: __rpc::Local<__W, __rpc::Threaded>,
+        ) -> __rpc::Box<dyn __DynTexts> {
+            __rpc::Box::new(local)
+        }
+    }
+    #[automatically_derived]
+    impl Texts for TextsClient {
+        #[cfg(unix)]
+        fn r#type(
+            &self,
+            r#in: &[Text],
+        ) -> impl __rpc::Future<
+            Output = <__type as __rpc::Method>::Output,
+        > + __rpc::Send {
+            __rpc::call(
+                &self.0,
+                __type,
+                (r#in,),
+                |call| call.twin.r#type(call.args, call.slot),
+            )
+        }
+        #[cfg_attr(feature = "long", cfg(feature = "text"))]
+        fn read(
+            &self,
+        ) -> impl __rpc::Future<
+            Output = <__read as __rpc::Method>::Output,
+        > + __rpc::Send {
+            __rpc::call(&self.0, __read, (), |call| call.twin.read(call.args, call.slot))
+        }
+    }
+    __rpc::client! {
+        TextsClient
+    }
+};

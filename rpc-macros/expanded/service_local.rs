@@ -1,0 +1,110 @@
+pub(crate) trait Canvas {
+    fn draw(
+        &self,
+        shape: Rc<dyn Shape>,
+        on_click: &dyn Fn(&str),
+    ) -> impl ::rpc_runtime::__private::Future<Output = rpc_runtime::Result<()>>;
+}
+/// A client of [`Canvas`]: it implements the trait itself, and calls whatever it is bound to.
+pub(crate) struct CanvasClient(::rpc_runtime::__private::Inner<CanvasClient>);
+impl CanvasClient {
+    /// A client that owns `implementation`: for typed calls alone.
+    #[must_use]
+    pub fn new<__W: Canvas + 'static>(implementation: __W) -> Self {
+        Self(::rpc_runtime::__private::Inner::owned(implementation))
+    }
+    /// A client of an implementation that the caller keeps: for typed calls alone.
+    #[must_use]
+    pub fn shared<__W: Canvas + 'static>(
+        implementation: ::rpc_runtime::__private::Arc<__W>,
+    ) -> Self {
+        Self(::rpc_runtime::__private::Inner::shared(implementation))
+    }
+    /// A client of a Worker: for everything that its entrypoint declares, `fetch` included.
+    #[must_use]
+    pub fn from_worker<__W: ::rpc_runtime::__private::Worker + Canvas>(
+        worker: __W,
+    ) -> Self {
+        Self(::rpc_runtime::__private::Inner::worker(worker))
+    }
+}
+const _: () = {
+    use ::rpc_runtime::__private as __rpc;
+    use __rpc::{NoCause as _, NoResult as _};
+    pub(crate) struct __draw;
+    #[automatically_derived]
+    impl __rpc::Method for __draw {
+        type Service = CanvasClient;
+        type Args<'__a> = (Rc<dyn Shape>, &'__a dyn Fn(&str));
+        type Output = rpc_runtime::Result<()>;
+        const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
+            "Canvas",
+            "draw",
+            &[__rpc::ArgInfo::new("shape"), __rpc::ArgInfo::new("on_click")],
+        );
+        fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
+            __rpc::Field(output).rpc()
+        }
+    }
+    pub(crate) trait __DynCanvas: __rpc::Target<__rpc::SameThread> {
+        fn draw<'__c>(
+            &'__c self,
+            args: <__draw as __rpc::Method>::Args<'__c>,
+            slot: __rpc::SlotOf<'__c, __draw>,
+        ) -> __rpc::StartedOf<'__c, __draw>;
+    }
+    #[automatically_derived]
+    impl<__W: Canvas + 'static> __DynCanvas for __rpc::Local<__W, __rpc::SameThread> {
+        fn draw<'__c>(
+            &'__c self,
+            args: <__draw as __rpc::Method>::Args<'__c>,
+            slot: __rpc::SlotOf<'__c, __draw>,
+        ) -> __rpc::StartedOf<'__c, __draw> {
+            slot.run(
+                self.worker(),
+                move |worker| <__W as Canvas>::draw(worker, args.0, args.1),
+            )
+        }
+    }
+    #[automatically_derived]
+    impl __rpc::Service for CanvasClient {
+        type Dyn = dyn __DynCanvas;
+        type Flavour = __rpc::SameThread;
+        const INFO: &'static __rpc::ServiceInfo = &__rpc::ServiceInfo::new(
+            "Canvas",
+            &[<__draw as __rpc::Method>::INFO],
+        );
+        fn from_inner(inner: __rpc::Inner<Self>) -> Self {
+            Self(inner)
+        }
+        fn inner(&self) -> &__rpc::Inner<Self> {
+            &self.0
+        }
+    }
+    #[automatically_derived]
+    impl<__W: Canvas + 'static> __rpc::Serves<__W> for CanvasClient {
+        fn twin(
+            local: __rpc::Local<__W, __rpc::SameThread>,
+        ) -> __rpc::Box<dyn __DynCanvas> {
+            __rpc::Box::new(local)
+        }
+    }
+    #[automatically_derived]
+    impl Canvas for CanvasClient {
+        fn draw(
+            &self,
+            shape: Rc<dyn Shape>,
+            on_click: &dyn Fn(&str),
+        ) -> impl __rpc::Future<Output = <__draw as __rpc::Method>::Output> {
+            __rpc::call(
+                &self.0,
+                __draw,
+                (shape, on_click),
+                |call| call.twin.draw(call.args, call.slot),
+            )
+        }
+    }
+    __rpc::local_client! {
+        CanvasClient
+    }
+};

@@ -1,0 +1,25 @@
+//! Rules over the whole model: each is one function with the rule in prose above it.
+
+use crate::errors::Errors;
+use crate::service::model::{Method, Service};
+
+mod names;
+mod types;
+
+pub(super) fn service(errors: &mut Errors, service: &Service) {
+    names::service(errors, service);
+    for method in &service.methods {
+        names::method(errors, method);
+        types::method(errors, method, service.local);
+        if service.local {
+            no_spawn(errors, method);
+        }
+    }
+}
+
+/// A task of its own may run on another thread.
+fn no_spawn(errors: &mut Errors, method: &Method) {
+    if let Some(word) = &method.spawn {
+        errors.at(word, "leave out `spawn`: a local service never leaves its thread, and a task may");
+    }
+}

@@ -1,0 +1,103 @@
+//! The description of each method: the only place beside the trait and the client that spells its types.
+
+use std::time::Duration;
+
+use proc_macro2::{Literal, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::Type;
+
+use crate::service::model::{Argument, Method, Service};
+
+pub(super) fn method(service: &Service, method: &Method) -> TokenStream {
+    let (client, marker) = (service.client(), method.marker());
+    let conditions = &method.attributes.conditions;
+    let visibility = super::visibility(service);
+    let arguments = arguments(method);
+    let output = &method.output;
+    let info = info(service, method);
+    let bounds = (!service.local).then(|| bounds(method));
+    quote! {
+        #(#conditions)*
+        #visibility struct #marker;
+        #(#conditions)*
+        #[automatically_derived]
+        impl __rpc::Method for #marker {
+            type Service = #client;
+            #arguments
+            type Output = #output;
+            const INFO: &'static __rpc::MethodInfo = &#info;
+            fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> { __rpc::Field(output).rpc() }
+        }
+        #bounds
+    }
+}
+
+/// The arguments as a tuple. A type that is less visible than the service is a mistake of this item:
+///
+/// ```text
+/// async fn verify(&self, token: Private) -> Result<User, AuthError>;
+///                ^^^^^^^^^^^^^^^^^^^^^^^
+/// ```
+fn arguments(method: &Method) -> TokenStream {
+    let lifetime = Argument::lifetime(Span::mixed_site());
+    let types = method.arguments.iter().map(|argument| &argument.described);
+    quote_spanned! {method.parentheses=> type Args<#lifetime> = (#(#types,)*); }
+}
+
+/// The names, and what the attributes say.
+fn info(service: &Service, method: &Method) -> TokenStream {
+    let (service_name, name) = (&service.wire_name, &method.wire_name);
+    let arguments = method.arguments.iter().map(argument);
+    let idempotent = method.idempotent.then(|| quote! { .idempotent() });
+    let deadline = method.deadline.map(deadline);
+    let spawn = method.spawn.as_ref().map(|_| quote! { .spawn() });
+    quote! {
+        __rpc::MethodInfo::new(#service_name, #name, &[#(#arguments),*]) #idempotent #deadline #spawn
+    }
+}
+
+fn argument(argument: &Argument) -> TokenStream {
+    let name = &argument.wire_name;
+    let default = argument.default.then(|| quote! { .default() });
+    quote! { __rpc::ArgInfo::new(#name) #default }
+}
+
+fn deadline(deadline: Duration) -> TokenStream {
+    let micros = u64::try_from(deadline.as_micros()).expect("a deadline is read from microseconds in a u64");
+    let micros = Literal::u64_unsuffixed(micros);
+    quote! { .deadline(__rpc::Duration::from_micros(#micros)) }
+}
+
+/// What a boundary asks of the types, one statement for each, so that rustc underlines the type alone:
+///
+/// ```text
+/// async fn verify(&self, token: Opaque, name: &str) -> Result<User, AuthError>;
+///                               ^^^^^^
+/// ```
+fn bounds(method: &Method) -> TokenStream {
+    let conditions = &method.attributes.conditions;
+    let arguments = method.arguments.iter().map(|argument| &argument.carried);
+    let returned = returned(&method.output);
+    quote! {
+        #(#conditions)*
+        const _: fn() = || {
+            #(__rpc::argument::<#arguments>();)*
+            #returned
+        };
+    }
+}
+
+/// A bound that fails here belongs to the function and underlines the call of it, which therefore begins where
+/// the return type begins and ends where it ends.
+fn returned(output: &Type) -> TokenStream {
+    let place = |token: Option<TokenTree>| {
+        let span = token.map_or_else(Span::call_site, |token| token.span());
+        Span::call_site().located_at(span)
+    };
+    let mut tokens = output.to_token_stream().into_iter();
+    let first = place(tokens.next());
+    let last = tokens.last().map_or(first, |token| place(Some(token)));
+    let mut statement = quote_spanned! {first=> __rpc::Returned::<#output> };
+    statement.extend(quote_spanned! {last=> ::carried(); });
+    statement
+}

@@ -1,0 +1,70 @@
+//! Golden expansions: what each macro writes, as a person reads it.
+//!
+//! `BLESS=1 cargo test -p rpc-macros` writes the files in `expanded/` again, to be read in review.
+
+use std::path::Path;
+use std::{env, fs};
+
+use proc_macro2::TokenStream;
+
+#[test]
+fn a_service() {
+    let item = r#"
+        pub trait Auth {
+            /// Who the token belongs to.
+            async fn verify(&self, token: &str) -> Result<User, AuthError>;
+            #[rpc(idempotent, deadline = "2s", rename = "search")]
+            async fn find(&self, #[rpc(default)] query: Query<'_>, limit: u32) -> Result<Vec<User>, AuthError>;
+        }
+    "#;
+    assert_golden("service", service("", item));
+}
+
+#[test]
+fn a_service_that_stays_in_its_thread() {
+    let item = r#"
+        pub(crate) trait Canvas {
+            async fn draw(&self, shape: Rc<dyn Shape>, on_click: &dyn Fn(&str)) -> rpc_runtime::Result<()>;
+        }
+    "#;
+    assert_golden("service_local", service("local", item));
+}
+
+#[test]
+fn a_service_with_attributes() {
+    let item = r#"
+        /// Texts.
+        #[deprecated = "read `Books`"]
+        trait Texts {
+            #[cfg(unix)]
+            #[deprecated]
+            #[expect(clippy::too_many_arguments)]
+            #[rpc(spawn)]
+            async fn r#type(&self, #[rpc(rename = "of")] r#in: &[Text]) -> Alias;
+            #[cfg_attr(feature = "long", doc = "All of it.", cfg(feature = "text"))]
+            async fn read(&self) -> Alias;
+        }
+    "#;
+    let expansion = service(r#"rename = "acme.texts", crate = "facade::rpc""#, item);
+    assert!(!expansion.to_string().contains("rpc_runtime"), "every path starts at the one that was given");
+    assert_golden("service_attributes", expansion);
+}
+
+/// What `#[service(arguments)]` on `item` expands to.
+fn service(arguments: &str, item: &str) -> TokenStream {
+    let tokens = |text: &str| text.parse().expect("the test is Rust");
+    crate::service::service(tokens(arguments), tokens(item)).expect("the test has no mistakes")
+}
+
+/// Compares with `expanded/<name>.rs`.
+#[track_caller]
+fn assert_golden(name: &str, expansion: TokenStream) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("expanded").join(name).with_extension("rs");
+    let file = syn::parse2(expansion).expect("an expansion is items");
+    let expanded = prettyplease::unparse(&file);
+    if env::var_os("BLESS").is_some() {
+        fs::write(&path, &expanded).expect("the folder of the expansions is there");
+    }
+    let golden = fs::read_to_string(&path).unwrap_or_default();
+    assert!(golden == expanded, "{name} expands to other code, `BLESS=1` accepts it:\n{expanded}");
+}

@@ -1,0 +1,85 @@
+//! What every client is beside its service: cheap to clone, printable, and a value that a call can carry.
+
+use std::fmt;
+
+use serde::{Deserializer, Serializer, de, ser};
+
+use crate::{client::Inner, service::Service};
+
+/// The traits that an expansion gives the client of a service. They cannot be written once for all clients:
+/// rustc lets a crate implement a foreign trait for its own types alone.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __client {
+    ($client:ident) => {
+        $crate::__local_client! { $client }
+        #[automatically_derived]
+        impl $crate::__private::serde::Serialize for $client {
+            fn serialize<S: $crate::__private::serde::Serializer>(
+                &self,
+                serializer: S,
+            ) -> $crate::__private::Result<S::Ok, S::Error> {
+                $crate::__private::passing::serialize(&self.0, serializer)
+            }
+        }
+        #[automatically_derived]
+        impl<'de> $crate::__private::serde::Deserialize<'de> for $client {
+            fn deserialize<D: $crate::__private::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> $crate::__private::Result<Self, D::Error> {
+                $crate::__private::passing::deserialize::<Self, D>(deserializer)
+            }
+        }
+    };
+}
+
+/// The same for a service that stays in its thread, and so does its client.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __local_client {
+    ($client:ident) => {
+        #[automatically_derived]
+        impl $crate::__private::Clone for $client {
+            fn clone(&self) -> Self {
+                Self($crate::__private::Clone::clone(&self.0))
+            }
+        }
+        #[automatically_derived]
+        impl $crate::__private::fmt::Debug for $client {
+            fn fmt(&self, f: &mut $crate::__private::fmt::Formatter<'_>) -> $crate::__private::fmt::Result {
+                $crate::__private::fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    };
+}
+
+/// Writes a client.
+///
+/// # Errors
+///
+/// Always: a client travels as an entry in the table of a session, and there is no session.
+pub fn serialize<C: Service, S: Serializer>(_: &Inner<C>, _: S) -> Result<S::Ok, S::Error> {
+    Err(ser::Error::custom(NoSession(C::INFO.name)))
+}
+
+/// Reads a client.
+///
+/// # Errors
+///
+/// Always, as [`serialize`] does.
+pub fn deserialize<'de, C: Service, D: Deserializer<'de>>(_: D) -> Result<C, D::Error> {
+    Err(de::Error::custom(NoSession(C::INFO.name)))
+}
+
+/// Why a client has no bytes: it is a right to call, not a value.
+struct NoSession(&'static str);
+
+impl fmt::Display for NoSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "a client of `{}` can be passed in a call alone: outside of a session it has no form",
+            self.0
+        )
+    }
+}

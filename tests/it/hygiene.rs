@@ -1,0 +1,234 @@
+//! What is generated means the same wherever the trait stands: without a prelude, beside types that have the
+//! names of the language, inside a macro, inside a function.
+
+use std::cell::RefCell;
+use std::future::ready;
+use std::rc::Rc;
+
+use crate::block_on;
+
+/// Borrows, so that its lifetime is left out in a signature.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Query<'a> {
+    #[serde(borrow)]
+    text: &'a str,
+}
+
+impl Query<'_> {
+    fn length(&self) -> u16 {
+        self.text.len().try_into().unwrap_or(u16::MAX)
+    }
+}
+
+/// Names that an expansion could be tempted to write.
+#[allow(dead_code, non_camel_case_types, reason = "the names are the point")]
+mod taken {
+    macro_rules! unit_structs {
+        ($($name:ident)*) => { $(#[derive(Debug)] pub(super) struct $name;)* };
+    }
+
+    unit_structs! {
+        Arc Box C Clone Copy Debug Duration Err Fn FnOnce Future Inner Local Method None Ok Option Result Self_ Send
+        Service Sized Some String Sync Unpin Vec W bool char core rpc_runtime std str u32 u64 usize
+    }
+
+    /// The one that is also an argument.
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    pub(super) struct u8(pub(super) ::std::primitive::u16);
+}
+
+#[no_implicit_prelude]
+#[allow(non_camel_case_types, reason = "the names are the point")]
+mod without_prelude {
+    use super::taken::*;
+
+    type Answer = ::std::result::Result<u8, ::rpc_runtime::Error>;
+
+    #[::rpc_runtime::service]
+    pub(super) trait Shadow {
+        async fn wrap(&self, number: u8, of: &[::std::string::String], query: super::Query<'_>) -> Answer;
+        async fn r#type(&self, r#in: &u8, slot: ::std::option::Option<&::std::primitive::str>) -> Answer;
+    }
+
+    #[::rpc_runtime::service(local)]
+    pub(super) trait Alone {
+        async fn result(&self, args: Result, call: C) -> Answer;
+    }
+
+    pub(super) struct Worker;
+
+    impl Shadow for Worker {
+        async fn wrap(&self, number: u8, _: &[::std::string::String], query: super::Query<'_>) -> Answer {
+            ::std::result::Result::Ok(u8(number.0 + query.length()))
+        }
+
+        async fn r#type(&self, r#in: &u8, _: ::std::option::Option<&::std::primitive::str>) -> Answer {
+            ::std::result::Result::Ok(u8(r#in.0))
+        }
+    }
+
+    impl Alone for Worker {
+        async fn result(&self, _: Result, _: C) -> Answer {
+            ::std::result::Result::Ok(u8(7))
+        }
+    }
+}
+
+#[test]
+fn a_service_needs_no_prelude_and_no_name_of_the_language() {
+    use without_prelude::{Alone, AloneClient, Shadow, ShadowClient, Worker};
+
+    let shadow = ShadowClient::new(Worker);
+    let wrapped = block_on(shadow.wrap(taken::u8(1000), &[], Query { text: "four" }));
+    assert_eq!(wrapped.unwrap(), taken::u8(1004));
+    assert_eq!(block_on(shadow.r#type(&taken::u8(300), None)).unwrap(), taken::u8(300));
+    let alone = AloneClient::new(Worker);
+    assert_eq!(block_on(alone.result(taken::Result, taken::C)).unwrap(), taken::u8(7));
+}
+
+/// Arguments with the names of the expansion's own locals.
+#[rpc_runtime::service]
+trait Locals {
+    async fn sum(
+        &self,
+        args: u32,
+        slot: u32,
+        worker: u32,
+        call: u32,
+        self_: u32,
+        inner: u32,
+    ) -> rpc_runtime::Result<u32>;
+}
+
+struct Adder;
+
+impl Locals for Adder {
+    async fn sum(
+        &self,
+        args: u32,
+        slot: u32,
+        worker: u32,
+        call: u32,
+        self_: u32,
+        inner: u32,
+    ) -> rpc_runtime::Result<u32> {
+        Ok(args + 2 * slot + 3 * worker + 4 * call + 5 * self_ + 6 * inner)
+    }
+}
+
+#[test]
+fn an_argument_may_have_the_name_of_a_local_of_the_expansion() {
+    let adder = LocalsClient::new(Adder);
+    let sum = block_on(adder.sum(1, 10, 100, 1_000, 10_000, 100_000));
+    assert_eq!(sum.unwrap(), 1 + 20 + 300 + 4_000 + 50_000 + 600_000);
+}
+
+/// Types, names and lifetimes that come from two places.
+macro_rules! made {
+    ($name:ident, $argument:ident: $borrowed:ty, $lent:ty) => {
+        #[rpc_runtime::service]
+        trait $name {
+            async fn length(
+                &self,
+                $argument: $borrowed,
+                inner: Query<'_>,
+                lent: $lent,
+            ) -> rpc_runtime::Result<usize>;
+        }
+    };
+}
+
+made!(Made, inner_too: Query<'_>, &str);
+
+impl Made for Adder {
+    async fn length(&self, outer: Query<'_>, inner: Query<'_>, lent: &str) -> rpc_runtime::Result<usize> {
+        Ok(outer.text.len() + inner.text.len() + lent.len())
+    }
+}
+
+#[test]
+fn a_service_may_come_out_of_a_macro() {
+    let made = MadeClient::new(Adder);
+    let length = block_on(made.length(Query { text: "a" }, Query { text: "bc" }, "def"));
+    assert_eq!(length.unwrap(), 6);
+}
+
+#[test]
+fn a_service_may_stand_in_a_function() {
+    struct Seven;
+
+    #[rpc_runtime::service]
+    trait Inside {
+        async fn number(&self) -> rpc_runtime::Result<u32>;
+    }
+
+    impl Inside for Seven {
+        async fn number(&self) -> rpc_runtime::Result<u32> {
+            ready(Ok(7)).await
+        }
+    }
+
+    assert_eq!(block_on(InsideClient::new(Seven).number()).unwrap(), 7);
+}
+
+/// The contract's crate knows the runtime by another name.
+mod renamed {
+    use std::rc::Rc;
+
+    use rpc_tests_contract::{Canvas, Query, Search};
+
+    pub(super) struct Worker;
+
+    impl Search for Worker {
+        async fn ping(&self) -> rpc_runtime::Result<()> {
+            Ok(())
+        }
+
+        async fn find(
+            &self,
+            query: Query<'_>,
+            rows: &[&str],
+            limit: Option<u32>,
+        ) -> rpc_runtime::Result<Vec<u8>> {
+            let limit = limit.map_or(usize::MAX, |limit| limit as usize);
+            let found = (0..).zip(rows).filter(|(_, row)| row.contains(query.text)).map(|(at, _)| at);
+            Ok(found.take(limit).collect())
+        }
+
+        async fn find_lent(&self, query: &Query<'_>, names: Vec<String>) -> rpc_runtime::Result<u64> {
+            Ok(names.iter().filter(|name| name.contains(query.text)).count() as u64)
+        }
+    }
+
+    impl Canvas for Worker {
+        async fn draw(&self, text: Rc<str>, each: &dyn Fn(&str)) -> rpc_runtime::Result<Rc<str>> {
+            text.split(' ').for_each(each);
+            Ok(text)
+        }
+    }
+}
+
+#[test]
+fn a_contract_may_know_the_runtime_by_another_name() {
+    use rpc_tests_contract::{Query, Search, SearchClient};
+
+    let search = SearchClient::new(renamed::Worker);
+    block_on(search.ping()).unwrap();
+    let found = block_on(search.find(Query { text: "b" }, &["abc", "cd", "b"], None));
+    assert_eq!(found.unwrap(), [0, 2]);
+    let found = block_on(search.find_lent(&Query { text: "b" }, vec!["abc".to_owned(), "c".to_owned()]));
+    assert_eq!(found.unwrap(), 1);
+}
+
+#[test]
+fn a_local_service_takes_what_borrows_and_what_is_counted() {
+    use rpc_tests_contract::{Canvas, CanvasClient};
+
+    let words = RefCell::new(Vec::new());
+    let text: Rc<str> = "two words".into();
+    let canvas = CanvasClient::new(renamed::Worker);
+    let left =
+        block_on(canvas.draw(Rc::clone(&text), &|word| words.borrow_mut().push(word.to_owned()))).unwrap();
+    assert!(Rc::ptr_eq(&left, &text));
+    assert_eq!(words.into_inner(), ["two", "words"]);
+}

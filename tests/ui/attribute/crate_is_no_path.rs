@@ -1,0 +1,6 @@
+use rpc_runtime::service;
+
+#[service(crate = "rpc runtime")]
+pub trait Auth {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use rpc_runtime::service;
+
+#[service(locale)]
+pub trait Auth {}
+
+fn main() {}

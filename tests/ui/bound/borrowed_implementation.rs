@@ -1,0 +1,18 @@
+use rpc_runtime::service;
+
+#[service]
+pub trait Auth {
+    async fn verify(&self) -> rpc_runtime::Result<()>;
+}
+
+struct Worker;
+
+impl Auth for Worker {
+    async fn verify(&self) -> rpc_runtime::Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {
+    AuthClient::new(&Worker);
+}

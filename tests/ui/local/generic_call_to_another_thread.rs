@@ -1,0 +1,12 @@
+use rpc_runtime::service;
+
+#[service(local)]
+pub trait Auth {
+    async fn verify(&self) -> rpc_runtime::Result<()>;
+}
+
+fn main() {}
+
+async fn elsewhere(auth: impl Auth + Send + Sync + 'static) {
+    tokio::spawn(async move { auth.verify().await });
+}

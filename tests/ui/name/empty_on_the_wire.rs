@@ -1,0 +1,6 @@
+use rpc_runtime::service;
+
+#[service(rename = "")]
+pub trait Auth {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use rpc_runtime::service;
+
+#[service]
+pub trait Auth<User> {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use rpc_runtime::service;
+
+struct Worker;
+
+#[service]
+impl Worker {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use rpc_runtime::service;
+
+#[service]
+pub trait Auth {
+    concat!();
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use rpc_runtime::service;
+
+#[service]
+pub trait Auth {
+    async fn verify<'a>(&'a self, token: &'a str) -> rpc_runtime::Result<()>;
+}
+
+fn main() {}

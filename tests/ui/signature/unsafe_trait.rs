@@ -1,0 +1,6 @@
+use rpc_runtime::service;
+
+#[service]
+pub unsafe trait Auth {}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use rpc_runtime::service;
+
+#[service]
+pub trait Auth
+where
+    Self: Sized,
+ {}
+
+fn main() {}
