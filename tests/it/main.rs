@@ -1,0 +1,3 @@
+//! Behaviour of `rpc-runtime`, a module per behaviour.
+
+mod body;
