@@ -1,5 +1,7 @@
 //! Typed calls between Workers.
 
+#[cfg(feature = "host")]
+pub mod config;
 mod fetch {
     mod body;
 
