@@ -11,7 +11,10 @@ use std::{
     task::{Context, Poll},
 };
 
-pub use self::{body::Body, fetcher::Fetcher};
+pub use self::{
+    body::{Body, BodyError},
+    fetcher::Fetcher,
+};
 use crate::{
     call::Call,
     error::Error,

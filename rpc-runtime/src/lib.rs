@@ -4,6 +4,8 @@ mod call;
 mod carried;
 mod client;
 mod clock;
+#[cfg(feature = "host")]
+pub mod config;
 mod context;
 mod error;
 mod fetch;
@@ -25,7 +27,7 @@ pub use self::{
     client::Client,
     context::{Child, Ctx, Remaining, View},
     error::{Cause, Error, Hop},
-    fetch::{Body, Fetch, Fetcher, Fetching, LocalFetch, Request, Response},
+    fetch::{Body, BodyError, Fetch, Fetcher, Fetching, LocalFetch, Request, Response},
     interceptor::{Interceptor, Next, Outcome, Outgoing},
     limits::Limits,
     options::CallOptions,
