@@ -114,6 +114,10 @@ impl Config {
                 .with_received(error)
                 .into());
         }
+        // Cut off after the limit, what was text may no longer be.
+        if bytes.len() > Self::FILE_BYTES_MAX {
+            return Err(too_long(file));
+        }
         match String::from_utf8(bytes) {
             Ok(text) => Self::parse(file, text),
             Err(error) => Err(not_utf8(file, &error)),
@@ -126,15 +130,11 @@ impl Config {
     ///
     /// Everything that is wrong with the text, as [`load`](Self::load).
     pub fn parse(file: impl Into<String>, text: impl Into<String>) -> Result<Self, Faults> {
-        let source = Arc::new(Source::new(file.into(), text.into()));
-        if source.text().len() > Self::FILE_BYTES_MAX {
-            return Err(Place::whole(&source)
-                .fault("the file is too long")
-                .with_expected(format!("at most {} bytes", Self::FILE_BYTES_MAX))
-                .with_received("more")
-                .with_help("keep large data in a file of its own and its path in a variable")
-                .into());
+        let (file, text) = (file.into(), text.into());
+        if text.len() > Self::FILE_BYTES_MAX {
+            return Err(too_long(file));
         }
+        let source = Arc::new(Source::new(file, text));
         let mut faults = Faults::new();
         let (root, complete) = value::parse(&source, &mut faults);
         let broken: BTreeSet<_> = faults.iter().map(|fault| fault.place().line()).collect();
@@ -213,6 +213,15 @@ fn refuse_duplicates(services: &[ServiceBinding], vars: &Vars, faults: &mut Faul
             first.insert(name, name.place());
         }
     }
+}
+
+fn too_long(file: String) -> Faults {
+    Place::whole(&Arc::new(Source::new(file, String::new())))
+        .fault("the file is too long")
+        .with_expected(format_args!("at most {} bytes", Config::FILE_BYTES_MAX))
+        .with_received("more")
+        .with_help("keep large data in a file of its own and its path in a variable")
+        .into()
 }
 
 fn not_utf8(file: String, error: &std::string::FromUtf8Error) -> Faults {

@@ -7,6 +7,8 @@ mod clock;
 #[cfg(feature = "host")]
 pub mod config;
 mod context;
+#[cfg(feature = "host")]
+pub mod edge;
 mod error;
 mod fetch;
 mod interceptor;

@@ -307,7 +307,7 @@ fn files_that_cannot_be_read_are_faults_too() {
     let binary = Config::load(&file).unwrap_err();
     assert_eq!(told(binary.iter().next().unwrap()), "2:9 : the file is not text | UTF-8 | the byte 0xff");
 
-    std::fs::write(&file, "#".repeat(1 << 20)).unwrap();
+    std::fs::write(&file, "ä".repeat(1 << 20)).unwrap();
     let long = Config::load(&file).unwrap_err();
     assert_eq!(told(long.iter().next().unwrap()), "1:1 : the file is too long | at most 131072 bytes | more");
     std::fs::remove_dir_all(folder).unwrap();

@@ -4,6 +4,7 @@
 
 mod body;
 mod config;
+mod edge;
 mod hygiene;
 mod lints;
 
