@@ -45,7 +45,8 @@ pub use self::fault::{Fault, Faults};
 pub use self::place::{Located, Place};
 pub use self::vars::{Variable, Vars};
 
-use self::place::{Source, nearest};
+use self::place::Source;
+pub(crate) use self::place::nearest;
 use self::reader::{Reader, Rule};
 
 /// The configuration of one Worker, as its `worker.toml` has it.

@@ -66,7 +66,9 @@ use tokio::time::timeout;
 
 pub use self::options::EdgeOptions;
 
-use self::accept::{Acceptor, drain_queue};
+pub(crate) use self::accept::Acceptor;
+pub(crate) use self::exchange::{Reference, plain};
+
 use self::stopping::Stopping;
 use crate::Body;
 
@@ -154,42 +156,63 @@ pub async fn serve<H: Handler>(
     handler: H,
     stop: impl Future<Output = ()>,
 ) -> usize {
-    let shared = Arc::new(Shared { handler, options, stopping: Stopping::default() });
+    let mut connections = Connections::new(options, handler);
     let mut acceptor = Acceptor::new(listener);
-    let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
-        let full = connections.len() >= shared.options.connections_max;
         tokio::select! {
             biased;
             () = &mut stop => break,
-            Some(_) = connections.join_next() => {}
-            accepted = acceptor.accept(), if !full => spawn(&mut connections, accepted, &shared),
+            accepted = acceptor.accept(), if !connections.are_full() => connections.take(accepted),
+            () = connections.one_ended() => {}
         }
     }
-    match drain_queue(acceptor.into_listener()) {
-        Ok(waiting) => waiting.into_iter().for_each(|accepted| spawn(&mut connections, accepted, &shared)),
-        Err(error) => tracing::error!(%error, "cannot empty the queue of the listener"),
-    }
-    shared.stopping.begin();
-    let drained = async { while connections.join_next().await.is_some() {} };
-    if timeout(shared.options.drain, drained).await.is_ok() {
-        return 0;
-    }
-    let cut = connections.len();
-    tracing::warn!(cut, "connections were open at the end of the time to drain, and are cut");
-    connections.shutdown().await;
-    cut
+    acceptor.close().into_iter().for_each(|accepted| connections.take(accepted));
+    connections.drain().await
 }
 
-fn spawn<H: Handler>(
-    connections: &mut JoinSet<()>,
-    (stream, address): (TcpStream, SocketAddr),
-    shared: &Arc<Shared<H>>,
-) {
-    // Answers are written in one piece; waiting for more to send would only delay them. A socket
-    // that refuses is one whose client has gone.
-    if stream.set_nodelay(true).is_ok() {
-        connections.spawn(connection::serve(stream, Peer { address }, Arc::clone(shared)));
+/// The connections that one thread serves.
+#[derive(Debug)]
+pub(crate) struct Connections<H> {
+    shared: Arc<Shared<H>>,
+    tasks: JoinSet<()>,
+}
+
+impl<H: Handler> Connections<H> {
+    pub(crate) fn new(options: EdgeOptions, handler: H) -> Self {
+        let shared = Arc::new(Shared { handler, options, stopping: Stopping::default() });
+        Self { shared, tasks: JoinSet::new() }
+    }
+
+    pub(crate) fn are_full(&self) -> bool {
+        self.tasks.len() >= self.shared.options.connections_max
+    }
+
+    pub(crate) fn take(&mut self, (stream, address): (TcpStream, SocketAddr)) {
+        // Answers are written in one piece; waiting for more to send would only delay them. A socket
+        // that refuses is one whose client has gone.
+        if stream.set_nodelay(true).is_ok() {
+            self.tasks.spawn(connection::serve(stream, Peer { address }, Arc::clone(&self.shared)));
+        }
+    }
+
+    /// Ready when a connection has ended; never while there is none.
+    pub(crate) async fn one_ended(&mut self) {
+        if self.tasks.join_next().await.is_none() {
+            std::future::pending().await
+        }
+    }
+
+    /// Lets what runs come to its end, as [`serve`] says; gives how many connections had to be cut.
+    pub(crate) async fn drain(mut self) -> usize {
+        self.shared.stopping.begin();
+        let drained = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(self.shared.options.drain, drained).await.is_ok() {
+            return 0;
+        }
+        let cut = self.tasks.len();
+        tracing::warn!(cut, "connections were open at the end of the time to drain, and are cut");
+        self.tasks.shutdown().await;
+        cut
     }
 }

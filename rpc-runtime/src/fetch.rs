@@ -11,6 +11,7 @@ use std::{
     task::{Context, Poll},
 };
 
+pub use self::fetcher::DynFetcher;
 pub use self::{
     body::{Body, BodyError},
     fetcher::Fetcher,
@@ -108,7 +109,7 @@ impl<C: Service> fmt::Debug for Fetching<'_, C> {
 
 /// `fetch` as a method of whatever service a client has.
 #[derive(Debug)]
-pub struct FetchOf<C>(PhantomData<fn() -> C>);
+pub(crate) struct FetchOf<C>(PhantomData<fn() -> C>);
 
 impl<C> Default for FetchOf<C> {
     fn default() -> Self {

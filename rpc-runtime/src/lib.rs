@@ -9,8 +9,12 @@ pub mod config;
 mod context;
 #[cfg(feature = "host")]
 pub mod edge;
+#[cfg(feature = "host")]
+mod env;
 mod error;
 mod fetch;
+#[cfg(feature = "host")]
+mod host;
 mod interceptor;
 mod invocation;
 mod limits;
@@ -35,6 +39,12 @@ pub use self::{
     options::CallOptions,
     panics::install_panic_hook,
     worker::{Entrypoint, Worker},
+};
+
+#[cfg(feature = "host")]
+pub use self::{
+    env::{Bindings, Env, Field, FromEnv, IsSecret, Json, Secret},
+    host::{Host, Running},
 };
 
 /// The result of a method that has no error of its own.

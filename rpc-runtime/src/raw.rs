@@ -121,6 +121,7 @@ mod sealed {
 ///
 /// Its fields imply that everything in it outlives `'k`. The closure in an expansion takes a `Start<'k, ..>`
 /// for *every* `'k`, so what it puts into the slot can borrow from the twin and from the arguments alone.
+#[expect(missing_debug_implementations, reason = "expansions alone name it, for the length of one call")]
 pub struct Start<'k, 's, D: ?Sized, A, T, L: Flavour> {
     /// The implementation, behind its object-safe twin.
     pub twin: &'k D,
@@ -132,6 +133,7 @@ pub struct Start<'k, 's, D: ?Sized, A, T, L: Flavour> {
 }
 
 /// Where a twin's method puts the future of its handler.
+#[expect(missing_debug_implementations, reason = "expansions alone name it, for the length of one call")]
 pub struct Slot<'k, T, L: Flavour> {
     waker: &'k Waker,
     unready: &'k mut Unready<Placed<L::Handler<T>>>,
@@ -141,6 +143,7 @@ pub struct Slot<'k, T, L: Flavour> {
 ///
 /// The value if the handler was ready, by value; anything else lies in the slot. The common case is then one
 /// comparison for the caller, and the rare ones cost it no moves.
+#[expect(missing_debug_implementations, reason = "expansions alone name it, for the length of one call")]
 pub struct Started<'k, T> {
     value: Option<T>,
     handler: PhantomData<&'k ()>,

@@ -10,10 +10,10 @@ use std::{
 use crate::{
     client::{Binding, Inner},
     error::{Error, Kind},
-    fetch::{Fetch, LocalFetch, Request, Response},
+    fetch::{Fetch, Fetcher, LocalFetch, Request, Response},
     local::{FetchFn, Hold, Local},
     raw::{Flavour, SameThread, Slot, Started, Threaded},
-    service::{Serves, Service, ServiceInfo},
+    service::{Serves, ServiceInfo},
 };
 
 /// A type that implements services, or answers requests, and is made from what it may reach.
@@ -74,6 +74,7 @@ pub struct Entrypoint<W> {
     offers: Vec<Offer<W>>,
     fetch: Option<FetchFn<W, Threaded>>,
     local_fetch: Option<FetchFn<W, SameThread>>,
+    named: Vec<(&'static str, Entrypoint<W>)>,
 }
 
 /// A service that an entrypoint offers.
@@ -86,7 +87,7 @@ struct Offer<W> {
 
 impl<W: 'static> Entrypoint<W> {
     pub(crate) fn new() -> Self {
-        Self { offers: Vec::new(), fetch: None, local_fetch: None }
+        Self { offers: Vec::new(), fetch: None, local_fetch: None, named: Vec::new() }
     }
 
     /// Offers a service, named by its client: `.service::<AuthClient>()`.
@@ -104,7 +105,7 @@ impl<W: 'static> Entrypoint<W> {
     {
         self.fetch = Some(fetch::<W>);
         self.local_fetch = Some(fetch_here::<W>);
-        self
+        self.service::<Fetcher>()
     }
 
     /// Offers the `fetch` of a Worker that does not leave its thread, to callers on that thread.
@@ -117,11 +118,37 @@ impl<W: 'static> Entrypoint<W> {
         self
     }
 
-    /// The twin of the service of `C` for a Worker in a cell.
-    pub(crate) fn twin<C: Service>(&self, cell: Arc<OnceLock<W>>) -> Option<Box<C::Dyn>> {
-        let offer = self.offers.iter().find(|offer| offer.client == TypeId::of::<C>())?;
-        let twin = (offer.twin)(cell, self).downcast::<Box<C::Dyn>>().ok()?;
-        Some(*twin)
+    /// Adds an entrypoint of its own name, which callers reach by `entrypoint = ".."` in their binding, with what
+    /// `declare` offers there and nothing else.
+    ///
+    /// ```
+    /// # use rpc_runtime::{Entrypoint, Result, service};
+    /// # #[service] trait Auth { async fn verify(&self, token: &str) -> Result<bool>; }
+    /// # #[service] trait Admin { async fn revoke(&self, token: &str) -> Result<()>; }
+    /// # fn entrypoint<W: Auth + Admin + 'static>(entrypoint: Entrypoint<W>) -> Entrypoint<W> {
+    /// entrypoint.service::<AuthClient>().named("Admin", |admin| admin.service::<AdminClient>())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn named(mut self, name: &'static str, declare: impl FnOnce(Self) -> Self) -> Self {
+        self.named.push((name, declare(Self::new())));
+        self
+    }
+
+    /// The entrypoint of this name, or the default one.
+    pub(crate) fn select(&self, name: Option<&str>) -> Option<&Self> {
+        let Some(name) = name else { return Some(self) };
+        self.named.iter().find(|(known, _)| *known == name).map(|(_, entrypoint)| entrypoint)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.named.iter().map(|(name, _)| *name)
+    }
+
+    /// The twin that a client of this type needs, for a Worker in a cell: a `Box<C::Dyn>` in the box.
+    pub(crate) fn twin(&self, client: TypeId, cell: &Arc<OnceLock<W>>) -> Option<Box<dyn Any>> {
+        let offer = self.offers.iter().find(|offer| offer.client == client)?;
+        Some((offer.twin)(Arc::clone(cell), self))
     }
 
     /// A client that owns a Worker, for what this entrypoint declares.
@@ -139,9 +166,9 @@ impl<W: 'static> Entrypoint<W> {
         Inner::new(C::twin(Local::new(Hold::Owned(worker), C::Flavour::fetch_of(self))), binding)
     }
 
-    /// The names of the services on offer, in declared order.
+    /// The names of the services on offer, in declared order, `fetch` among them.
     pub(crate) fn services(&self) -> impl Iterator<Item = &'static str> {
-        self.offers.iter().map(|offer| offer.info.name)
+        self.offers.iter().map(|offer| if offer.info.name.is_empty() { "fetch" } else { offer.info.name })
     }
 
     pub(crate) fn threaded_fetch(&self) -> Option<FetchFn<W, Threaded>> {
@@ -189,9 +216,6 @@ fn local_fetch<'k, W: LocalFetch>(
 
 impl<W: 'static> fmt::Debug for Entrypoint<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entrypoint")
-            .field("services", &self.services().collect::<Vec<_>>())
-            .field("fetch", &self.fetch.is_some())
-            .finish()
+        f.debug_struct("Entrypoint").field("services", &self.services().collect::<Vec<_>>()).finish()
     }
 }

@@ -46,6 +46,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// Of a fault that no file is to blame for.
+    pub(crate) fn nowhere(what: &str) -> Self {
+        Self::whole(&Arc::new(Source::new(what.to_owned(), String::new())))
+    }
+
     pub(crate) fn whole(source: &Arc<Source>) -> Self {
         Self { source: Arc::clone(source), span: 0..0, field: String::new() }
     }

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
 /// What connections come from.
-pub(super) trait Listen {
+pub(crate) trait Listen {
     type Stream;
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, SocketAddr)>>;
@@ -28,7 +28,7 @@ impl Listen for TcpListener {
 ///
 /// The kernel is asked itself: tokio knows of a connection only once its driver was told, and what
 /// is still in the queue when the socket closes is reset.
-pub(super) fn drain_queue(listener: TcpListener) -> io::Result<Vec<(TcpStream, SocketAddr)>> {
+fn drain_queue(listener: TcpListener) -> io::Result<Vec<(TcpStream, SocketAddr)>> {
     let listener = listener.into_std()?;
     let mut waiting = Vec::new();
     loop {
@@ -53,7 +53,7 @@ pub(super) fn drain_queue(listener: TcpListener) -> io::Result<Vec<(TcpStream, S
 /// the process has run out of something (descriptors, memory) and the next attempt would fail at
 /// once. Then it waits, twice as long each time, and says so once.
 #[derive(Debug)]
-pub(super) struct Acceptor<L> {
+pub(crate) struct Acceptor<L> {
     listener: L,
     back_off: Option<Duration>,
 }
@@ -62,18 +62,14 @@ const BACK_OFF_MIN: Duration = Duration::from_millis(10);
 const BACK_OFF_MAX: Duration = Duration::from_secs(1);
 
 impl<L: Listen> Acceptor<L> {
-    pub(super) const fn new(listener: L) -> Self {
+    pub(crate) const fn new(listener: L) -> Self {
         Self { listener, back_off: None }
-    }
-
-    pub(super) fn into_listener(self) -> L {
-        self.listener
     }
 
     /// # Cancel safety
     ///
     /// No connection is lost; the waiting time starts again.
-    pub(super) async fn accept(&mut self) -> (L::Stream, SocketAddr) {
+    pub(crate) async fn accept(&mut self) -> (L::Stream, SocketAddr) {
         loop {
             match poll_fn(|cx| self.listener.poll_accept(cx)).await {
                 Ok(accepted) => {
@@ -105,6 +101,16 @@ impl<L: Listen> Acceptor<L> {
         if self.back_off.take().is_some() {
             tracing::info!("connections are accepted again");
         }
+    }
+}
+
+impl Acceptor<TcpListener> {
+    /// Closes the listener, and gives the connections that waited in its queue.
+    pub(crate) fn close(self) -> Vec<(TcpStream, SocketAddr)> {
+        drain_queue(self.listener).unwrap_or_else(|error| {
+            tracing::error!(%error, "cannot empty the queue of the listener");
+            Vec::new()
+        })
     }
 }
 

@@ -194,7 +194,7 @@ impl std::fmt::Display for Reference {
 const REFERENCE: HeaderName = HeaderName::from_static("x-error-reference");
 
 /// A short text for whoever looks at the answer with curl.
-fn plain(status: StatusCode, text: &str) -> Response<Body> {
+pub(crate) fn plain(status: StatusCode, text: &str) -> Response<Body> {
     let mut response = Response::new(Body::from(format!("{text}\n")));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
