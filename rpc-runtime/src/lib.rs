@@ -2,6 +2,8 @@
 
 #[cfg(feature = "host")]
 pub mod config;
+#[cfg(feature = "host")]
+pub mod edge;
 mod fetch {
     mod body;
 

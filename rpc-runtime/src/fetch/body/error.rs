@@ -25,6 +25,7 @@ enum Kind {
         limit: usize,
     },
     NotText,
+    Stalled,
 }
 
 impl BodyError {
@@ -57,6 +58,18 @@ impl BodyError {
         Self { inner: Box::new(Inner { kind: Kind::NotText, source: Some(source.into()) }) }
     }
 
+    /// The peer sends so slowly that whoever carries the body gives it up.
+    ///
+    /// ```
+    /// use rpc_runtime::BodyError;
+    ///
+    /// assert!(BodyError::stalled().is_stalled());
+    /// ```
+    #[must_use]
+    pub fn stalled() -> Self {
+        Self { inner: Box::new(Inner { kind: Kind::Stalled, source: None }) }
+    }
+
     /// Whether the body was longer than the reader allowed.
     #[must_use]
     pub const fn is_too_large(&self) -> bool {
@@ -68,6 +81,12 @@ impl BodyError {
     pub const fn is_not_text(&self) -> bool {
         matches!(self.inner.kind, Kind::NotText)
     }
+
+    /// Whether the peer sent so slowly that the connection was given up.
+    #[must_use]
+    pub const fn is_stalled(&self) -> bool {
+        matches!(self.inner.kind, Kind::Stalled)
+    }
 }
 
 impl fmt::Display for BodyError {
@@ -76,6 +95,7 @@ impl fmt::Display for BodyError {
             Kind::Failed => f.write_str("the body ended early"),
             Kind::TooLarge { limit } => write!(f, "the body is longer than the {limit} bytes allowed"),
             Kind::NotText => f.write_str("the body is not UTF-8 text"),
+            Kind::Stalled => f.write_str("the peer stopped sending the body"),
         }
     }
 }
