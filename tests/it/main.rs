@@ -1,0 +1,4 @@
+//! Behaviour through the public API, a module for each.
+
+mod messages;
+mod shapes;
