@@ -7,6 +7,8 @@ mod config;
 mod edge;
 mod hygiene;
 mod lints;
+mod messages;
+mod shapes;
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
