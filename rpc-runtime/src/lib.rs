@@ -31,6 +31,8 @@ mod worker;
 
 #[cfg(feature = "host")]
 pub use rpc_macros::Env;
+/// The types that requests and responses are made of, so that a Worker needs no further dependency.
+pub use http;
 pub use rpc_macros::{message, service};
 
 pub use self::{
