@@ -20,10 +20,12 @@ pub use crate::{
     carried::{Carried, NoResult, Returned, argument},
     client::{Inner, passing},
     error::{Cause, Error, Field, NoCause},
+    fetch::DynFetcher,
     local::Local,
     raw::{Flavour, SameThread, Slot, Start, Started, Threaded},
     service::{
-        ArgInfo, Method, MethodId, MethodInfo, Reply, Serves, Service, ServiceInfo, SlotOf, StartedOf, Target,
+        ArgInfo, FromError, Method, MethodId, MethodInfo, Reply, Serves, Service, ServiceInfo, SlotOf,
+        StartedOf, Target,
     },
     worker::Worker,
 };

@@ -129,13 +129,7 @@ impl<C: Service> Inner<C> {
     where
         C: Serves<W>,
     {
-        let entrypoint = W::entrypoint(Entrypoint::new());
-        let mut binding = Binding::of_type::<W>();
-        if !entrypoint.declares(C::INFO) {
-            binding.refuse(entrypoint.undeclared(C::INFO));
-        }
-        let fetch = entrypoint.fetch_of::<C::Flavour>();
-        Self::new(C::twin(Local::new(Hold::Owned(worker), fetch)), binding)
+        W::entrypoint(Entrypoint::new()).own(worker)
     }
 
     pub(crate) fn new(twin: Box<C::Dyn>, binding: Binding) -> Self {
@@ -231,7 +225,7 @@ impl Binding {
 pub(crate) const INVOCATION: u64 = 1;
 
 /// `AuthWorker` of `auth::worker::AuthWorker`; type arguments stay as they are.
-fn short_name(full: &'static str) -> &'static str {
+pub(crate) fn short_name(full: &'static str) -> &'static str {
     let path = full.find('<').unwrap_or(full.len());
     full[..path].rfind("::").map_or(full, |at| &full[at + 2..])
 }

@@ -5,7 +5,7 @@ mod hop;
 mod kind;
 mod wire;
 
-use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
+use std::{error::Error as StdError, fmt, sync::Arc};
 
 pub(crate) use self::kind::{Exceeded, Kind};
 pub use self::{
@@ -231,11 +231,6 @@ impl Error {
         Self::new(Kind::Panic(crate::panics::describe(payload).into()))
     }
 
-    #[cold]
-    pub(crate) fn deadline(after: Option<Duration>) -> Self {
-        Self::new(Kind::Deadline(after))
-    }
-
     /// For whom a runtime error speaks is the caller of the call, also when it arose in the callee's frame.
     #[cold]
     pub(crate) fn for_caller(mut self, caller: u64) -> Self {
@@ -247,13 +242,6 @@ impl Error {
     #[must_use]
     pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.make_mut().source = Some(Arc::new(source));
-        self
-    }
-
-    /// The same error with the id under which the log holds the rest.
-    #[must_use]
-    pub(crate) fn with_reference(mut self, reference: impl Into<Box<str>>) -> Self {
-        self.make_mut().reference = Some(reference.into());
         self
     }
 

@@ -11,7 +11,11 @@ use std::{
     task::{Context, Poll},
 };
 
-pub use self::{body::Body, fetcher::Fetcher};
+pub use self::fetcher::DynFetcher;
+pub use self::{
+    body::{Body, BodyError},
+    fetcher::Fetcher,
+};
 use crate::{
     call::Call,
     error::Error,
@@ -59,6 +63,17 @@ pub trait Fetch: Send + Sync {
     fn fetch(&self, request: Request) -> impl Future<Output = Result<Response, Error>> + Send;
 }
 
+/// Answers requests on the thread it lives on, for callers on that thread: [`Fetch`] without `Send`, as for
+/// `#[service(local)]`.
+pub trait LocalFetch {
+    /// Answers one request.
+    ///
+    /// # Errors
+    ///
+    /// The caller gets the error as it is.
+    fn fetch(&self, request: Request) -> impl Future<Output = Result<Response, Error>>;
+}
+
 /// A request being answered: what [`Client::fetch`](crate::Client::fetch) returns.
 #[must_use = "a request is not sent until it is awaited"]
 pub struct Fetching<'c, C: Service>(pub(crate) FetchCall<'c, C>);
@@ -94,7 +109,7 @@ impl<C: Service> fmt::Debug for Fetching<'_, C> {
 
 /// `fetch` as a method of whatever service a client has.
 #[derive(Debug)]
-pub struct FetchOf<C>(PhantomData<fn() -> C>);
+pub(crate) struct FetchOf<C>(PhantomData<fn() -> C>);
 
 impl<C> Default for FetchOf<C> {
     fn default() -> Self {

@@ -16,6 +16,8 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+#[cfg(feature = "host")]
+pub(crate) use self::budget::SUBREQUEST;
 pub(crate) use self::{
     budget::{Budget, Depth, Left, SharedBudget},
     extras::Extras,

@@ -4,9 +4,17 @@ mod call;
 mod carried;
 mod client;
 mod clock;
+#[cfg(feature = "host")]
+pub mod config;
 mod context;
+#[cfg(feature = "host")]
+pub mod edge;
+#[cfg(feature = "host")]
+mod env;
 mod error;
 mod fetch;
+#[cfg(feature = "host")]
+mod host;
 mod interceptor;
 mod invocation;
 mod limits;
@@ -25,12 +33,18 @@ pub use self::{
     client::Client,
     context::{Child, Ctx, Remaining, View},
     error::{Cause, Error, Hop},
-    fetch::{Body, Fetch, Fetcher, Fetching, Request, Response},
+    fetch::{Body, BodyError, Fetch, Fetcher, Fetching, LocalFetch, Request, Response},
     interceptor::{Interceptor, Next, Outcome, Outgoing},
     limits::Limits,
     options::CallOptions,
     panics::install_panic_hook,
     worker::{Entrypoint, Worker},
+};
+
+#[cfg(feature = "host")]
+pub use self::{
+    env::{Bindings, Env, Field, FromEnv, IsSecret, Json, Secret},
+    host::{Host, Running},
 };
 
 /// The result of a method that has no error of its own.

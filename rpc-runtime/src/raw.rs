@@ -49,6 +49,8 @@ use std::{
 use crate::{
     error::Error,
     invocation::{Frame, Seat},
+    local::FetchFn,
+    worker::Entrypoint,
 };
 
 /// What a panic carried.
@@ -59,6 +61,11 @@ pub trait Flavour: sealed::Sealed + 'static {
     /// A suspended handler that answers with `T`.
     type Handler<T>: ?Sized + Future<Output = T>;
 
+    /// How callers of this flavour reach the `fetch` of a Worker, if its entrypoint offers one.
+    #[doc(hidden)]
+    fn fetch_of<W: 'static>(entrypoint: &Entrypoint<W>) -> Option<FetchFn<W, Self>>
+    where
+        Self: Sized;
     /// How the clones of a client hold what they share. For a local one it is this pointer that keeps it in
     /// its thread, so that rustc has one thing to say about a client that is sent.
     type Shared<T>: Deref<Target = T> + Clone;
@@ -77,6 +84,11 @@ pub struct SameThread;
 
 impl Flavour for Threaded {
     type Handler<T> = dyn Future<Output = T> + Send;
+
+    fn fetch_of<W: 'static>(entrypoint: &Entrypoint<W>) -> Option<FetchFn<W, Self>> {
+        entrypoint.threaded_fetch()
+    }
+
     type Shared<T> = Arc<T>;
 
     fn share<T>(value: T) -> Self::Shared<T> {
@@ -86,6 +98,11 @@ impl Flavour for Threaded {
 
 impl Flavour for SameThread {
     type Handler<T> = dyn Future<Output = T>;
+
+    fn fetch_of<W: 'static>(entrypoint: &Entrypoint<W>) -> Option<FetchFn<W, Self>> {
+        entrypoint.same_thread_fetch()
+    }
+
     type Shared<T> = Rc<T>;
 
     fn share<T>(value: T) -> Self::Shared<T> {
@@ -104,6 +121,7 @@ mod sealed {
 ///
 /// Its fields imply that everything in it outlives `'k`. The closure in an expansion takes a `Start<'k, ..>`
 /// for *every* `'k`, so what it puts into the slot can borrow from the twin and from the arguments alone.
+#[expect(missing_debug_implementations, reason = "expansions alone name it, for the length of one call")]
 pub struct Start<'k, 's, D: ?Sized, A, T, L: Flavour> {
     /// The implementation, behind its object-safe twin.
     pub twin: &'k D,
@@ -115,6 +133,7 @@ pub struct Start<'k, 's, D: ?Sized, A, T, L: Flavour> {
 }
 
 /// Where a twin's method puts the future of its handler.
+#[expect(missing_debug_implementations, reason = "expansions alone name it, for the length of one call")]
 pub struct Slot<'k, T, L: Flavour> {
     waker: &'k Waker,
     unready: &'k mut Unready<Placed<L::Handler<T>>>,
@@ -124,6 +143,7 @@ pub struct Slot<'k, T, L: Flavour> {
 ///
 /// The value if the handler was ready, by value; anything else lies in the slot. The common case is then one
 /// comparison for the caller, and the rare ones cost it no moves.
+#[expect(missing_debug_implementations, reason = "expansions alone name it, for the length of one call")]
 pub struct Started<'k, T> {
     value: Option<T>,
     handler: PhantomData<&'k ()>,

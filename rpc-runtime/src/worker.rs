@@ -1,47 +1,99 @@
 //! Workers: what a host makes, and what a binding points to.
 
-use std::{fmt, future::Future, marker::PhantomData};
+use std::{
+    any::{Any, TypeId},
+    fmt,
+    future::Future,
+    sync::{Arc, OnceLock},
+};
 
 use crate::{
+    client::{Binding, Inner},
     error::{Error, Kind},
-    fetch::{Fetch, Request, Response},
-    local::FetchFn,
-    raw::{Flavour, Slot, Started, Threaded},
+    fetch::{Fetch, Fetcher, LocalFetch, Request, Response},
+    local::{FetchFn, Hold, Local},
+    raw::{Flavour, SameThread, Slot, Started, Threaded},
     service::{Serves, ServiceInfo},
 };
 
 /// A type that implements services, or answers requests, and is made from what it may reach.
+///
+/// ```
+/// use rpc_runtime::{Entrypoint, Error, Result, Worker, service};
+///
+/// #[service]
+/// trait Counter {
+///     async fn next(&self) -> Result<u64>;
+/// }
+///
+/// #[derive(Default)]
+/// struct Count(std::sync::atomic::AtomicU64);
+///
+/// impl Worker for Count {
+///     type Env = ();
+///     async fn new((): ()) -> Result<Self, Error> {
+///         Ok(Self::default())
+///     }
+///     fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self> {
+///         entrypoint.service::<CounterClient>()
+///     }
+/// }
+///
+/// impl Counter for Count {
+///     async fn next(&self) -> Result<u64> {
+///         Ok(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+/// let counter = CounterClient::from_worker(Count::new(()).await?);
+/// assert_eq!(counter.next().await?, 0);
+/// assert_eq!(counter.next().await?, 1);
+/// # Ok(()) }
+/// ```
 pub trait Worker: Sized + 'static {
-    /// What it may reach: its bindings, variables and secrets.
+    /// What it may reach: its bindings, variables and secrets. `()` for a Worker that needs nothing.
     type Env;
 
-    /// Makes the Worker.
+    /// Makes the Worker. A host makes one for each of its threads.
     ///
     /// # Errors
     ///
-    /// A Worker that cannot be made keeps its host from starting.
-    fn new(env: Self::Env) -> impl Future<Output = Result<Self, Error>> + Send;
+    /// A Worker that cannot be made keeps its host from starting; the host names it, with the error.
+    fn new(env: Self::Env) -> impl Future<Output = Result<Self, Error>>;
 
     /// Says what callers may reach.
     fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self>;
 }
 
 /// What a binding points to: the services and the `fetch` that a Worker offers there.
+///
+/// Nothing else of a Worker can be reached: not its fields, not its `Env`, not a service that it implements
+/// without offering it. See [`Worker`] for an example.
 pub struct Entrypoint<W> {
-    services: Vec<&'static ServiceInfo>,
+    offers: Vec<Offer<W>>,
     fetch: Option<FetchFn<W, Threaded>>,
-    worker: PhantomData<fn() -> W>,
+    local_fetch: Option<FetchFn<W, SameThread>>,
+    named: Vec<(&'static str, Entrypoint<W>)>,
+}
+
+/// A service that an entrypoint offers.
+struct Offer<W> {
+    info: &'static ServiceInfo,
+    client: TypeId,
+    /// Makes the twin for a Worker in a cell: a `Box<C::Dyn>`, boxed once more to forget its type.
+    twin: fn(Arc<OnceLock<W>>, &Entrypoint<W>) -> Box<dyn Any>,
 }
 
 impl<W: 'static> Entrypoint<W> {
     pub(crate) fn new() -> Self {
-        Self { services: Vec::new(), fetch: None, worker: PhantomData }
+        Self { offers: Vec::new(), fetch: None, local_fetch: None, named: Vec::new() }
     }
 
     /// Offers a service, named by its client: `.service::<AuthClient>()`.
     #[must_use]
     pub fn service<C: Serves<W>>(mut self) -> Self {
-        self.services.push(C::INFO);
+        self.offers.push(Offer { info: C::INFO, client: TypeId::of::<C>(), twin: twin_in_cell::<C, W> });
         self
     }
 
@@ -52,26 +104,88 @@ impl<W: 'static> Entrypoint<W> {
         W: Fetch,
     {
         self.fetch = Some(fetch::<W>);
+        self.local_fetch = Some(fetch_here::<W>);
+        self.service::<Fetcher>()
+    }
+
+    /// Offers the `fetch` of a Worker that does not leave its thread, to callers on that thread.
+    #[must_use]
+    pub fn local_fetch(mut self) -> Self
+    where
+        W: LocalFetch,
+    {
+        self.local_fetch = Some(local_fetch::<W>);
         self
     }
 
-    pub(crate) fn declares(&self, service: &ServiceInfo) -> bool {
-        self.services.iter().any(|declared| std::ptr::eq(*declared, service))
+    /// Adds an entrypoint of its own name, which callers reach by `entrypoint = ".."` in their binding, with what
+    /// `declare` offers there and nothing else.
+    ///
+    /// ```
+    /// # use rpc_runtime::{Entrypoint, Result, service};
+    /// # #[service] trait Auth { async fn verify(&self, token: &str) -> Result<bool>; }
+    /// # #[service] trait Admin { async fn revoke(&self, token: &str) -> Result<()>; }
+    /// # fn entrypoint<W: Auth + Admin + 'static>(entrypoint: Entrypoint<W>) -> Entrypoint<W> {
+    /// entrypoint.service::<AuthClient>().named("Admin", |admin| admin.service::<AdminClient>())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn named(mut self, name: &'static str, declare: impl FnOnce(Self) -> Self) -> Self {
+        self.named.push((name, declare(Self::new())));
+        self
     }
 
-    pub(crate) fn undeclared(&self, service: &ServiceInfo) -> Kind {
-        Kind::NotFound(
-            format!(
-                "the entrypoint does not declare the service `{0}`: add `.service::<{0}Client>()`",
-                service.name
-            )
-            .into(),
-        )
+    /// The entrypoint of this name, or the default one.
+    pub(crate) fn select(&self, name: Option<&str>) -> Option<&Self> {
+        let Some(name) = name else { return Some(self) };
+        self.named.iter().find(|(known, _)| *known == name).map(|(_, entrypoint)| entrypoint)
     }
 
-    pub(crate) fn fetch_of<L: Flavour>(&self) -> Option<FetchFn<W, L>> {
-        None
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.named.iter().map(|(name, _)| *name)
     }
+
+    /// The twin that a client of this type needs, for a Worker in a cell: a `Box<C::Dyn>` in the box.
+    pub(crate) fn twin(&self, client: TypeId, cell: &Arc<OnceLock<W>>) -> Option<Box<dyn Any>> {
+        let offer = self.offers.iter().find(|offer| offer.client == client)?;
+        Some((offer.twin)(Arc::clone(cell), self))
+    }
+
+    /// A client that owns a Worker, for what this entrypoint declares.
+    pub(crate) fn own<C: Serves<W>>(&self, worker: W) -> Inner<C> {
+        let mut binding = Binding::of_type::<W>();
+        if !self.offers.iter().any(|offer| offer.client == TypeId::of::<C>()) {
+            let client = crate::client::short_name(std::any::type_name::<C>());
+            let why = format!(
+                "the entrypoint of `{}` does not declare the service `{}`: add `.service::<{client}>()` to it",
+                binding.worker,
+                C::INFO.name,
+            );
+            binding.refuse(Kind::NotFound(why.into()));
+        }
+        Inner::new(C::twin(Local::new(Hold::Owned(worker), C::Flavour::fetch_of(self))), binding)
+    }
+
+    /// The names of the services on offer, in declared order, `fetch` among them.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &'static str> {
+        self.offers.iter().map(|offer| if offer.info.name.is_empty() { "fetch" } else { offer.info.name })
+    }
+
+    pub(crate) fn threaded_fetch(&self) -> Option<FetchFn<W, Threaded>> {
+        self.fetch
+    }
+
+    pub(crate) fn same_thread_fetch(&self) -> Option<FetchFn<W, SameThread>> {
+        self.local_fetch
+    }
+}
+
+fn twin_in_cell<C: Serves<W>, W: 'static>(
+    cell: Arc<OnceLock<W>>,
+    entrypoint: &Entrypoint<W>,
+) -> Box<dyn Any> {
+    let local = Local::new(Hold::Cell(cell), C::Flavour::fetch_of(entrypoint));
+    Box::new(C::twin(local))
 }
 
 /// Polls the `fetch` of a Worker in the slot of a call.
@@ -83,8 +197,25 @@ pub(crate) fn fetch<'k, W: Fetch>(
     slot.run(Some(worker), move |worker| worker.fetch(request))
 }
 
-impl<W> fmt::Debug for Entrypoint<W> {
+/// The same for callers that stay on their thread.
+fn fetch_here<'k, W: Fetch>(
+    worker: &'k W,
+    request: Request,
+    slot: Slot<'k, Result<Response, Error>, SameThread>,
+) -> Started<'k, Result<Response, Error>> {
+    slot.run(Some(worker), move |worker| worker.fetch(request))
+}
+
+fn local_fetch<'k, W: LocalFetch>(
+    worker: &'k W,
+    request: Request,
+    slot: Slot<'k, Result<Response, Error>, SameThread>,
+) -> Started<'k, Result<Response, Error>> {
+    slot.run(Some(worker), move |worker| worker.fetch(request))
+}
+
+impl<W: 'static> fmt::Debug for Entrypoint<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entrypoint").field("services", &self.services).finish_non_exhaustive()
+        f.debug_struct("Entrypoint").field("services", &self.services().collect::<Vec<_>>()).finish()
     }
 }

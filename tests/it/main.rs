@@ -1,5 +1,10 @@
 //! Behaviour through the public interface, a module for each.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+mod body;
+mod config;
+mod edge;
 mod hygiene;
 mod lints;
 

@@ -8,18 +8,15 @@ type Text = Cow<'static, str>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Unavailable(Text),
-    #[expect(dead_code, reason = "made by sessions alone")]
     Disconnected(Text),
     /// How long the call was given, if the one who gave it knows.
     Deadline(Option<Duration>),
     Cancelled(Text),
-    #[expect(dead_code, reason = "made by sessions alone")]
     Overloaded(Text),
     Limit(Exceeded),
     NotFound(Text),
     /// The target has no `fetch`; its typed methods may well work.
     NoFetch,
-    #[expect(dead_code, reason = "made by sessions alone")]
     Contract(Text),
     Decode(Text),
     Panic(Text),

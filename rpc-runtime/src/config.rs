@@ -1,0 +1,239 @@
+//! Configuration files: what a Worker is called, what it may reach, and its variables.
+//!
+//! A file is read once, and everything that is wrong with it is said at once, each fault with its
+//! place in the file. Values keep their place, so that a later check (a service that does not
+//! exist, a variable of the wrong type) points at the line as well:
+//!
+//! ```
+//! use rpc_runtime::config::Config;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::parse(
+//!     "gateway/worker.toml",
+//!     r#"
+//!     name = "gateway"
+//!     main = "gateway"
+//!     services = [ { binding = "AUTH", service = "auth" } ]
+//!     vars = { GREETING = "hello", WORKERS = 300 }
+//!     "#,
+//! )?;
+//! assert_eq!(*config.service("AUTH")?.service, "auth");
+//! assert_eq!(config.vars.read::<String>("GREETING")?, "hello");
+//!
+//! let fault = config.vars.read::<u8>("WORKERS").unwrap_err();
+//! assert_eq!(fault.place().to_string(), "gateway/worker.toml:5:44");
+//! assert_eq!(fault.place().field(), "vars.WORKERS");
+//! assert_eq!(fault.expected(), Some("an integer from 0 to 255"));
+//! assert_eq!(fault.received(), Some("the integer 300"));
+//! # Ok(())
+//! # }
+//! ```
+
+mod fault;
+mod place;
+mod reader;
+mod value;
+mod vars;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use self::fault::{Fault, Faults};
+pub use self::place::{Located, Place};
+pub use self::vars::{Variable, Vars};
+
+use self::place::Source;
+pub(crate) use self::place::nearest;
+use self::reader::{Reader, Rule};
+
+/// The configuration of one Worker, as its `worker.toml` has it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// What the Worker is called; other Workers bind to it by this name.
+    ///
+    /// Lower case letters, digits, `-` and `_`, at most 63: it must fit a label of a host name.
+    pub name: Located<String>,
+    /// What runs: the name of an entrypoint that is linked into the program.
+    pub main: Located<String>,
+    /// The bindings to other Workers, in the order of the file.
+    pub services: Vec<ServiceBinding>,
+    /// The variables.
+    pub vars: Vars,
+    place: Place,
+}
+
+/// One entry of `services`: a name under which a Worker reaches another one.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ServiceBinding {
+    /// The name of the binding, such as `AUTH`; unique among bindings and variables.
+    pub binding: Located<String>,
+    /// The name of the Worker it leads to.
+    pub service: Located<String>,
+    /// Which of that Worker's named entrypoints; its default one where absent.
+    pub entrypoint: Option<Located<String>>,
+}
+
+impl Config {
+    /// Longest file that is read, in bytes: 128 KiB.
+    ///
+    /// A longer one is refused unread. Content that is nothing but mistakes costs the parser
+    /// 0.3 s per MiB: this bounds what the worst file costs at 40 ms.
+    pub const FILE_BYTES_MAX: usize = 128 << 10;
+
+    /// Reads a file.
+    ///
+    /// ```no_run
+    /// use rpc_runtime::config::Config;
+    ///
+    /// match Config::load("gateway/worker.toml") {
+    ///     Ok(config) => println!("{} is configured", *config.name),
+    ///     Err(faults) => faults.eprint(),
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the file; also that it cannot be read, is longer than
+    /// [`FILE_BYTES_MAX`](Self::FILE_BYTES_MAX) or is not UTF-8.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Faults> {
+        let path = path.as_ref();
+        let file = path.display().to_string();
+        // One byte more than allowed tells a file that is too long, whatever its metadata say.
+        let limit = Self::FILE_BYTES_MAX as u64 + 1;
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|opened| opened.take(limit).read_to_end(&mut bytes));
+        if let Err(error) = read {
+            let place = Place::whole(&Arc::new(Source::new(file, String::new())));
+            return Err(place
+                .fault("the file cannot be read")
+                .with_expected("a readable file")
+                .with_received(error)
+                .into());
+        }
+        // Cut off after the limit, what was text may no longer be.
+        if bytes.len() > Self::FILE_BYTES_MAX {
+            return Err(too_long(file));
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::parse(file, text),
+            Err(error) => Err(not_utf8(file, &error)),
+        }
+    }
+
+    /// Reads text that came from somewhere else; `file` is what faults call it.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the text, as [`load`](Self::load).
+    pub fn parse(file: impl Into<String>, text: impl Into<String>) -> Result<Self, Faults> {
+        let (file, text) = (file.into(), text.into());
+        if text.len() > Self::FILE_BYTES_MAX {
+            return Err(too_long(file));
+        }
+        let source = Arc::new(Source::new(file, text));
+        let mut faults = Faults::new();
+        let (root, complete) = value::parse(&source, &mut faults);
+        let broken: BTreeSet<_> = faults.iter().map(|fault| fault.place().line()).collect();
+        let mut more = Faults::new();
+        let config = read(&source, &root, complete, &mut more);
+        // On a line that is not TOML the parser has filled in what was not there.
+        faults.extend_if(more, |fault| !broken.contains(&fault.place().line()));
+        match config {
+            Some(config) => faults.result(config),
+            None => Err(faults.sorted()),
+        }
+    }
+
+    /// The binding of that name.
+    ///
+    /// # Errors
+    ///
+    /// A fault that names the bindings there are and the nearest of them.
+    pub fn service(&self, binding: &str) -> Result<&ServiceBinding, Fault> {
+        if let Some(found) = self.services.iter().find(|service| *service.binding == binding) {
+            return Ok(found);
+        }
+        let fault = self
+            .place
+            .key(binding)
+            .fault(format_args!("missing binding `{binding}`"))
+            .with_expected(format_args!("`{{ binding = \"{binding}\", service = \"..\" }}` in `services`"))
+            .with_received("no such binding");
+        let known = self.services.iter().map(|service| service.binding.as_str());
+        Err(match nearest(binding, known) {
+            Some(near) => fault.with_help(format_args!("there is a binding `{near}`")),
+            None => fault,
+        })
+    }
+
+    /// The place of the whole file, for a fault that has no line of its own.
+    #[must_use]
+    pub const fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+/// The keys of a file, each read by its rule. `None` only where a fault was recorded.
+fn read(source: &Arc<Source>, root: &value::Table, complete: bool, faults: &mut Faults) -> Option<Config> {
+    let place = Place::whole(source);
+    let mut reader = Reader::new(&place, root, complete, faults);
+    reader.refuse_unknown(&["name", "main", "services", "vars"]);
+    let name = reader.string("name", Rule::Name);
+    let main = reader.string("main", Rule::Text);
+    let services = reader.tables("services", |mut entry| {
+        entry.refuse_unknown(&["binding", "service", "entrypoint"]);
+        let binding = entry.string("binding", Rule::Identifier);
+        let service = entry.string("service", Rule::Name);
+        let entrypoint = entry.optional_string("entrypoint", Rule::Identifier);
+        Some(ServiceBinding { binding: binding?, service: service?, entrypoint: entrypoint? })
+    });
+    let vars = reader.vars("vars");
+    refuse_duplicates(&services, &vars, faults);
+    Some(Config { name: name?, main: main?, services, vars, place })
+}
+
+/// Bindings and variables share one namespace: both are fields of the Worker's `Env`.
+fn refuse_duplicates(services: &[ServiceBinding], vars: &Vars, faults: &mut Faults) {
+    let names = services.iter().map(|service| &service.binding).chain(vars.iter().map(Variable::name));
+    let mut first = BTreeMap::<&str, &Place>::new();
+    for name in names {
+        if let Some(earlier) = first.get(name.as_str()) {
+            faults.push(
+                name.place()
+                    .fault("duplicate binding")
+                    .with_expected("a name that no other binding or variable has")
+                    .with_received(format_args!("`{}` again", **name))
+                    .with_related(earlier, "the first one is here"),
+            );
+        } else {
+            first.insert(name, name.place());
+        }
+    }
+}
+
+fn too_long(file: String) -> Faults {
+    Place::whole(&Arc::new(Source::new(file, String::new())))
+        .fault("the file is too long")
+        .with_expected(format_args!("at most {} bytes", Config::FILE_BYTES_MAX))
+        .with_received("more")
+        .with_help("keep large data in a file of its own and its path in a variable")
+        .into()
+}
+
+fn not_utf8(file: String, error: &std::string::FromUtf8Error) -> Faults {
+    let at = error.utf8_error().valid_up_to();
+    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+    // Everything before the first bad byte is as it was, so the offset is right in the new text.
+    let place = Place::whole(&Arc::new(Source::new(file, text)));
+    place
+        .at(at..at + 1)
+        .fault("the file is not text")
+        .with_expected("UTF-8")
+        .with_received(format_args!("the byte 0x{:02x}", error.as_bytes()[at]))
+        .into()
+}

@@ -1,0 +1,218 @@
+//! HTTP/1.1 and HTTP/2 on a listening socket, for a client nobody trusts.
+//!
+//! hyper reads and writes the messages; this module stands before and behind it. Before the
+//! handler is asked, a request is checked for everything two parties could read in two ways
+//! (where it ends, whom it is for), must arrive in time, and its body must keep coming. Behind the
+//! handler, a panic becomes a 500 with a reference to the log, and an answer leaves the connection
+//! in a state that is known: kept, closed, or handed to another protocol.
+//!
+//! It knows nothing of Workers: a host is built on it, and a program that only wants a socket
+//! served can use it alone.
+//!
+//! ```no_run
+//! use http::{Request, Response};
+//! use rpc_runtime::Body;
+//! use rpc_runtime::edge::{self, EdgeOptions};
+//! use tokio::net::TcpListener;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let listener = TcpListener::bind("127.0.0.1:8787").await?;
+//! let handler = async |request: Request<Body>| {
+//!     Response::new(Body::from(format!("you asked for {}", request.uri().path())))
+//! };
+//! let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
+//! edge::serve(listener, EdgeOptions::default(), handler, stop).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is refused
+//!
+//! | input | answer |
+//! | --- | --- |
+//! | no `Host` in HTTP/1.1, two, not a host name, not the host of the target | 400 |
+//! | `Content-Length` twice, beside `Transfer-Encoding`, not a plain number | 400 |
+//! | a transfer coding other than `chunked` | 501; `chunked` not last or not once: 400 |
+//! | a line of a head that ends in LF alone, goes on in the next, holds NUL or CR | 400 |
+//! | chunks that do not add up | the body ends with an error, 400 if the handler says nothing better |
+//! | a head, a target, a number of headers that is too large | 431, 414, 431 |
+//! | a head that does not come in time, an idle connection | closed |
+//! | a body that does not come in time | its reader gets an error, 408 |
+//!
+//! After each of them the connection is closed, and what the client still sends is read and
+//! dropped for a moment, so that it gets to see the answer.
+
+mod accept;
+mod alarm;
+mod connection;
+mod exchange;
+mod framing;
+mod head;
+mod options;
+mod request_body;
+mod stopping;
+mod transport;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+pub use self::options::EdgeOptions;
+
+pub(crate) use self::accept::Acceptor;
+pub(crate) use self::exchange::{Reference, plain};
+
+use self::stopping::Stopping;
+use crate::Body;
+
+/// Answers requests.
+///
+/// Every `Fn(Request<Body>) -> impl Future<Output = Response<Body>>` is a handler; implement the
+/// trait to see who asks:
+///
+/// ```
+/// use http::{Request, Response};
+/// use rpc_runtime::Body;
+/// use rpc_runtime::edge::{Handler, Peer};
+///
+/// struct WhoAmI;
+///
+/// impl Handler for WhoAmI {
+///     async fn handle(&self, _: Request<Body>, peer: Peer) -> Response<Body> {
+///         Response::new(Body::from(peer.address().to_string()))
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot answer requests",
+    note = "a handler is a `Fn(http::Request<rpc_runtime::Body>) -> impl Future<Output = http::Response<rpc_runtime::Body>> + Send`, itself `Send + Sync + 'static`"
+)]
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request.
+    ///
+    /// The future is dropped when the client goes away: at once over HTTP/2, over HTTP/1 as soon
+    /// as that can be seen, which is when nothing the client sent is left unread.
+    fn handle(&self, request: Request<Body>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
+}
+
+impl<F, A> Handler for F
+where
+    F: Fn(Request<Body>) -> A + Send + Sync + 'static,
+    A: Future<Output = Response<Body>> + Send,
+{
+    fn handle(&self, request: Request<Body>, _: Peer) -> impl Future<Output = Response<Body>> + Send {
+        self(request)
+    }
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    address: SocketAddr,
+}
+
+impl Peer {
+    /// The address the connection came from: of the client, or of a proxy before this server.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// What all connections of a server share.
+#[derive(Debug)]
+struct Shared<H> {
+    handler: H,
+    options: EdgeOptions,
+    stopping: Stopping,
+}
+
+/// Serves a listening socket until `stop` is ready, then what has been accepted; gives the number
+/// of connections that had to be cut.
+///
+/// Each connection is a task on the current tokio runtime, of either flavour, which must have
+/// its time and its I/O switched on. An error of one connection, a handler's panic included, ends
+/// that request or that connection and nothing else.
+///
+/// Once `stop` is ready, the connections that wait in the listener's queue are still taken, then
+/// the socket is closed. HTTP/1 connections say `Connection: close` with their next answer and are
+/// closed when they are idle, HTTP/2 connections take up no further request. What is open after
+/// [`EdgeOptions::drain`] is cut, handlers included: a client that never sends a byte delays
+/// nothing.
+///
+/// # Cancel safety
+///
+/// Dropping the future closes the socket and cuts every connection at once.
+pub async fn serve<H: Handler>(
+    listener: TcpListener,
+    options: EdgeOptions,
+    handler: H,
+    stop: impl Future<Output = ()>,
+) -> usize {
+    let mut connections = Connections::new(options, handler);
+    let mut acceptor = Acceptor::new(listener);
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            accepted = acceptor.accept(), if !connections.are_full() => connections.take(accepted),
+            () = connections.one_ended() => {}
+        }
+    }
+    acceptor.close().into_iter().for_each(|accepted| connections.take(accepted));
+    connections.drain().await
+}
+
+/// The connections that one thread serves.
+#[derive(Debug)]
+pub(crate) struct Connections<H> {
+    shared: Arc<Shared<H>>,
+    tasks: JoinSet<()>,
+}
+
+impl<H: Handler> Connections<H> {
+    pub(crate) fn new(options: EdgeOptions, handler: H) -> Self {
+        let shared = Arc::new(Shared { handler, options, stopping: Stopping::default() });
+        Self { shared, tasks: JoinSet::new() }
+    }
+
+    pub(crate) fn are_full(&self) -> bool {
+        self.tasks.len() >= self.shared.options.connections_max
+    }
+
+    pub(crate) fn take(&mut self, (stream, address): (TcpStream, SocketAddr)) {
+        // Answers are written in one piece; waiting for more to send would only delay them. A socket
+        // that refuses is one whose client has gone.
+        if stream.set_nodelay(true).is_ok() {
+            self.tasks.spawn(connection::serve(stream, Peer { address }, Arc::clone(&self.shared)));
+        }
+    }
+
+    /// Ready when a connection has ended; never while there is none.
+    pub(crate) async fn one_ended(&mut self) {
+        if self.tasks.join_next().await.is_none() {
+            std::future::pending().await
+        }
+    }
+
+    /// Lets what runs come to its end, as [`serve`] says; gives how many connections had to be cut.
+    pub(crate) async fn drain(mut self) -> usize {
+        self.shared.stopping.begin();
+        let drained = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(self.shared.options.drain, drained).await.is_ok() {
+            return 0;
+        }
+        let cut = self.tasks.len();
+        tracing::warn!(cut, "connections were open at the end of the time to drain, and are cut");
+        self.tasks.shutdown().await;
+        cut
+    }
+}

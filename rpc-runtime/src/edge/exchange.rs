@@ -1,0 +1,265 @@
+//! One request and its answer.
+
+use std::any::Any;
+use std::hash::{BuildHasher as _, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+
+use super::Handler;
+use super::connection::Connection;
+use super::head::{self, Refusal};
+use super::request_body::{BodyHead, Fate, RequestBody};
+use super::transport::Link;
+use crate::{Body, BodyError};
+
+/// Answers one request, and makes the answer one that leaves the connection in a known state.
+pub(super) async fn exchange<H: Handler>(
+    connection: Arc<Connection<H>>,
+    request: Request<Incoming>,
+) -> Response<Answer> {
+    let in_flight = InFlight::new(connection.link());
+    let http1 = request.version() < Version::HTTP_2;
+    let (mut response, last) = match head::check(&request) {
+        Ok(()) => handled(&connection, request).await,
+        Err(Refusal { status, why }) => {
+            tracing::debug!(%status, why, "request refused");
+            (plain(status, why), true)
+        }
+    };
+    if http1 && (last || connection.is_draining()) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response.map(|body| Answer { body: Some(body), _in_flight: in_flight })
+}
+
+/// The handler's answer, and whether the connection must end with it.
+async fn handled<H: Handler>(
+    connection: &Connection<H>,
+    request: Request<Incoming>,
+) -> (Response<Body>, bool) {
+    let tunnel = head::asks_for_tunnel(&request).then(|| request.method().clone());
+    let (request, fate) = with_body(request, connection);
+    let response = blame(contained(connection, request).await, &fate);
+    let switches = match tunnel {
+        None => false,
+        Some(Method::CONNECT) => response.status().is_success(),
+        Some(_) => response.status() == StatusCode::SWITCHING_PROTOCOLS,
+    };
+    if switches {
+        connection.link().open_tunnel();
+        return (response, false);
+    }
+    if response.status().is_informational() {
+        let (reference, status) = (Reference::new(), response.status());
+        tracing::error!(%reference, %status, "the handler answered with a status that is no answer");
+        return (reference.into_response(), true);
+    }
+    (response, tunnel.is_some() || fate.ends_connection())
+}
+
+/// A handler that failed because the body did was not at fault; the client was.
+fn blame(response: Response<Body>, fate: &Fate) -> Response<Body> {
+    if !response.status().is_server_error() {
+        response
+    } else if fate.is_stalled() {
+        plain(StatusCode::REQUEST_TIMEOUT, "the body of the request did not arrive in time")
+    } else if fate.is_broken() {
+        plain(StatusCode::BAD_REQUEST, "the body of the request cannot be read")
+    } else {
+        response
+    }
+}
+
+/// The request with its body as the handler reads it, and what will become of that body.
+fn with_body<H>(request: Request<Incoming>, connection: &Connection<H>) -> (Request<Body>, Arc<Fate>) {
+    let fate = Arc::<Fate>::default();
+    let (parts, incoming) = request.into_parts();
+    let body = if incoming.is_end_stream() {
+        // Only a length says that there is a body, of no bytes.
+        if parts.headers.contains_key(CONTENT_LENGTH) { Body::empty() } else { Body::none() }
+    } else {
+        let head = BodyHead {
+            in_the_way: parts.version < Version::HTTP_2,
+            expects_continue: parts.headers.contains_key(EXPECT),
+        };
+        Body::new(RequestBody::new(incoming, &head, connection.options(), Arc::clone(&fate)))
+    };
+    (Request::from_parts(parts, body), fate)
+}
+
+/// The handler's answer; of a panic nothing but a reference leaves the host.
+async fn contained<H: Handler>(connection: &Connection<H>, request: Request<Body>) -> Response<Body> {
+    let method = request.method().clone();
+    let uri = request.uri().clone();
+    let peer = connection.peer();
+    let handled = match catch_unwind(AssertUnwindSafe(|| connection.handler().handle(request, peer))) {
+        Ok(future) => {
+            let mut future = pin!(Contained { future: Some(future) });
+            std::future::poll_fn(|cx| future.as_mut().poll(cx)).await
+        }
+        Err(panic) => Err(panic),
+    };
+    handled.unwrap_or_else(|panic| {
+        let reference = Reference::new();
+        let message = panic_message(&*panic);
+        tracing::error!(%reference, %method, path = uri.path(), ?peer, panic = message, "the handler panicked");
+        reference.into_response()
+    })
+}
+
+pin_project! {
+    /// A future whose panics go no further, those of its drop included.
+    struct Contained<F> {
+        #[pin]
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for Contained<F> {
+        fn drop(this: Pin<&mut Self>) {
+            // Dropped before its end: the client has gone, and nobody is left to be told.
+            if let Err(panic) = this.discard() {
+                tracing::error!(panic = panic_message(&*panic), "a cancelled handler panicked");
+            }
+        }
+    }
+}
+
+type Panic = Box<dyn Any + Send>;
+
+impl<F> Contained<F> {
+    fn discard(self: Pin<&mut Self>) -> Result<(), Panic> {
+        let mut future = self.project().future;
+        catch_unwind(AssertUnwindSafe(|| future.set(None)))
+    }
+}
+
+impl<F: Future> Contained<F> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Panic>> {
+        let polled = {
+            let Some(future) = self.as_mut().project().future.as_pin_mut() else { return Poll::Pending };
+            match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(output)) => Ok(output),
+                Err(panic) => Err(panic),
+            }
+        };
+        let dropped = self.discard();
+        Poll::Ready(polled.and_then(|output| dropped.map(|()| output)))
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("not a text")
+}
+
+/// Names a failure in the answer and in the log, so that the one leads to the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reference(u64);
+
+impl Reference {
+    /// A number that does not tell how many there were before.
+    pub(crate) fn new() -> Self {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        Self(RandomState::new().hash_one(MADE.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// 500, with nothing in it but the reference.
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let mut response =
+            plain(StatusCode::INTERNAL_SERVER_ERROR, &format!("something failed here; reference {self}"));
+        if let Ok(value) = HeaderValue::try_from(self.to_string()) {
+            response.headers_mut().insert(REFERENCE, value);
+        }
+        response
+    }
+}
+
+impl std::fmt::Display for Reference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+const REFERENCE: HeaderName = HeaderName::from_static("x-error-reference");
+
+/// A short text for whoever looks at the answer with curl.
+pub(crate) fn plain(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(format!("{text}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// The body of an answer: what goes wrong in it ends this answer alone.
+pub(super) struct Answer {
+    /// `None` while it is dropped.
+    body: Option<Body>,
+    /// Until the answer is handed over, the connection is not idle.
+    _in_flight: InFlight,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(body) = &mut self.get_mut().body else { return Poll::Ready(None) };
+        catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx))).unwrap_or_else(|panic| {
+            let reference = Reference::new();
+            tracing::error!(%reference, panic = panic_message(&*panic), "the body of an answer panicked");
+            Poll::Ready(Some(Err(BodyError::new(format!("reference {reference}")))))
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(SizeHint::default, HttpBody::size_hint)
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let body = self.body.take();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
+            tracing::error!(
+                panic = panic_message(&*panic),
+                "the body of an answer panicked as it was dropped"
+            );
+        }
+    }
+}
+
+/// Counts as a request that runs, from its head to the end of its answer.
+struct InFlight {
+    link: Arc<Link>,
+}
+
+impl InFlight {
+    fn new(link: &Arc<Link>) -> Self {
+        link.enter();
+        Self { link: Arc::clone(link) }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.link.leave();
+    }
+}

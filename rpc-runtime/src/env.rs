@@ -1,0 +1,259 @@
+//! What a Worker may reach: its bindings, variables and secrets, each a field of its `Env`.
+
+mod values;
+
+use std::any::TypeId;
+
+use serde::Deserialize;
+
+pub use self::values::{Json, Secret};
+use crate::{
+    client::{Binding, INVOCATION, Inner},
+    config::{Config, Fault, Faults, Located, ServiceBinding},
+    host::Directory,
+    invocation::SUBREQUEST,
+    service::Service,
+};
+
+/// What a Worker may reach. Derive it:
+///
+/// ```
+/// use rpc_runtime::{Env, Fetcher, Json, Secret};
+/// # use rpc_runtime::{Result, service};
+/// # #[service] pub trait Auth { async fn verify(&self, token: &str) -> Result<bool>; }
+///
+/// #[derive(serde::Deserialize)]
+/// struct Rate {
+///     per_second: u32,
+/// }
+///
+/// #[derive(Env)]
+/// struct GatewayEnv {
+///     auth: AuthClient,              // services = [{ binding = "AUTH", service = "auth" }]
+///     assets: Fetcher,               // the same, for `fetch` alone
+///     greeting: String,              // vars = { GREETING = "hello" }
+///     rate: Option<Json<Rate>>,      // [vars.RATE], which may be absent
+///     #[env(secret)]
+///     api_key: Secret,               // the environment variable API_KEY
+///     #[env(name = "UPSTREAM")]
+///     target: String,                // vars = { UPSTREAM = ".." }
+/// }
+/// ```
+///
+/// A field is named in the configuration by its own name in upper case, or by `#[env(name = "..")]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the `Env` of a Worker",
+    note = "write `#[derive(Env)]` above it, or `type Env = ();` for a Worker that needs nothing"
+)]
+pub trait Env: Sized {
+    /// Takes every field; `None` if one of them has a fault, which is recorded.
+    fn from_bindings(bindings: &mut Bindings<'_>) -> Option<Self>;
+}
+
+/// A Worker that needs nothing.
+impl Env for () {
+    fn from_bindings(_: &mut Bindings<'_>) -> Option<Self> {
+        Some(())
+    }
+}
+
+/// A type that a field of an [`Env`] can have: strings, booleans, numbers, clients, [`Fetcher`](crate::Fetcher),
+/// [`Json`], [`Secret`], and `Option` of these.
+///
+/// ```
+/// use rpc_runtime::{Field, FromEnv};
+///
+/// /// A variable such as `"#3366ff"`.
+/// struct Colour(u32);
+///
+/// impl FromEnv for Colour {
+///     fn from_env(field: &mut Field<'_, '_>) -> Option<Self> {
+///         let text: String = field.variable()?;
+///         match text.strip_prefix('#').and_then(|hex| u32::from_str_radix(hex, 16).ok()) {
+///             Some(colour) => Some(Self(colour)),
+///             None => field.refuse("a colour such as \"#3366ff\"", format!("{text:?}")),
+///         }
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a field of an `Env` cannot be a `{Self}`",
+    note = "strings, booleans, numbers, clients, `Fetcher`, `Secret` and `Option` of these can; a structured variable is `Json<{Self}>`"
+)]
+pub trait FromEnv: Sized {
+    /// The value for a field; `None` if there is a fault, which is recorded.
+    fn from_env(field: &mut Field<'_, '_>) -> Option<Self>;
+
+    /// Whether there is something to make the value of, right or wrong; asked for a field that may be absent.
+    fn is_present(field: &Field<'_, '_>) -> bool {
+        field.is_present()
+    }
+}
+
+/// [`Secret`], and `Option<Secret>`: what a field marked `#[env(secret)]` can be.
+#[diagnostic::on_unimplemented(
+    message = "a field marked `#[env(secret)]` is a `Secret`",
+    label = "expected `rpc_runtime::Secret`, which is never printed"
+)]
+pub trait IsSecret {}
+
+impl IsSecret for Secret {}
+impl IsSecret for Option<Secret> {}
+
+/// The configuration of a Worker, and the Workers its bindings may lead to, for the making of its [`Env`].
+#[derive(Debug)]
+pub struct Bindings<'a> {
+    config: &'a Config,
+    directory: &'a dyn Directory,
+    faults: &'a mut Faults,
+}
+
+/// One field of an [`Env`] being made.
+#[derive(Debug)]
+pub struct Field<'b, 'a> {
+    name: &'static str,
+    bindings: &'b mut Bindings<'a>,
+}
+
+impl<'a> Bindings<'a> {
+    pub(crate) fn new(config: &'a Config, directory: &'a dyn Directory, faults: &'a mut Faults) -> Self {
+        Self { config, directory, faults }
+    }
+
+    /// The value for the field that the configuration calls `name`.
+    pub fn take<T: FromEnv>(&mut self, name: &'static str) -> Option<T> {
+        T::from_env(&mut Field { name, bindings: self })
+    }
+
+    /// The value for a field that is marked `#[env(secret)]`.
+    pub fn take_secret<T: FromEnv + IsSecret>(&mut self, name: &'static str) -> Option<T> {
+        self.take(name)
+    }
+}
+
+impl Field<'_, '_> {
+    /// What the configuration calls the field.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The variable of this name, as the type that is wanted.
+    pub fn variable<T: for<'de> Deserialize<'de>>(&mut self) -> Option<T> {
+        match self.bindings.config.vars.read::<T>(self.name) {
+            Ok(value) => Some(value),
+            Err(fault) => self.fault(self.confusion(fault)),
+        }
+    }
+
+    /// A client of the Worker that the binding of this name leads to.
+    pub fn client<C: Service>(&mut self) -> Option<C> {
+        let (config, directory) = (self.bindings.config, self.bindings.directory);
+        let binding = match config.service(self.name) {
+            Ok(binding) => binding,
+            Err(fault) => return self.fault(self.confusion(fault)),
+        };
+        let twin = match directory.twin(&wanted::<C>(config, binding)) {
+            Ok(twin) => twin.downcast::<Box<C::Dyn>>().ok()?,
+            Err(fault) => return self.fault(fault),
+        };
+        let binding = Binding {
+            worker: binding.service.to_string().into(),
+            cost: INVOCATION | SUBREQUEST,
+            ..Binding::of_type::<C>()
+        };
+        Some(C::from_inner(Inner::new(*twin, binding)))
+    }
+
+    /// The environment variable of this name.
+    pub fn secret(&mut self) -> Option<Secret> {
+        if let Some(variable) = self.bindings.config.vars.get(self.name) {
+            let place = variable.name().place();
+            let fault = place
+                .fault("a secret among the variables")
+                .with_expected(format_args!("the environment variable `{}`", self.name))
+                .with_received("a value in the file, which everybody who reads it sees")
+                .with_help("take it out of the file, and give it to the process that starts the host");
+            return self.fault(fault);
+        }
+        match std::env::var(self.name) {
+            Ok(value) => Some(Secret::new(value)),
+            Err(problem) => {
+                let fault = self.bindings.config.place().fault("missing secret");
+                let fault = fault.with_expected(format_args!("the environment variable `{}`", self.name));
+                self.fault(fault.with_received(match problem {
+                    std::env::VarError::NotPresent => "no such environment variable",
+                    std::env::VarError::NotUnicode(_) => "a value that is not UTF-8",
+                }))
+            }
+        }
+    }
+
+    /// Whether the configuration has a binding or a variable of this name.
+    #[must_use]
+    pub fn is_present(&self) -> bool {
+        self.bindings.config.vars.get(self.name).is_some()
+            || self.bindings.config.services.iter().any(|service| *service.binding == self.name)
+    }
+
+    /// Records that the variable of this name is not what is wanted.
+    pub fn refuse<T>(
+        &mut self,
+        expected: impl std::fmt::Display,
+        received: impl std::fmt::Display,
+    ) -> Option<T> {
+        let config = self.bindings.config;
+        let place = config.vars.get(self.name).map_or(config.place(), |variable| variable.place());
+        self.fault(
+            place.fault("a variable that cannot be used").with_expected(expected).with_received(received),
+        )
+    }
+
+    fn fault<T>(&mut self, fault: Fault) -> Option<T> {
+        self.bindings.faults.push(fault);
+        None
+    }
+
+    /// A variable where a binding is wanted, or the other way round, is the likelier mistake.
+    fn confusion(&self, fault: Fault) -> Fault {
+        let config = self.bindings.config;
+        if config.services.iter().any(|service| *service.binding == self.name)
+            && fault.problem() == "missing variable"
+        {
+            return fault.with_help(format_args!(
+                "`{}` is a binding in `services`; the field's type wants a variable",
+                self.name
+            ));
+        }
+        if config.vars.get(self.name).is_some() && fault.problem().starts_with("missing binding") {
+            return fault.with_help(format_args!(
+                "`{}` is a variable; the field's type wants a binding in `services`",
+                self.name
+            ));
+        }
+        fault
+    }
+}
+
+/// What a binding is asked for.
+#[derive(Debug)]
+pub(crate) struct Wanted<'a> {
+    /// The Worker that asks.
+    pub(crate) caller: &'a Located<String>,
+    pub(crate) binding: &'a ServiceBinding,
+    /// The name of the service, empty for `fetch` alone.
+    pub(crate) service: &'static str,
+    pub(crate) client: TypeId,
+    /// The name of the client's type, for the fault.
+    pub(crate) client_name: &'static str,
+}
+
+fn wanted<'a, C: Service>(config: &'a Config, binding: &'a ServiceBinding) -> Wanted<'a> {
+    Wanted {
+        caller: &config.name,
+        binding,
+        service: C::INFO.name,
+        client: TypeId::of::<C>(),
+        client_name: crate::client::short_name(std::any::type_name::<C>()),
+    }
+}

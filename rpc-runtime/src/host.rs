@@ -1,0 +1,132 @@
+//! A process that runs Workers.
+
+mod command;
+mod directory;
+mod instance;
+mod server;
+
+use std::{fmt, net::SocketAddr, process::ExitCode, thread};
+
+pub(crate) use self::directory::Directory;
+use self::instance::{Instance, Of};
+pub use self::server::Running;
+use crate::{
+    config::{Config, Faults},
+    edge::EdgeOptions,
+    env::Env,
+    worker::Worker,
+};
+
+/// A process that runs Workers: what they are, and how they are served.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+/// use rpc_runtime::{Entrypoint, Error, Host, Worker};
+///
+/// # struct Gateway;
+/// # impl Worker for Gateway {
+/// #     type Env = ();
+/// #     async fn new((): ()) -> Result<Self, Error> { Ok(Self) }
+/// #     fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self> { entrypoint }
+/// # }
+/// # type AuthWorker = Gateway;
+/// fn main() -> ExitCode {
+///     Host::new().worker::<Gateway>("gateway").worker::<AuthWorker>("auth").run()
+/// }
+/// ```
+///
+/// The program then has commands: `dev -c gateway/worker.toml -c auth/worker.toml` serves the Worker of the first
+/// file on <http://localhost:8787>, and the others to its bindings alone; `check` reads the same files and starts
+/// nothing.
+#[derive(Default)]
+pub struct Host {
+    workers: Vec<Linked>,
+    threads: Option<usize>,
+    edge: EdgeOptions,
+}
+
+/// A type of Worker that is linked into the program.
+#[derive(Clone, Copy)]
+struct Linked {
+    /// What `main` in a configuration calls it.
+    main: &'static str,
+    instance: fn() -> Box<dyn Instance>,
+}
+
+impl Host {
+    /// No Workers yet; as many threads as the machine has cores, and at least two.
+    ///
+    /// Two, because a Worker has an instance for each thread: state in a field that ought to be shared then shows
+    /// itself on the first machine it runs on.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Links a type of Worker, under the name that `main` gives it in a `worker.toml`.
+    #[must_use]
+    pub fn worker<W>(mut self, main: &'static str) -> Self
+    where
+        W: Worker,
+        W::Env: Env,
+    {
+        self.workers.push(Linked { main, instance: || Box::new(Of::<W>::new()) });
+        self
+    }
+
+    /// How many threads serve; at least one.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads.max(1));
+        self
+    }
+
+    /// The limits and times of the served socket.
+    #[must_use]
+    pub fn edge(mut self, options: EdgeOptions) -> Self {
+        self.edge = options;
+        self
+    }
+
+    /// Runs the command that the arguments of the process name, and gives its exit code: 0, 1 if something is wrong
+    /// with the configuration or the start, 2 for a command line that is.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        command::run(self, std::env::args_os())
+    }
+
+    /// Starts the Workers of these configurations, and serves the first of them on `address`.
+    ///
+    /// Port 0 takes a free one; see [`Running::address`].
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the configurations, each fault with its file and line. Nothing runs then.
+    pub fn start(self, configs: Vec<Config>, address: SocketAddr) -> Result<Running, Faults> {
+        server::start(self, configs, address)
+    }
+
+    /// Checks these configurations as [`start`](Self::start) does, and starts nothing.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with them.
+    pub fn check(&self, configs: &[Config]) -> Result<(), Faults> {
+        directory::check(&self.workers, configs)
+    }
+
+    fn thread_count(&self) -> usize {
+        let cores = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.threads.unwrap_or_else(|| cores().max(2))
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let workers: Vec<_> = self.workers.iter().map(|worker| worker.main).collect();
+        f.debug_struct("Host")
+            .field("workers", &workers)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,66 @@
+//! One Worker on one thread, whatever its type.
+
+use std::{
+    any::{Any, TypeId},
+    future::Future,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+};
+
+use crate::{
+    env::{Bindings, Env},
+    error::{Error, Kind},
+    worker::{Entrypoint, Worker},
+};
+
+/// One Worker on one thread. Its cell is there before the Worker is, so bindings can lead in a circle.
+pub(super) trait Instance {
+    /// What an entrypoint offers; `Err` with the names there are.
+    fn entrypoint(&self, name: Option<&str>) -> Result<Vec<&'static str>, Vec<&'static str>>;
+
+    /// The twin for a client of this type: a `Box<C::Dyn>` in the box.
+    fn twin(&self, entrypoint: Option<&str>, client: TypeId) -> Option<Box<dyn Any>>;
+
+    /// Makes the `Env`; `None` if there are faults. What comes back makes the Worker.
+    fn bind(&self, bindings: &mut Bindings<'_>) -> Option<Making>;
+}
+
+/// Makes a Worker and puts it into its cell.
+pub(super) type Making = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
+
+pub(super) struct Of<W> {
+    cell: Arc<OnceLock<W>>,
+    entrypoint: Entrypoint<W>,
+}
+
+impl<W: Worker> Of<W> {
+    pub(super) fn new() -> Self {
+        Self { cell: Arc::default(), entrypoint: W::entrypoint(Entrypoint::new()) }
+    }
+}
+
+impl<W> Instance for Of<W>
+where
+    W: Worker,
+    W::Env: Env,
+{
+    fn entrypoint(&self, name: Option<&str>) -> Result<Vec<&'static str>, Vec<&'static str>> {
+        match self.entrypoint.select(name) {
+            Some(entrypoint) => Ok(entrypoint.services().collect()),
+            None => Err(self.entrypoint.names().collect()),
+        }
+    }
+
+    fn twin(&self, entrypoint: Option<&str>, client: TypeId) -> Option<Box<dyn Any>> {
+        self.entrypoint.select(entrypoint)?.twin(client, &self.cell)
+    }
+
+    fn bind(&self, bindings: &mut Bindings<'_>) -> Option<Making> {
+        let env = W::Env::from_bindings(bindings)?;
+        let cell = Arc::clone(&self.cell);
+        Some(Box::pin(async move {
+            let worker = W::new(env).await?;
+            cell.set(worker).map_err(|_| Error::new(Kind::Setup("the Worker was made twice".into())))
+        }))
+    }
+}
