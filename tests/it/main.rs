@@ -7,6 +7,7 @@ mod config;
 mod edge;
 mod hygiene;
 mod lints;
+mod spawned;
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
