@@ -2,6 +2,7 @@
 
 use proc_macro::TokenStream;
 
+mod env;
 mod errors;
 mod service;
 mod words;
@@ -80,6 +81,21 @@ mod words;
 #[proc_macro_attribute]
 pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
     service::service(arguments.into(), item.into()).unwrap_or_else(|errors| errors).into()
+}
+
+/// Makes a struct the `Env` of a Worker: each field is a binding, a variable or a secret of its configuration.
+///
+/// See [`Env`](../rpc_runtime/trait.Env.html) for the types that a field can have, and an example.
+///
+/// | on a field | |
+/// | --- | --- |
+/// | `#[env(name = "AUTH")]` | What the configuration calls it. Default: the name of the field in upper case. |
+/// | `#[env(secret)]` | It is a [`Secret`](../rpc_runtime/struct.Secret.html), read from an environment variable and never printed. |
+///
+/// `#[env(crate = "path")]` on the struct is the path of the runtime, for a crate that knows it by another name.
+#[proc_macro_derive(Env, attributes(env))]
+pub fn env(item: TokenStream) -> TokenStream {
+    env::env(item.into()).unwrap_or_else(|errors| errors).into()
 }
 
 #[cfg(test)]

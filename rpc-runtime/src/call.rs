@@ -120,7 +120,7 @@ where
             });
             match value {
                 Some(value) => {
-                    rest.is_nothing();
+                    rest.forget();
                     Poll::Ready(state.end(value))
                 }
                 None => {

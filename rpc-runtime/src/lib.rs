@@ -27,6 +27,8 @@ mod raw;
 mod service;
 mod worker;
 
+#[cfg(feature = "host")]
+pub use rpc_macros::Env;
 pub use rpc_macros::service;
 
 pub use self::{

@@ -13,7 +13,7 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 pub(crate) struct Travelling {
     pub(crate) entries: Vec<Entry>,
-    pub(crate) outer: Option<Arc<Travelling>>,
+    pub(crate) outer: Option<Arc<Self>>,
 }
 
 /// What a client may add to each call, in bytes of keys and values. It is sent with every call, and a callee

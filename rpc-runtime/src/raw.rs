@@ -249,7 +249,7 @@ impl<'s, A, D: ?Sized> Rest<'s, A, D> {
 
     /// There was a value, so nothing is here. Spares the caller a drop flag.
     #[inline]
-    pub(crate) fn is_nothing(self) {
+    pub(crate) fn forget(self) {
         mem::forget(self);
     }
 

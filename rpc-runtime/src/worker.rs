@@ -74,15 +74,17 @@ pub struct Entrypoint<W> {
     offers: Vec<Offer<W>>,
     fetch: Option<FetchFn<W, Threaded>>,
     local_fetch: Option<FetchFn<W, SameThread>>,
-    named: Vec<(&'static str, Entrypoint<W>)>,
+    named: Vec<(&'static str, Self)>,
 }
+
+type MakeTwin<W> = fn(Arc<OnceLock<W>>, &Entrypoint<W>) -> Box<dyn Any>;
 
 /// A service that an entrypoint offers.
 struct Offer<W> {
     info: &'static ServiceInfo,
     client: TypeId,
     /// Makes the twin for a Worker in a cell: a `Box<C::Dyn>`, boxed once more to forget its type.
-    twin: fn(Arc<OnceLock<W>>, &Entrypoint<W>) -> Box<dyn Any>,
+    twin: MakeTwin<W>,
 }
 
 impl<W: 'static> Entrypoint<W> {

@@ -101,7 +101,7 @@ fn kind(number: u8, text: Cow<'static, str>, value: Option<u64>) -> Option<Kind>
 #[derive(Debug)]
 pub(super) struct Source {
     message: String,
-    below: Option<Box<Source>>,
+    below: Option<Box<Self>>,
 }
 
 impl Source {
