@@ -55,10 +55,6 @@ const _: () = {
             __rpc::Field(output).rpc()
         }
     }
-    const _: fn() = || {
-        __rpc::argument::<str>();
-        __rpc::Returned::<Result<User, AuthError>>::carried();
-    };
     pub struct __find;
     #[automatically_derived]
     impl __rpc::Method for __find {
@@ -77,6 +73,8 @@ const _: () = {
         }
     }
     const _: fn() = || {
+        __rpc::argument::<str>();
+        __rpc::Returned::<Result<User, AuthError>>::carried();
         __rpc::argument::<Query<'static>>();
         __rpc::argument::<u32>();
         __rpc::Returned::<Result<Vec<User>, AuthError>>::carried();

@@ -65,11 +65,6 @@ const _: () = {
             __rpc::Field(output).rpc()
         }
     }
-    #[cfg(unix)]
-    const _: fn() = || {
-        __rpc::argument::<[Text]>();
-        __rpc::Returned::<Alias>::carried();
-    };
     #[cfg_attr(feature = "long", cfg(feature = "text"))]
     struct __read;
     #[cfg_attr(feature = "long", cfg(feature = "text"))]
@@ -87,8 +82,10 @@ const _: () = {
             __rpc::Field(output).rpc()
         }
     }
-    #[cfg_attr(feature = "long", cfg(feature = "text"))]
     const _: fn() = || {
+        #[cfg(unix)] __rpc::argument::<[Text]>();
+        #[cfg(unix)] __rpc::Returned::<Alias>::carried();
+        #[cfg_attr(feature = "long", cfg(feature = "text"))]
         __rpc::Returned::<Alias>::carried();
     };
     trait __DynTexts: __rpc::Target<__rpc::Threaded> + __rpc::Send + __rpc::Sync {

@@ -9,6 +9,7 @@ mod hygiene;
 mod lints;
 mod messages;
 mod shapes;
+mod spawned;
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};

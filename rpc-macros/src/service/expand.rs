@@ -23,6 +23,7 @@ pub(super) fn service(service: &Service) -> TokenStream {
     let client = client::item(service);
     let allowed = allowed(service);
     let methods = service.methods.iter().map(|method| describe::method(service, method));
+    let bounds = describe::bounds(service);
     let twin = server::expand(service);
     let implementations = client::implementations(service);
     quote! {
@@ -33,6 +34,7 @@ pub(super) fn service(service: &Service) -> TokenStream {
             use #runtime::__private as __rpc;
             use __rpc::{NoCause as _, NoResult as _};
             #(#methods)*
+            #bounds
             #twin
             #implementations
         };

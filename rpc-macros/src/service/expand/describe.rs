@@ -1,5 +1,6 @@
 //! The description of each method: the only place beside the trait and the client that spells its types.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use proc_macro2::{Literal, Span, TokenStream, TokenTree};
@@ -15,7 +16,6 @@ pub(super) fn method(service: &Service, method: &Method) -> TokenStream {
     let arguments = arguments(method);
     let output = &method.output;
     let info = info(service, method);
-    let bounds = (!service.local).then(|| bounds(method));
     quote! {
         #(#conditions)*
         #visibility struct #marker;
@@ -28,7 +28,6 @@ pub(super) fn method(service: &Service, method: &Method) -> TokenStream {
             const INFO: &'static __rpc::MethodInfo = &#info;
             fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> { __rpc::Field(output).rpc() }
         }
-        #bounds
     }
 }
 
@@ -74,17 +73,27 @@ fn deadline(deadline: Duration) -> TokenStream {
 /// async fn verify(&self, token: Opaque, name: &str) -> Result<User, AuthError>;
 ///                               ^^^^^^
 /// ```
-fn bounds(method: &Method) -> TokenStream {
-    let conditions = &method.attributes.conditions;
-    let arguments = method.arguments.iter().map(|argument| &argument.carried);
-    let returned = returned(&method.output);
-    quote! {
-        #(#conditions)*
-        const _: fn() = || {
-            #(__rpc::argument::<#arguments>();)*
-            #returned
-        };
+///
+/// A type that several methods name is asked once: it would be the same mistake in each.
+pub(super) fn bounds(service: &Service) -> TokenStream {
+    let mut asked = HashSet::new();
+    let statements = service.methods.iter().flat_map(|method| {
+        let conditions = &method.attributes.conditions;
+        statements(method).map(move |statement| quote! { #(#conditions)* #statement })
+    });
+    let statements: Vec<_> = statements.filter(|statement| asked.insert(statement.to_string())).collect();
+    if statements.is_empty() || service.local {
+        return TokenStream::new();
     }
+    quote! { const _: fn() = || { #(#statements)* }; }
+}
+
+fn statements(method: &Method) -> impl Iterator<Item = TokenStream> {
+    let arguments = method.arguments.iter().map(|argument| {
+        let carried = &argument.carried;
+        quote! { __rpc::argument::<#carried>(); }
+    });
+    arguments.chain([returned(&method.output)])
 }
 
 /// A bound that fails here belongs to the function and underlines the call of it, which therefore begins where
