@@ -40,7 +40,11 @@ impl Auth for AuthWorker {
 
 impl Fetch for AuthWorker {
     async fn fetch(&self, request: Request) -> Result<Response, Error> {
-        let page = format!("the auth Worker knows {} tokens; you asked for {}\n", self.env.users.len(), request.uri().path());
+        let page = format!(
+            "the auth Worker knows {} tokens; you asked for {}\n",
+            self.env.users.len(),
+            request.uri().path()
+        );
         Ok(Response::new(Body::from(page)))
     }
 }

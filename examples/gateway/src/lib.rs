@@ -36,7 +36,9 @@ impl Fetch for Gateway {
     async fn fetch(&self, request: Request) -> Result<Response, Error> {
         let user = match self.user(&request).await {
             Ok(user) => user,
-            Err(AuthError::Refused) => return respond(StatusCode::UNAUTHORIZED, "show a token that is yours\n"),
+            Err(AuthError::Refused) => {
+                return respond(StatusCode::UNAUTHORIZED, "show a token that is yours\n");
+            }
             Err(AuthError::Rpc(error)) => return Err(error),
         };
         if request.uri().path().starts_with("/auth/") {
