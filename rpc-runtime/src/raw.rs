@@ -50,6 +50,7 @@ use crate::{
     error::Error,
     invocation::{Frame, Seat},
     local::FetchFn,
+    panics::drop_contained,
     worker::Entrypoint,
 };
 
@@ -326,14 +327,6 @@ fn first_poll<F: Future, D: ?Sized>(
             *unready = Unready::Panicked(payload);
             None
         }
-    }
-}
-
-/// Drops what a panic left behind. A second panic adds nothing to the first, which is on its way to the caller.
-#[cold]
-fn drop_contained(drop: impl FnOnce()) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(drop)) {
-        mem::forget(second);
     }
 }
 
