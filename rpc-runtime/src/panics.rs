@@ -68,12 +68,18 @@ pub(crate) fn describe(payload: Payload) -> String {
 #[cold]
 pub(crate) fn drop_contained(drop: impl FnOnce()) {
     let first = take_latest();
-    if let Err(second) = catch_unwind(AssertUnwindSafe(drop)) {
-        // Its own drop may panic, and so on.
-        mem::forget(second);
+    let mut dropped = catch_unwind(AssertUnwindSafe(drop));
+    for _ in 0..PAYLOADS_MAX {
+        let Err(payload) = dropped else { break };
+        dropped = catch_unwind(AssertUnwindSafe(|| mem::drop(payload)));
     }
+    // Whoever carries panics in panics without end loses memory by it.
+    mem::forget(dropped);
     let _ = LATEST.try_with(|latest| *latest.borrow_mut() = first);
 }
+
+/// How many payloads are dropped whose drop panics itself, one in the other.
+const PAYLOADS_MAX: usize = 8;
 
 fn take_latest() -> Option<Seen> {
     LATEST.try_with(|latest| latest.try_borrow_mut().ok()?.take()).ok().flatten()
