@@ -7,6 +7,7 @@ mod clock;
 #[cfg(feature = "host")]
 pub mod config;
 mod context;
+pub mod contract;
 #[cfg(feature = "host")]
 pub mod edge;
 #[cfg(feature = "host")]
@@ -25,11 +26,12 @@ mod options;
 mod panics;
 mod raw;
 mod service;
+pub mod shape;
 mod worker;
 
 #[cfg(feature = "host")]
 pub use rpc_macros::Env;
-pub use rpc_macros::service;
+pub use rpc_macros::{message, service};
 
 pub use self::{
     client::Client,
@@ -40,6 +42,7 @@ pub use self::{
     limits::Limits,
     options::CallOptions,
     panics::install_panic_hook,
+    shape::Shape,
     worker::{Entrypoint, Worker},
 };
 

@@ -7,6 +7,8 @@ mod config;
 mod edge;
 mod hygiene;
 mod lints;
+mod messages;
+mod shapes;
 mod spawned;
 
 use std::pin::pin;
