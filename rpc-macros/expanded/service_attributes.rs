@@ -46,7 +46,7 @@ impl TextsClient {
 #[allow(deprecated)]
 const _: () = {
     use facade::rpc::__private as __rpc;
-    use __rpc::{NoCause as _, NoResult as _};
+    use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
     #[cfg(unix)]
     struct __type;
     #[cfg(unix)]
@@ -58,7 +58,8 @@ const _: () = {
         const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
                 "acme.texts",
                 "type",
-                &[__rpc::ArgInfo::new("of")],
+                &[("of", __rpc::Of::<[Text]>::SHAPE)],
+                __rpc::Of::<Alias>::SHAPE,
             )
             .spawn();
         fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
@@ -77,6 +78,7 @@ const _: () = {
             "acme.texts",
             "read",
             &[],
+            __rpc::Of::<Alias>::SHAPE,
         );
         fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
             __rpc::Field(output).rpc()

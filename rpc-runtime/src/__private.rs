@@ -24,7 +24,7 @@ pub use crate::{
     local::Local,
     raw::{Flavour, SameThread, Slot, Start, Started, Threaded},
     service::{
-        ArgInfo, FromError, Method, MethodId, MethodInfo, Reply, Serves, Service, ServiceInfo, SlotOf,
+        FromError, Method, MethodId, MethodInfo, NOT_CARRIED, Reply, Serves, Service, ServiceInfo, SlotOf,
         StartedOf, Target,
     },
     shape::{

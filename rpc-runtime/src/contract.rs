@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use sha2::{Digest, Sha256};
 
 use crate::shape::{Child, Comparison, Difference, Form, Layout, Name, Node, Path, Payload, Segment};
+use crate::{Client, service::MethodInfo};
 
 /// A method as the expansion describes it: its wire name, its arguments and its result.
 ///
@@ -32,6 +33,34 @@ pub struct Signature {
     contract: OnceLock<Contract>,
 }
 
+/// The contracts of a service's methods, in declared order.
+///
+/// ```
+/// use rpc_runtime::{Result, contract, service};
+///
+/// #[service]
+/// trait Auth {
+///     async fn verify(&self, token: &str) -> Result<u64, rpc_runtime::Error>;
+/// }
+///
+/// let contracts = contract::of::<AuthClient>();
+/// assert_eq!(
+///     contracts[0].to_string(),
+///     r#"verify struct { token: string } -> enum { Ok(u64), Err(opaque "rpc_runtime::Error 1") }"#,
+/// );
+/// ```
+#[must_use]
+pub fn of<C: Client>() -> Vec<Contract> {
+    C::INFO.methods.iter().map(|method| method.contract()).collect()
+}
+
+impl MethodInfo {
+    /// What two builds must agree on to call this method over a boundary. Computed at each call.
+    pub(crate) fn contract(&self) -> Contract {
+        Contract::new(self.name, self.args, self.output)
+    }
+}
+
 impl Signature {
     /// Describes a method; arguments in declared order, under their wire names.
     pub const fn new(
@@ -44,10 +73,7 @@ impl Signature {
 
     /// The contract, computed at the first call.
     pub fn contract(&self) -> &Contract {
-        self.contract.get_or_init(|| {
-            let arguments = Node::structure("", self.arguments);
-            Contract::new(self.method, Layout::of_node(&arguments), Layout::of_node((self.output)()))
-        })
+        self.contract.get_or_init(|| Contract::new(self.method, self.arguments, self.output))
     }
 }
 
@@ -68,7 +94,9 @@ pub struct Contract {
 }
 
 impl Contract {
-    fn new(method: &str, arguments: Layout, output: Layout) -> Self {
+    fn new(method: &str, arguments: &'static [(&'static str, Child)], output: Child) -> Self {
+        let arguments = Layout::of_node(&Node::structure("", arguments));
+        let output = Layout::of_node(output());
         let mut contract =
             Self { method: method.into(), arguments, output, fingerprint: Fingerprint([0; 16]) };
         contract.fingerprint = Fingerprint::of(&contract);

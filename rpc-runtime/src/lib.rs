@@ -29,6 +29,8 @@ mod service;
 pub mod shape;
 mod worker;
 
+/// The types that requests and responses are made of, so that a Worker needs no further dependency.
+pub use http;
 #[cfg(feature = "host")]
 pub use rpc_macros::Env;
 pub use rpc_macros::{message, service};

@@ -32,7 +32,7 @@ pub(super) fn service(service: &Service) -> TokenStream {
         #allowed
         const _: () = {
             use #runtime::__private as __rpc;
-            use __rpc::{NoCause as _, NoResult as _};
+            use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
             #(#methods)*
             #bounds
             #twin

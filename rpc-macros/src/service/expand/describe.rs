@@ -43,22 +43,33 @@ fn arguments(method: &Method) -> TokenStream {
     quote_spanned! {method.parentheses=> type Args<#lifetime> = (#(#types,)*); }
 }
 
-/// The names, and what the attributes say.
+/// The names and the shapes, and what the attributes say.
 fn info(service: &Service, method: &Method) -> TokenStream {
     let (service_name, name) = (&service.wire_name, &method.wire_name);
-    let arguments = method.arguments.iter().map(argument);
+    let arguments = method.arguments.iter().map(|argument| {
+        let (name, shape) = (&argument.wire_name, shape(service, &argument.carried));
+        quote! { (#name, #shape) }
+    });
+    let output = shape(service, &method.output);
+    let defaults =
+        method.arguments.iter().filter(|argument| argument.default).map(|argument| &argument.wire_name);
+    let defaults: Vec<_> = defaults.collect();
+    let defaults = (!defaults.is_empty()).then(|| quote! { .defaults(&[#(#defaults),*]) });
     let idempotent = method.idempotent.then(|| quote! { .idempotent() });
     let deadline = method.deadline.map(deadline);
     let spawn = method.spawn.as_ref().map(|_| quote! { .spawn() });
     quote! {
-        __rpc::MethodInfo::new(#service_name, #name, &[#(#arguments),*]) #idempotent #deadline #spawn
+        __rpc::MethodInfo::new(#service_name, #name, &[#(#arguments),*], #output) #defaults #idempotent #deadline #spawn
     }
 }
 
-fn argument(argument: &Argument) -> TokenStream {
-    let name = &argument.wire_name;
-    let default = argument.default.then(|| quote! { .default() });
-    quote! { __rpc::ArgInfo::new(#name) #default }
+/// The shape of a type, found by the type itself; whatever a local service names has none.
+fn shape(service: &Service, ty: &Type) -> TokenStream {
+    if service.local {
+        quote! { __rpc::NOT_CARRIED }
+    } else {
+        quote! { __rpc::Of::<#ty>::SHAPE }
+    }
 }
 
 fn deadline(deadline: Duration) -> TokenStream {
