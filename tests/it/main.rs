@@ -4,6 +4,7 @@
 
 mod body;
 mod config;
+mod description;
 mod edge;
 mod hygiene;
 mod lints;
