@@ -6,6 +6,7 @@ mod body;
 mod calls;
 mod config;
 mod drive;
+mod description;
 mod edge;
 mod hygiene;
 mod lints;
