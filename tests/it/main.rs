@@ -5,8 +5,8 @@
 mod body;
 mod calls;
 mod config;
-mod drive;
 mod description;
+mod drive;
 mod edge;
 mod hygiene;
 mod lints;
