@@ -17,7 +17,7 @@ use crate::{
     clock::Deadline,
     error::Hop,
     invocation::{self, Depth, Frame, SharedBudget, State},
-    metadata::{self, Entry, Travelling},
+    metadata::{self, Entry, Inherited},
     service::MethodInfo,
 };
 
@@ -69,7 +69,7 @@ struct Invocation {
     deadline: Deadline,
     depth: Depth,
     added: Vec<Entry>,
-    inherited: Option<Arc<Travelling>>,
+    inherited: Inherited,
     budget: Arc<SharedBudget>,
     /// The way here, this invocation left out.
     before: Box<[Hop]>,
@@ -122,7 +122,7 @@ impl Ctx {
         metadata::get(&invocation.added, key)
             .or_else(|| metadata::get(invocation.binding.metadata(), key))
             .or_else(|| invocation.binding.travelling().and_then(|own| own.get(key)))
-            .or_else(|| invocation.inherited.as_ref().and_then(|outer| outer.get(key)))
+            .or_else(|| invocation.inherited.get(key))
     }
 
     /// The name of the Worker that made the call; `None` if the call came from outside of any.
@@ -172,7 +172,7 @@ impl Ctx {
             deadline: state.deadline,
             depth: state.depth,
             added: extras.map(|extras| extras.added().to_vec()).unwrap_or_default(),
-            inherited: extras.and_then(|extras| extras.inherited().cloned()),
+            inherited: extras.map(|extras| extras.inherited().clone()).unwrap_or_default(),
             budget: frame.promote(),
             before: hops.into(),
             span: extras.map_or_else(Span::none, |extras| extras.span().clone()),
@@ -207,8 +207,8 @@ impl Ctx {
         self.of_task().depth
     }
 
-    pub(crate) fn inherited(&self) -> Option<&Arc<Travelling>> {
-        self.of_task().inherited.as_ref()
+    pub(crate) fn inherited(&self) -> &Inherited {
+        &self.of_task().inherited
     }
 
     pub(crate) fn added(&self) -> &[Entry] {

@@ -27,7 +27,7 @@ use crate::{
     clock::Deadline,
     context::Ctx,
     error::{Error, Hop, Kind},
-    metadata::{self, Entry},
+    metadata::{self, Entry, Inherited},
     observe,
     raw::{self, Pooled},
     service::MethodInfo,
@@ -127,8 +127,10 @@ impl<'c> State<'c> {
         if !added.is_empty() {
             self.extras_mut().added = added;
         }
-        if let Some(inherited) = caller.and_then(|caller| caller.state.metadata_for_callees()) {
-            self.extras_mut().inherited = Some(inherited);
+        if let Some(inherited) = caller.map(|caller| caller.state.metadata_for_callees())
+            && !inherited.is_empty()
+        {
+            self.extras_mut().inherited = inherited;
         }
         if let Some(options) = &binding.options {
             if let Some(limits) = &options.given.limits {
@@ -208,12 +210,13 @@ impl<'c> State<'c> {
             .and_then(|extras| metadata::get(&extras.added, key))
             .or_else(|| metadata::get(self.binding.metadata(), key))
             .or_else(|| self.binding.travelling().and_then(|own| own.get(key)))
-            .or_else(|| extras.and_then(|extras| extras.inherited.as_ref()).and_then(|outer| outer.get(key)))
+            .or_else(|| extras.and_then(|extras| extras.inherited.get(key)))
     }
 
-    pub(crate) fn metadata_for_callees(&self) -> Option<std::sync::Arc<metadata::Travelling>> {
-        let inherited = self.extras().and_then(|extras| extras.inherited.as_ref());
-        metadata::Travelling::join(self.binding.travelling(), inherited)
+    fn metadata_for_callees(&self) -> Inherited {
+        // Whoever propagates something has extras, for its callees to see that it does.
+        self.extras()
+            .map_or_else(Inherited::default, |extras| extras.inherited.joined(self.binding.travelling()))
     }
 
     /// The way to this invocation that its frames do not show.
