@@ -21,13 +21,15 @@ pub(crate) use self::budget::SUBREQUEST;
 pub(crate) use self::{
     budget::{Budget, Depth, Left, SharedBudget},
     extras::Extras,
+    timer::{OwnDeadline, Timer},
 };
 use crate::{
+    call::Passed,
     client::Binding,
     clock::Deadline,
     context::Ctx,
     error::{Error, Hop, Kind},
-    metadata::{self, Entry, Inherited},
+    metadata::{self, Inherited},
     observe,
     raw::{self, Pooled},
     service::MethodInfo,
@@ -119,13 +121,13 @@ impl<'c> State<'c> {
     /// The call is refused: its deadline has passed, or its client says so.
     #[cold]
     #[inline(never)]
-    pub(crate) fn prepare(&mut self, caller: Option<&Frame<'_>>, added: Vec<Entry>) -> Result<(), Error> {
+    pub(crate) fn prepare(&mut self, caller: Option<&Frame<'_>>, passed: Passed) -> Result<(), Error> {
         let (method, binding) = (self.method, self.binding);
         if let Some(why) = &binding.refusal {
             return Err(Error::of_call(why.clone(), caller, method, binding));
         }
-        if !added.is_empty() {
-            self.extras_mut().added = added;
+        if !passed.added.is_empty() {
+            self.extras_mut().added = passed.added;
         }
         if let Some(inherited) = caller.map(|caller| caller.state.metadata_for_callees())
             && !inherited.is_empty()
@@ -141,16 +143,11 @@ impl<'c> State<'c> {
                 self.extras_mut();
             }
         }
-        let given = binding.options.as_ref().and_then(|options| options.given.deadline).or(method.deadline);
-        if let Some(given) = given {
-            let own = Deadline::after(given);
-            if own.min(self.deadline).has_passed() {
-                return Err(Error::of_call(Kind::Deadline(Some(given)), caller, method, binding));
-            }
-            if own < self.deadline {
-                self.deadline = own;
-                self.extras_mut().timer.arm(Some(given));
-            }
+        if let Some(common) = passed.deadline {
+            self.deadline = self.deadline.min(common);
+        } else if let Some(own) = OwnDeadline::of_call(caller, method, binding)? {
+            self.deadline = own.at;
+            self.extras_mut().timer.arm(Some(own.given));
         }
         if observe::is_on() {
             let span = observe::span(method, binding);
