@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
+#[allow(dead_code, reason = "each binary uses a part")]
 #[path = "it/drive.rs"]
 mod drive;
 #[path = "it/step.rs"]

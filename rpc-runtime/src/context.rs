@@ -14,7 +14,7 @@ pub use self::background::Child;
 use self::background::Scope;
 use crate::{
     client::Binding,
-    clock::Deadline,
+    clock::{self, Deadline},
     error::Hop,
     invocation::{self, Depth, Frame, SharedBudget, State},
     metadata::{self, Entry, Inherited},
@@ -57,8 +57,17 @@ use crate::{
 pub struct Ctx(Arc<Kept>);
 
 struct Kept {
-    invocation: Option<Invocation>,
+    subject: Subject,
     scope: Scope,
+}
+
+/// What a context is about.
+enum Subject {
+    Nothing,
+    Invocation(Invocation),
+    /// Work given to `wait_until` by an invocation. It sees what the invocation sees, but has no deadline, and what
+    /// it spawns ends with it.
+    Work(Ctx),
 }
 
 /// An invocation, by value.
@@ -111,7 +120,10 @@ impl Ctx {
     /// [`is_deadline`](crate::Error::is_deadline), if there is one.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.invocation()?.deadline.instant()
+        match &self.0.subject {
+            Subject::Invocation(invocation) => invocation.deadline.instant(),
+            Subject::Work(_) | Subject::Nothing => None,
+        }
     }
 
     /// What the caller said under this key, or somebody further up under a key that
@@ -157,7 +169,9 @@ impl Ctx {
 
     fn detached() -> Self {
         static DETACHED: OnceLock<Ctx> = OnceLock::new();
-        DETACHED.get_or_init(|| Self(Arc::new(Kept { invocation: None, scope: Scope::new() }))).clone()
+        DETACHED
+            .get_or_init(|| Self(Arc::new(Kept { subject: Subject::Nothing, scope: Scope::new() })))
+            .clone()
     }
 
     fn keep(frame: &Frame<'_>) -> Self {
@@ -177,11 +191,15 @@ impl Ctx {
             before: hops.into(),
             span: extras.map_or_else(Span::none, |extras| extras.span().clone()),
         };
-        Self(Arc::new(Kept { invocation: Some(invocation), scope: Scope::new() }))
+        Self(Arc::new(Kept { subject: Subject::Invocation(invocation), scope: Scope::new() }))
     }
 
     fn invocation(&self) -> Option<&Invocation> {
-        self.0.invocation.as_ref()
+        match &self.0.subject {
+            Subject::Nothing => None,
+            Subject::Invocation(invocation) => Some(invocation),
+            Subject::Work(of) => of.invocation(),
+        }
     }
 }
 
@@ -238,7 +256,7 @@ impl<'a> View<'a> {
     /// How long until the deadline; zero when it has passed.
     #[must_use]
     pub fn time_left(self) -> Option<Duration> {
-        Some(self.deadline()?.saturating_duration_since(Instant::now()))
+        Some(self.deadline()?.saturating_duration_since(clock::now()))
     }
 
     /// As [`Ctx::metadata`].

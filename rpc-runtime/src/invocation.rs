@@ -21,7 +21,7 @@ pub(crate) use self::budget::SUBREQUEST;
 pub(crate) use self::{
     budget::{Budget, Depth, Left, SharedBudget},
     extras::Extras,
-    timer::{OwnDeadline, Timer},
+    timer::{OwnDeadline, Timer, sleep_until},
 };
 use crate::{
     call::Passed,

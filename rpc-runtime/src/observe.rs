@@ -36,6 +36,19 @@ pub(crate) fn span(method: &'static MethodInfo, binding: &Binding) -> Span {
     span
 }
 
+/// Work given to `wait_until` panicked: nobody waits for it either.
+#[cold]
+pub(crate) fn panic_in_work(method: &'static MethodInfo, binding: &Binding, payload: Payload) {
+    let description = crate::panics::describe(payload);
+    tracing::error!(
+        target: "rpc_runtime",
+        worker = &*binding.worker,
+        service = method.service,
+        method = method.name,
+        "work given to `wait_until` panicked: {description}",
+    );
+}
+
 /// What was cancelled panicked while it was dropped: nobody waits for it, so the log has it alone.
 #[cold]
 pub(crate) fn panic_in_drop(who: &str, method: &'static MethodInfo, binding: &Binding, payload: Payload) {

@@ -104,7 +104,7 @@ const NO_TIMER: &str = "a call with a deadline suspended where there is no tokio
 
 /// A timer of the current tokio runtime. Tokio panics where there is none or where its timer is off, and offers
 /// no way to ask for the second.
-fn sleep_until(at: std::time::Instant) -> Option<Sleep> {
+pub(crate) fn sleep_until(at: std::time::Instant) -> Option<Sleep> {
     Handle::try_current().ok()?;
     catch_unwind(AssertUnwindSafe(|| tokio::time::sleep_until(at.into()))).ok()
 }
