@@ -5,6 +5,7 @@
 mod body;
 mod calls;
 mod config;
+mod deadlines;
 mod description;
 mod drive;
 mod edge;
