@@ -73,7 +73,8 @@ impl<'c> State<'c> {
     /// # Errors
     ///
     /// A limit of the pipeline is reached.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn begin(
         caller: Option<&Frame<'_>>,
         method: &'static MethodInfo,
@@ -237,15 +238,15 @@ impl<'c> State<'c> {
         self.extras.get().is_some()
     }
 
-    /// The invocation ends with this value. A plain state has nothing to drop, and no drop flag to look at.
+    /// The invocation ends. A plain state has nothing to drop, and no drop flag to look at.
     #[inline]
-    pub(crate) fn end<T>(self, value: T) -> T {
+    pub(crate) fn end(self) {
         if self.has_extras() {
             cold_path();
-            return end_with_extras(self, value);
+            end_with_extras(self);
+        } else {
+            std::mem::forget(self);
         }
-        std::mem::forget(self);
-        value
     }
 
     #[inline]
@@ -401,9 +402,8 @@ impl State<'_> {
 
 #[cold]
 #[inline(never)]
-fn end_with_extras<T>(state: State<'_>, value: T) -> T {
+fn end_with_extras(state: State<'_>) {
     drop(state);
-    value
 }
 
 /// Lends the innermost invocation of this thread.
