@@ -5,9 +5,8 @@ pub mod passing;
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::{
-    call::call,
     error::{Exceeded, Kind},
-    fetch::{FetchOf, Fetching, Request},
+    fetch::{Fetching, Request},
     limits::Limits,
     local::{Hold, Local},
     metadata::{self, Entry, Travelling},
@@ -62,7 +61,7 @@ pub trait Client: Service {
     ///
     /// Dropping the future cancels the Worker's `fetch` where it awaits.
     fn fetch(&self, request: Request) -> Fetching<'_, Self> {
-        Fetching(call(self.inner(), FetchOf::default(), (request,), crate::fetch::start::<Self>))
+        Fetching::new(self.inner(), request)
     }
 }
 

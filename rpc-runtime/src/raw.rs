@@ -160,7 +160,8 @@ pub(crate) enum Unready<P> {
 
 /// Room for an [`Unready`] and for what the handler borrows through: the twin, for `'s`, and arguments of type
 /// `A`.
-pub(crate) struct Rest<'s, A, D: ?Sized> {
+#[expect(missing_debug_implementations, reason = "calls alone make it, for the length of one poll")]
+pub struct Rest<'s, A, D: ?Sized> {
     unready: Unready<Placed<D>>,
     tie: PhantomData<(&'s (), A)>,
 }
