@@ -8,6 +8,7 @@ use crate::{
     local::{Hold, Local},
     raw::Threaded,
     service::{Serves, Service, ServiceInfo, Target},
+    worker::Worker,
 };
 
 /// A client that is used for `fetch` alone, of anything that answers requests.
@@ -23,6 +24,12 @@ impl Fetcher {
         let local: Box<dyn DynFetcher> =
             Box::new(Local::new(Hold::Owned(handler), Some(crate::worker::fetch::<F>)));
         Self(Inner::new(local, Binding::of_type::<F>()))
+    }
+
+    /// A client that owns `worker`, for the `fetch` that its default entrypoint declares.
+    #[must_use]
+    pub fn from_worker<W: Worker + Fetch>(worker: W) -> Self {
+        Self(Inner::worker(worker))
     }
 }
 
