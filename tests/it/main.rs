@@ -5,6 +5,7 @@
 mod body;
 mod config;
 mod edge;
+mod fetch;
 mod hygiene;
 mod lints;
 

@@ -58,8 +58,9 @@ impl Service for Fetcher {
     }
 }
 
-impl<W: Send + Sync + 'static> Serves<W> for Fetcher {
+impl<W: Fetch + 'static> Serves<W> for Fetcher {
+    /// An entrypoint that offers `Fetcher` as a service offers `fetch`, whether or not it says so.
     fn twin(local: Local<W, Threaded>) -> Box<Self::Dyn> {
-        Box::new(local)
+        Box::new(local.or_fetch(crate::worker::fetch::<W>))
     }
 }
