@@ -273,7 +273,7 @@ impl<A, D: ?Sized + Future> Running<'_, A, D> {
                 Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
                 Ok(Poll::Pending) => self.poll_timer(innermost.frame(), cx).map(Err),
                 Err(payload) => {
-                    let why = Kind::Panic(crate::panics::describe(&payload).into());
+                    let why = Kind::Panic(crate::panics::describe(payload).into());
                     Poll::Ready(Err(Error::of_call(why, innermost.frame(), state.method, state.binding)))
                 }
             }
@@ -304,7 +304,7 @@ impl<A, D: ?Sized> Running<'_, A, D> {
             innermost.enter(&Frame::again(seat, innermost.frame()), || {
                 state.enter_span();
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(|| handler.end())) {
-                    observe::panic_in_drop(state.method, state.binding, &payload);
+                    observe::panic_in_drop(state.method, state.binding, payload);
                 }
                 state.leave_span();
             });
@@ -330,7 +330,7 @@ fn failed<T: Reply>(error: Error) -> Poll<T> {
 fn unready_error<P>(unready: Unready<P>, caller: Option<&Frame<'_>>, state: &State<'_>) -> Error {
     let why = match unready {
         Unready::Refused(error) => return error.for_caller(caller.map_or(0, |caller| caller.state.id())),
-        Unready::Panicked(payload) => Kind::Panic(crate::panics::describe(&payload).into()),
+        Unready::Panicked(payload) => Kind::Panic(crate::panics::describe(payload).into()),
         // A twin that used its slot for nothing; ours do not.
         Unready::Pending(_) | Unready::Unused => Kind::Unavailable("the call was not placed".into()),
     };

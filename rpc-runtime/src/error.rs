@@ -227,7 +227,7 @@ impl Error {
 
     /// What a caught panic carried, with the place if the panic hook saw it.
     #[cold]
-    pub(crate) fn panicked(payload: &Payload) -> Self {
+    pub(crate) fn panicked(payload: Payload) -> Self {
         Self::new(Kind::Panic(crate::panics::describe(payload).into()))
     }
 

@@ -38,13 +38,14 @@ pub(crate) fn span(method: &'static MethodInfo, binding: &Binding) -> Span {
 
 /// A cancelled handler panicked while it was dropped: nobody waits for it, so the log has it alone.
 #[cold]
-pub(crate) fn panic_in_drop(method: &'static MethodInfo, binding: &Binding, payload: &Payload) {
+pub(crate) fn panic_in_drop(method: &'static MethodInfo, binding: &Binding, payload: Payload) {
+    // Not among the arguments of the macro: they are left alone when nobody listens, and the payload must end.
+    let description = crate::panics::describe(payload);
     tracing::error!(
         target: "rpc_runtime",
         worker = &*binding.worker,
         service = method.service,
         method = method.name,
-        "a cancelled handler panicked while it was dropped: {}",
-        crate::panics::describe(payload),
+        "a cancelled handler panicked while it was dropped: {description}",
     );
 }

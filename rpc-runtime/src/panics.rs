@@ -1,10 +1,24 @@
 //! What a caught panic said, and where.
 
-use std::{any::Any, cell::RefCell, panic, sync::Once};
+use std::{
+    cell::RefCell,
+    mem,
+    panic::{self, AssertUnwindSafe, catch_unwind},
+    sync::Once,
+};
+
+use crate::raw::Payload;
 
 thread_local! {
-    /// Where the latest panic of this thread arose. Only the panic hook knows it.
-    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// The latest panic of this thread. Only the panic hook sees it.
+    static LATEST: RefCell<Option<Seen>> = const { RefCell::new(None) };
+}
+
+/// A panic, as the hook saw it.
+struct Seen {
+    /// What it said, to tell it from one that came here without a hook: with `resume_unwind`.
+    message: Option<String>,
+    place: String,
 }
 
 /// Makes errors of panicked handlers name the place: installs a panic hook that remembers it and then calls the
@@ -21,10 +35,12 @@ pub fn install_panic_hook() {
     ONCE.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
+            let message = info.payload_as_str().map(str::to_owned);
+            let seen = info.location().map(|place| Seen { message, place: place.to_string() });
             // A panic while the place is being taken, or at the end of the thread, goes without one.
-            let _ = PLACE.try_with(|place| {
-                if let Ok(mut place) = place.try_borrow_mut() {
-                    *place = info.location().map(ToString::to_string);
+            let _ = LATEST.try_with(|latest| {
+                if let Ok(mut latest) = latest.try_borrow_mut() {
+                    *latest = seen;
                 }
             });
             previous(info);
@@ -32,15 +48,39 @@ pub fn install_panic_hook() {
     });
 }
 
-/// The message of a panic, with its place if the hook saw it.
-pub(crate) fn describe(payload: &Box<dyn Any + Send>) -> String {
-    let message = payload
+/// The message of a panic, with its place if the hook saw it. The payload ends here.
+pub(crate) fn describe(payload: Payload) -> String {
+    let said = payload
         .downcast_ref::<&'static str>()
         .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("its payload is not a text");
-    match PLACE.try_with(|place| place.try_borrow_mut().ok()?.take()).ok().flatten() {
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let place = take_latest().filter(|seen| seen.message.as_deref() == said).map(|seen| seen.place);
+    let message = said.unwrap_or("its payload is not a text");
+    let description = match place {
         Some(place) => format!("{message}, at {place}"),
         None => message.to_owned(),
+    };
+    drop_contained(|| drop(payload));
+    description
+}
+
+/// Drops what a panic left behind. A second panic adds nothing to the first, which is on its way to the caller.
+#[cold]
+pub(crate) fn drop_contained(drop: impl FnOnce()) {
+    let first = take_latest();
+    let mut dropped = catch_unwind(AssertUnwindSafe(drop));
+    for _ in 0..PAYLOADS_MAX {
+        let Err(payload) = dropped else { break };
+        dropped = catch_unwind(AssertUnwindSafe(|| mem::drop(payload)));
     }
+    // Whoever carries panics in panics without end loses memory by it.
+    mem::forget(dropped);
+    let _ = LATEST.try_with(|latest| *latest.borrow_mut() = first);
+}
+
+/// How many payloads are dropped whose drop panics itself, one in the other.
+const PAYLOADS_MAX: usize = 8;
+
+fn take_latest() -> Option<Seen> {
+    LATEST.try_with(|latest| latest.try_borrow_mut().ok()?.take()).ok().flatten()
 }

@@ -64,7 +64,7 @@ where
             let outcome = match polled {
                 Ok(Poll::Pending) => None,
                 Ok(Poll::Ready(outcome)) => Some(outcome),
-                Err(payload) => Some(Outcome::refused(Error::panicked(&payload))),
+                Err(payload) => Some(Outcome::refused(Error::panicked(payload))),
             };
             if let Some(outcome) = outcome {
                 self.call = None;

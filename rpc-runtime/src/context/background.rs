@@ -139,7 +139,7 @@ impl<T> Future for Child<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.task).poll(cx).map(|ended| {
             ended.map_err(|why| match why.try_into_panic() {
-                Ok(payload) => Error::panicked(&payload),
+                Ok(payload) => Error::panicked(payload),
                 Err(_) => Error::new(Kind::Cancelled("the work of `spawn` was aborted".into())),
             })
         })
@@ -226,7 +226,7 @@ impl<F> Drop for Within<F> {
         inside(&self.ctx, self.deadline, || {
             // A task that is dropped in the middle of an unwinding must not panic again.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(work))) {
-                crate::observe::panic_in_drop(self.ctx.method(), self.ctx.binding(), &payload);
+                crate::observe::panic_in_drop(self.ctx.method(), self.ctx.binding(), payload);
             }
         });
     }

@@ -5,6 +5,8 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration}
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::shape::{Node, Shape};
+
 use super::{ELSEWHERE, Error, Exceeded, Hop, Inner, Kind};
 
 /// Shape: a struct of five fields; `kind` is the number below, `value` belongs to a limit (its value) or a
@@ -53,6 +55,13 @@ impl<'de> Deserialize<'de> for Error {
             origin: ELSEWHERE,
             idempotent: false,
         })))
+    }
+}
+
+/// Known by its name and version: it grows with the runtime, not with a service.
+impl Shape for Error {
+    fn shape() -> &'static Node {
+        const { &Node::opaque("rpc_runtime::Error 1") }
     }
 }
 

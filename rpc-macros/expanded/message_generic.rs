@@ -1,0 +1,46 @@
+#[derive(
+    ::rpc_runtime::__private::serde::Serialize,
+    ::rpc_runtime::__private::serde::Deserialize
+)]
+#[serde(crate = "::rpc_runtime::__private::serde")]
+pub enum Tree<T: Ord, K> {
+    Leaf,
+    Node(Box<Tree<T, K>>, T, Box<Tree<T, K>>),
+    Marked(PhantomData<K>),
+}
+const _: () = {
+    use ::rpc_runtime::__private::{self as __rpc, NoCause as _, Unshaped as _};
+    #[automatically_derived]
+    impl<T: Ord, K> __rpc::Shape for Tree<T, K>
+    where
+        T: __rpc::Shape,
+        K: __rpc::Shape,
+    {
+        fn shape() -> &'static __rpc::Node {
+            const {
+                &__rpc::Node::enumeration(
+                    "Tree",
+                    &[
+                        ("Leaf", __rpc::Fields::Unit),
+                        (
+                            "Node",
+                            __rpc::Fields::Tuple(
+                                &[
+                                    __rpc::Of::<Box<Tree<T, K>>>::SHAPE,
+                                    __rpc::Of::<T>::SHAPE,
+                                    __rpc::Of::<Box<Tree<T, K>>>::SHAPE,
+                                ],
+                            ),
+                        ),
+                        (
+                            "Marked",
+                            __rpc::Fields::Newtype(__rpc::Of::<PhantomData<K>>::SHAPE),
+                        ),
+                    ],
+                )
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<T: Ord, K> __rpc::Cause for Tree<T, K> {}
+};
