@@ -85,7 +85,11 @@ impl Ctx {
         let runtime = self.runtime("wait_until")?;
         let ctx = self.clone();
         let work = Within::new(self.clone(), Deadline::NONE, work);
+        #[cfg(feature = "host")]
+        let counted = crate::host::count_background();
         runtime.spawn(async move {
+            #[cfg(feature = "host")]
+            let _counted = counted;
             tokio::select! {
                 biased;
                 () = work => {}
