@@ -9,6 +9,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
+#[allow(dead_code, reason = "each binary uses a part")]
 #[path = "it/drive.rs"]
 mod drive;
 #[path = "it/step.rs"]
@@ -27,7 +28,7 @@ use std::thread;
 
 use rpc_runtime::{CallOptions, Client, Ctx, Error, Interceptor, Next, Outcome, Outgoing, Result, service};
 
-use self::drive::{block_on, pause, poll_once};
+use self::drive::{block_on, pause, poll_now, poll_once};
 use self::step::{Step, StepClient, chain, relay, step};
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -172,7 +173,7 @@ fn a_call_may_end_on_another_thread_after_its_caller() {
         let (callee, out) = (callee.clone(), Arc::clone(&out));
         async move {
             let mut call = owned(&callee, input);
-            assert!(poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await.is_pending());
+            assert!(poll_now(call.as_mut()).await.is_pending());
             *out.lock().unwrap() = Some(call);
             Ok(0)
         }
@@ -203,7 +204,7 @@ fn a_call_may_be_dropped_on_another_thread_after_its_caller() {
         let (callee, out) = (callee.clone(), Arc::clone(&out));
         async move {
             let mut call = owned(&callee, input);
-            assert!(poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await.is_pending());
+            assert!(poll_now(call.as_mut()).await.is_pending());
             *out.lock().unwrap() = Some(call);
             Ok(0)
         }
@@ -229,7 +230,7 @@ fn a_call_may_go_on_elsewhere_while_its_caller_is_polled() {
             let mut sum = 0;
             for _ in 0..4 {
                 let mut call = owned(&callee, input);
-                assert!(poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await.is_pending());
+                assert!(poll_now(call.as_mut()).await.is_pending());
                 sender.send(call).unwrap();
                 sum += callee.run(1).await?;
             }
@@ -259,7 +260,7 @@ fn a_call_may_go_on_inside_of_another_invocation() {
         let (callee, out) = (callee.clone(), Arc::clone(&out));
         async move {
             let mut call = owned(&callee, input);
-            assert!(poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await.is_pending());
+            assert!(poll_now(call.as_mut()).await.is_pending());
             *out.lock().unwrap() = Some(call);
             Ok(0)
         }
@@ -351,7 +352,7 @@ fn a_panic_in_a_drop_while_the_caller_unwinds_goes_no_further() {
         let inner = inner.clone();
         async move {
             let mut call = Box::pin(inner.run(0));
-            assert!(poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await.is_pending());
+            assert!(poll_now(call.as_mut()).await.is_pending());
             panic!("with a suspended call in hand");
         }
     });

@@ -12,43 +12,36 @@ pub enum AuthError {
     #[error(transparent)]
     Rpc(#[from] rpc_runtime::Error),
 }
-const _: () = {
-    use ::rpc_runtime::__private::{self as __rpc, NoCause as _, Unshaped as _};
-    #[automatically_derived]
-    impl __rpc::Shape for AuthError {
-        fn shape() -> &'static __rpc::Node {
-            const {
-                &__rpc::Node::enumeration(
-                    "AuthError",
-                    &[
-                        ("Refused", __rpc::Fields::Unit),
-                        (
-                            "Locked",
-                            __rpc::Fields::Struct(
-                                &[
-                                    ("until", __rpc::Of::<u64>::SHAPE),
-                                    ("tries", __rpc::Of::<u8>::SHAPE),
-                                ],
-                            ),
-                        ),
-                        (
-                            "Rpc",
-                            __rpc::Fields::Newtype(
-                                __rpc::Of::<rpc_runtime::Error>::SHAPE,
-                            ),
-                        ),
-                    ],
-                )
-            }
+#[automatically_derived]
+impl ::rpc_runtime::__private::Shape for AuthError {
+    const NODE: ::rpc_runtime::__private::Node = {
+        use ::rpc_runtime::__private::{self as __rpc, Unshaped as _};
+        __rpc::Node::enumeration(
+            "AuthError",
+            &[
+                ("Refused", __rpc::Fields::Unit),
+                (
+                    "Locked",
+                    __rpc::Fields::Struct(
+                        &[
+                            ("until", __rpc::Of::<u64>::SHAPE),
+                            ("tries", __rpc::Of::<u8>::SHAPE),
+                        ],
+                    ),
+                ),
+                ("Rpc", __rpc::Fields::Newtype(__rpc::Of::<rpc_runtime::Error>::SHAPE)),
+            ],
+        )
+    };
+}
+#[automatically_derived]
+impl ::rpc_runtime::__private::Cause for AuthError {
+    #[inline]
+    fn rpc(&self) -> ::core::option::Option<&::rpc_runtime::__private::Error> {
+        use ::rpc_runtime::__private::{self as __rpc, NoCause as _};
+        match self {
+            Self::Rpc(__field) => __rpc::Field(__field).rpc(),
+            _ => ::core::option::Option::None,
         }
     }
-    #[automatically_derived]
-    impl __rpc::Cause for AuthError {
-        fn rpc(&self) -> ::core::option::Option<&__rpc::Error> {
-            match self {
-                Self::Rpc(field) => __rpc::Field(field).rpc(),
-                _ => ::core::option::Option::None,
-            }
-        }
-    }
-};
+}

@@ -8,39 +8,32 @@ pub enum Tree<T: Ord, K> {
     Node(Box<Tree<T, K>>, T, Box<Tree<T, K>>),
     Marked(PhantomData<K>),
 }
-const _: () = {
-    use ::rpc_runtime::__private::{self as __rpc, NoCause as _, Unshaped as _};
-    #[automatically_derived]
-    impl<T: Ord, K> __rpc::Shape for Tree<T, K>
-    where
-        T: __rpc::Shape,
-        K: __rpc::Shape,
-    {
-        fn shape() -> &'static __rpc::Node {
-            const {
-                &__rpc::Node::enumeration(
-                    "Tree",
-                    &[
-                        ("Leaf", __rpc::Fields::Unit),
-                        (
-                            "Node",
-                            __rpc::Fields::Tuple(
-                                &[
-                                    __rpc::Of::<Box<Tree<T, K>>>::SHAPE,
-                                    __rpc::Of::<T>::SHAPE,
-                                    __rpc::Of::<Box<Tree<T, K>>>::SHAPE,
-                                ],
-                            ),
-                        ),
-                        (
-                            "Marked",
-                            __rpc::Fields::Newtype(__rpc::Of::<PhantomData<K>>::SHAPE),
-                        ),
-                    ],
-                )
-            }
-        }
-    }
-    #[automatically_derived]
-    impl<T: Ord, K> __rpc::Cause for Tree<T, K> {}
-};
+#[automatically_derived]
+impl<T: Ord, K> ::rpc_runtime::__private::Shape for Tree<T, K>
+where
+    T: ::rpc_runtime::__private::Shape,
+    K: ::rpc_runtime::__private::Shape,
+{
+    const NODE: ::rpc_runtime::__private::Node = {
+        use ::rpc_runtime::__private::{self as __rpc, Unshaped as _};
+        __rpc::Node::enumeration(
+            "Tree",
+            &[
+                ("Leaf", __rpc::Fields::Unit),
+                (
+                    "Node",
+                    __rpc::Fields::Tuple(
+                        &[
+                            __rpc::Of::<Box<Tree<T, K>>>::SHAPE,
+                            __rpc::Of::<T>::SHAPE,
+                            __rpc::Of::<Box<Tree<T, K>>>::SHAPE,
+                        ],
+                    ),
+                ),
+                ("Marked", __rpc::Fields::Newtype(__rpc::Of::<PhantomData<K>>::SHAPE)),
+            ],
+        )
+    };
+}
+#[automatically_derived]
+impl<T: Ord, K> ::rpc_runtime::__private::Cause for Tree<T, K> {}

@@ -5,12 +5,10 @@
 #[serde(crate = "::rpc_runtime::__private::serde")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct UserId(pub u64);
-const _: () = {
-    use ::rpc_runtime::__private::{self as __rpc, NoCause as _, Unshaped as _};
-    #[automatically_derived]
-    impl __rpc::Shape for UserId {
-        fn shape() -> &'static __rpc::Node {
-            const { &__rpc::Node::newtype(__rpc::Of::<u64>::SHAPE) }
-        }
-    }
-};
+#[automatically_derived]
+impl ::rpc_runtime::__private::Shape for UserId {
+    const NODE: ::rpc_runtime::__private::Node = {
+        use ::rpc_runtime::__private::{self as __rpc, Unshaped as _};
+        __rpc::Node::newtype(__rpc::Of::<u64>::SHAPE)
+    };
+}

@@ -21,25 +21,21 @@ pub struct Query<'a> {
     #[serde(skip)]
     pub cached: bool,
 }
-const _: () = {
-    use ::rpc_runtime::__private::{self as __rpc, NoCause as _, Unshaped as _};
-    #[automatically_derived]
-    impl<'a> __rpc::Shape for Query<'a> {
-        fn shape() -> &'static __rpc::Node {
-            const {
-                &__rpc::Node::structure(
-                    "Query",
-                    &[
-                        ("text", __rpc::Of::<&'a str>::SHAPE),
-                        ("pageSize", __rpc::Of::<Option<u32>>::SHAPE),
-                        ("cursor", __rpc::Of::<Option<Vec<u8>>>::SHAPE),
-                        ("within", __rpc::Of::<Cow<'a, str>>::SHAPE),
-                        #[cfg(feature = "trace")]
-                        ("trace", __rpc::Of::<TraceId>::SHAPE),
-                        ("id", || const { &__rpc::Node::opaque("uuid 1") }),
-                    ],
-                )
-            }
-        }
-    }
-};
+#[automatically_derived]
+impl<'a> ::rpc_runtime::__private::Shape for Query<'a> {
+    const NODE: ::rpc_runtime::__private::Node = {
+        use ::rpc_runtime::__private::{self as __rpc, Unshaped as _};
+        __rpc::Node::structure(
+            "Query",
+            &[
+                ("text", __rpc::Of::<&'a str>::SHAPE),
+                ("pageSize", __rpc::Of::<Option<u32>>::SHAPE),
+                ("cursor", __rpc::Of::<Option<Vec<u8>>>::SHAPE),
+                ("within", __rpc::Of::<Cow<'a, str>>::SHAPE),
+                #[cfg(feature = "trace")]
+                ("trace", __rpc::Of::<TraceId>::SHAPE),
+                ("id", || const { &__rpc::Node::opaque("uuid 1") }),
+            ],
+        )
+    };
+}

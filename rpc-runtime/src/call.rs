@@ -12,11 +12,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use self::intercepted::{Added, Intercepted};
+use self::intercepted::Intercepted;
+pub(crate) use self::intercepted::Passed;
 use crate::{
     client::Inner,
     error::{Error, Kind},
-    invocation::{Frame, Seat, State},
+    invocation::{Frame, OwnDeadline, Seat, State},
     observe,
     raw::{self, Flavour, Innermost, Pooled, Rest, Start, Started, Suspended, Unready},
     service::{Method, Reply, Service},
@@ -49,7 +50,7 @@ enum Interception<'s, M: Method, A, F> {
     /// They stand around it.
     Around(Intercepted<Call<'s, M, A, F>, M::Output>),
     /// It is the call they stand around. They have let it pass, and added to its metadata.
-    Passed(A, Added),
+    Passed(A, Passed),
     Over,
 }
 
@@ -137,21 +138,21 @@ where
     fn begin_special(
         &mut self,
         args: A,
-        added: Option<Added>,
+        passed: Option<Passed>,
         innermost: Innermost<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<M::Output> {
         let (binding, caller) = (self.client.binding(), innermost.frame());
-        let added = match added {
-            Some(added) => added,
-            None if binding.interceptors().is_some() => return self.intercept(args, cx),
-            None => Added::new(),
+        let passed = match passed {
+            Some(passed) => passed,
+            None if binding.interceptors().is_some() => return self.intercept(args, caller, cx),
+            None => Passed::default(),
         };
         let mut state = match State::begin(caller, M::INFO, binding) {
             Ok(state) => state,
             Err(error) => return failed(error),
         };
-        if let Err(error) = state.prepare(caller, added) {
+        if let Err(error) = state.prepare(caller, passed) {
             return failed(error);
         }
         let mut rest = Rest::new();
@@ -210,9 +211,14 @@ where
     /// The same call behind the interceptors of its client.
     #[cold]
     #[inline(never)]
-    fn intercept(&mut self, args: A, cx: &mut Context<'_>) -> Poll<M::Output> {
+    fn intercept(&mut self, args: A, caller: Option<&Frame<'_>>, cx: &mut Context<'_>) -> Poll<M::Output> {
+        let binding = self.client.binding();
+        let own = match OwnDeadline::of_call(caller, M::INFO, binding) {
+            Ok(own) => own,
+            Err(error) => return failed(error),
+        };
         let inner = Call { client: self.client, stage: Stage::Made(args), start: self.start };
-        let around = Intercepted::new(inner, M::INFO, self.client.binding());
+        let around = Intercepted::new(inner, M::INFO, binding, own).expect("its client has interceptors");
         self.go_on_intercepted(Pooled::new(Interception::Around(around)), cx)
     }
 
@@ -231,8 +237,8 @@ where
                 polled
             }
             passed => match mem::replace(passed, Interception::Over) {
-                Interception::Passed(args, added) => {
-                    raw::current(|innermost| self.begin_special(args, Some(added), innermost, cx))
+                Interception::Passed(args, passed) => {
+                    raw::current(|innermost| self.begin_special(args, Some(passed), innermost, cx))
                 }
                 _ => polled_too_often(),
             },
@@ -240,9 +246,9 @@ where
     }
 
     /// The interceptors let this call pass.
-    fn pass(&mut self, added: Added) {
+    fn pass(&mut self, passed: Passed) {
         if let Stage::Made(args) = mem::replace(&mut self.stage, Stage::Ended) {
-            self.stage = Stage::Live(Live::Intercepted(Pooled::new(Interception::Passed(args, added))));
+            self.stage = Stage::Live(Live::Intercepted(Pooled::new(Interception::Passed(args, passed))));
         }
     }
 }
@@ -273,7 +279,7 @@ impl<A, D: ?Sized + Future> Running<'_, A, D> {
                 Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
                 Ok(Poll::Pending) => self.poll_timer(innermost.frame(), cx).map(Err),
                 Err(payload) => {
-                    let why = Kind::Panic(crate::panics::describe(payload).into());
+                    let why = Kind::panicked("the handler", payload);
                     Poll::Ready(Err(Error::of_call(why, innermost.frame(), state.method, state.binding)))
                 }
             }
@@ -304,7 +310,7 @@ impl<A, D: ?Sized> Running<'_, A, D> {
             innermost.enter(&Frame::again(seat, innermost.frame()), || {
                 state.enter_span();
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(|| handler.end())) {
-                    observe::panic_in_drop(state.method, state.binding, payload);
+                    observe::panic_in_drop("a cancelled handler", state.method, state.binding, payload);
                 }
                 state.leave_span();
             });
@@ -330,7 +336,7 @@ fn failed<T: Reply>(error: Error) -> Poll<T> {
 fn unready_error<P>(unready: Unready<P>, caller: Option<&Frame<'_>>, state: &State<'_>) -> Error {
     let why = match unready {
         Unready::Refused(error) => return error.for_caller(caller.map_or(0, |caller| caller.state.id())),
-        Unready::Panicked(payload) => Kind::Panic(crate::panics::describe(payload).into()),
+        Unready::Panicked(payload) => Kind::panicked("the handler", payload),
         // A twin that used its slot for nothing; ours do not.
         Unready::Pending(_) | Unready::Unused => Kind::Unavailable("the call was not placed".into()),
     };

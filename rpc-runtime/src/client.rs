@@ -215,8 +215,7 @@ impl Binding {
             Some(options) => options.given.merged(newer),
             None => newer,
         };
-        let travelling = (!given.travelling.is_empty())
-            .then(|| Arc::new(Travelling { entries: given.travelling.clone(), outer: None }));
+        let travelling = Travelling::of(&given.travelling);
         let interceptors = (!given.interceptors.is_empty()).then(|| given.interceptors.clone().into());
         if metadata::bytes(&given.metadata) + metadata::bytes(&given.travelling) > metadata::BYTES_MAX {
             self.refuse(Kind::Limit(Exceeded {

@@ -14,10 +14,10 @@ pub use self::background::Child;
 use self::background::Scope;
 use crate::{
     client::Binding,
-    clock::Deadline,
+    clock::{self, Deadline},
     error::Hop,
     invocation::{self, Depth, Frame, SharedBudget, State},
-    metadata::{self, Entry, Travelling},
+    metadata::{self, Entry, Inherited},
     service::MethodInfo,
 };
 
@@ -57,8 +57,17 @@ use crate::{
 pub struct Ctx(Arc<Kept>);
 
 struct Kept {
-    invocation: Option<Invocation>,
+    subject: Subject,
     scope: Scope,
+}
+
+/// What a context is about.
+enum Subject {
+    Nothing,
+    Invocation(Invocation),
+    /// Work given to `wait_until` by an invocation. It sees what the invocation sees, but has no deadline, and what
+    /// it spawns ends with it.
+    Work(Ctx),
 }
 
 /// An invocation, by value.
@@ -69,7 +78,7 @@ struct Invocation {
     deadline: Deadline,
     depth: Depth,
     added: Vec<Entry>,
-    inherited: Option<Arc<Travelling>>,
+    inherited: Inherited,
     budget: Arc<SharedBudget>,
     /// The way here, this invocation left out.
     before: Box<[Hop]>,
@@ -111,7 +120,10 @@ impl Ctx {
     /// [`is_deadline`](crate::Error::is_deadline), if there is one.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.invocation()?.deadline.instant()
+        match &self.0.subject {
+            Subject::Invocation(invocation) => invocation.deadline.instant(),
+            Subject::Work(_) | Subject::Nothing => None,
+        }
     }
 
     /// What the caller said under this key, or somebody further up under a key that
@@ -122,7 +134,7 @@ impl Ctx {
         metadata::get(&invocation.added, key)
             .or_else(|| metadata::get(invocation.binding.metadata(), key))
             .or_else(|| invocation.binding.travelling().and_then(|own| own.get(key)))
-            .or_else(|| invocation.inherited.as_ref().and_then(|outer| outer.get(key)))
+            .or_else(|| invocation.inherited.get(key))
     }
 
     /// The name of the Worker that made the call; `None` if the call came from outside of any.
@@ -157,7 +169,9 @@ impl Ctx {
 
     fn detached() -> Self {
         static DETACHED: OnceLock<Ctx> = OnceLock::new();
-        DETACHED.get_or_init(|| Self(Arc::new(Kept { invocation: None, scope: Scope::new() }))).clone()
+        DETACHED
+            .get_or_init(|| Self(Arc::new(Kept { subject: Subject::Nothing, scope: Scope::new() })))
+            .clone()
     }
 
     fn keep(frame: &Frame<'_>) -> Self {
@@ -172,16 +186,20 @@ impl Ctx {
             deadline: state.deadline,
             depth: state.depth,
             added: extras.map(|extras| extras.added().to_vec()).unwrap_or_default(),
-            inherited: extras.and_then(|extras| extras.inherited().cloned()),
+            inherited: extras.map(|extras| extras.inherited().clone()).unwrap_or_default(),
             budget: frame.promote(),
             before: hops.into(),
             span: extras.map_or_else(Span::none, |extras| extras.span().clone()),
         };
-        Self(Arc::new(Kept { invocation: Some(invocation), scope: Scope::new() }))
+        Self(Arc::new(Kept { subject: Subject::Invocation(invocation), scope: Scope::new() }))
     }
 
     fn invocation(&self) -> Option<&Invocation> {
-        self.0.invocation.as_ref()
+        match &self.0.subject {
+            Subject::Nothing => None,
+            Subject::Invocation(invocation) => Some(invocation),
+            Subject::Work(of) => of.invocation(),
+        }
     }
 }
 
@@ -207,8 +225,8 @@ impl Ctx {
         self.of_task().depth
     }
 
-    pub(crate) fn inherited(&self) -> Option<&Arc<Travelling>> {
-        self.of_task().inherited.as_ref()
+    pub(crate) fn inherited(&self) -> &Inherited {
+        &self.of_task().inherited
     }
 
     pub(crate) fn added(&self) -> &[Entry] {
@@ -238,7 +256,7 @@ impl<'a> View<'a> {
     /// How long until the deadline; zero when it has passed.
     #[must_use]
     pub fn time_left(self) -> Option<Duration> {
-        Some(self.deadline()?.saturating_duration_since(Instant::now()))
+        Some(self.deadline()?.saturating_duration_since(clock::now()))
     }
 
     /// As [`Ctx::metadata`].

@@ -15,7 +15,6 @@ pub use self::{
 use crate::{
     client::Binding,
     invocation::{self, Frame},
-    raw::Payload,
     service::MethodInfo,
 };
 
@@ -146,7 +145,7 @@ impl Error {
         matches!(self.0.kind, Kind::Decode(_))
     }
 
-    /// The handler panicked. The message and the place are in the text.
+    /// The handler, or an interceptor, panicked. The message and the place are in the text.
     #[must_use]
     pub fn is_panic(&self) -> bool {
         matches!(self.0.kind, Kind::Panic(_))
@@ -223,12 +222,6 @@ impl Error {
     #[cold]
     pub(crate) fn not_started() -> Self {
         Self::new(Kind::Unavailable("the Worker is not started".into()))
-    }
-
-    /// What a caught panic carried, with the place if the panic hook saw it.
-    #[cold]
-    pub(crate) fn panicked(payload: Payload) -> Self {
-        Self::new(Kind::Panic(crate::panics::describe(payload).into()))
     }
 
     /// For whom a runtime error speaks is the caller of the call, also when it arose in the callee's frame.

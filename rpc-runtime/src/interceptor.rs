@@ -1,15 +1,12 @@
 //! What can stand around a call.
 
-use std::{
-    borrow::Cow,
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
-};
+mod gate;
 
+use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
+
+pub(crate) use self::gate::{Gate, Stage};
 use crate::{
+    client::Binding,
     error::Error,
     metadata::{self, Entry},
     service::{MethodInfo, Reply},
@@ -17,9 +14,11 @@ use crate::{
 
 /// Something that stands around the calls of a client: it observes, refuses, waits, or adds metadata.
 ///
-/// It runs in the caller's invocation. A client without one pays nothing; one costs an allocation for each
-/// call. It cannot repeat a call, because the arguments were moved into it: repeating is the binding's
-/// business, for methods marked `idempotent`.
+/// It runs in the caller's invocation, under the deadline of the call. A client without one pays nothing; each
+/// costs an allocation for each call, and one more if it adds metadata. It cannot repeat a call, because the
+/// arguments were moved into it: repeating is the binding's business, for methods marked `idempotent`.
+///
+/// A panic in it is the error of the call, [`is_panic`](Error::is_panic).
 ///
 /// ```
 /// use rpc_runtime::{CallOptions, Error, Interceptor, Next, Outcome, Outgoing};
@@ -41,6 +40,8 @@ use crate::{
 pub trait Interceptor: Send + Sync {
     /// Around one call. What it returns stands for the call: the outcome of `next.run()`, or a refusal.
     ///
+    /// `next` is owned: it may be run, or dropped, in another task too.
+    ///
     /// # Cancel safety
     ///
     /// The future is dropped with the call; dropping the future of `next.run()` cancels the callee.
@@ -48,15 +49,15 @@ pub trait Interceptor: Send + Sync {
 }
 
 /// The call that an interceptor stands around.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Outgoing {
     method: &'static MethodInfo,
-    worker: Cow<'static, str>,
+    binding: Arc<Binding>,
 }
 
 impl Outgoing {
-    pub(crate) fn new(method: &'static MethodInfo, worker: Cow<'static, str>) -> Self {
-        Self { method, worker }
+    pub(crate) fn new(method: &'static MethodInfo, binding: Arc<Binding>) -> Self {
+        Self { method, binding }
     }
 
     /// The name of the service; empty for a `fetch`.
@@ -74,13 +75,23 @@ impl Outgoing {
     /// The name of the callee.
     #[must_use]
     pub fn worker(&self) -> &str {
-        &self.worker
+        &self.binding.worker
     }
 
     /// Whether the method is marked `idempotent`.
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
         self.method.idempotent
+    }
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("worker", &self.worker())
+            .field("service", &self.service())
+            .field("method", &self.method())
+            .finish()
     }
 }
 
@@ -147,25 +158,7 @@ pub struct Next {
     rest: Rest,
 }
 
-/// The interceptors that are left.
-#[derive(Clone)]
-pub(crate) struct Rest {
-    pub(crate) interceptors: Arc<[Arc<dyn DynInterceptor>]>,
-    pub(crate) at: usize,
-    pub(crate) call: Outgoing,
-}
-
-impl fmt::Debug for Rest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rest").field("left", &(self.interceptors.len() - self.at)).finish_non_exhaustive()
-    }
-}
-
 impl Next {
-    pub(crate) fn new(gate: Arc<Gate>, rest: Rest) -> Self {
-        Self { gate, added: Vec::new(), rest }
-    }
-
     /// Adds a word for the callee alone, in the place of one of the same key.
     #[must_use]
     pub fn metadata(
@@ -183,103 +176,52 @@ impl Next {
     ///
     /// Dropping the future cancels the callee.
     pub async fn run(self) -> Outcome {
-        let Self { gate, added, mut rest } = self;
-        gate.lock().added.extend(added);
-        let Some(interceptor) = rest.interceptors.get(rest.at).cloned() else {
-            return Passing { gate: &gate }.await;
-        };
-        rest.at += 1;
-        let call = rest.call.clone();
-        interceptor.around_boxed(&call, Self { gate, added: Vec::new(), rest }).await
+        let Self { gate, added, rest } = self;
+        gate.add(added);
+        match rest.ask(&gate) {
+            Some(around) => around.await,
+            None => gate.pass().await,
+        }
     }
 }
 
-/// The object-safe form of an [`Interceptor`].
+/// The interceptors that are left.
+pub(crate) struct Rest {
+    interceptors: Arc<[Arc<dyn DynInterceptor>]>,
+    at: usize,
+    call: Outgoing,
+}
+
+/// What an interceptor does around a call.
+pub(crate) type Around = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+impl Rest {
+    pub(crate) fn new(interceptors: Arc<[Arc<dyn DynInterceptor>]>, call: Outgoing) -> Self {
+        Self { interceptors, at: 0, call }
+    }
+
+    /// What the next interceptor does, or nothing if all of them have been asked.
+    pub(crate) fn ask(self, gate: &Arc<Gate>) -> Option<Around> {
+        let interceptor = Arc::clone(self.interceptors.get(self.at)?);
+        let call = self.call.clone();
+        let rest = Self { at: self.at + 1, ..self };
+        Some(interceptor.around_boxed(call, Next { gate: Arc::clone(gate), added: Vec::new(), rest }))
+    }
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest").field("left", &(self.interceptors.len() - self.at)).finish_non_exhaustive()
+    }
+}
+
+/// The object-safe form of an [`Interceptor`]. The future owns what it needs, so that it is one allocation.
 pub(crate) trait DynInterceptor: Send + Sync {
-    fn around_boxed<'a>(
-        &'a self,
-        call: &'a Outgoing,
-        next: Next,
-    ) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+    fn around_boxed(self: Arc<Self>, call: Outgoing, next: Next) -> Around;
 }
 
-impl<I: Interceptor> DynInterceptor for I {
-    fn around_boxed<'a>(
-        &'a self,
-        call: &'a Outgoing,
-        next: Next,
-    ) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
-        Box::pin(self.around(call, next))
-    }
-}
-
-/// Where the innermost interceptor and the call meet.
-#[derive(Debug, Default)]
-pub(crate) struct Gate(Mutex<Passage>);
-
-#[derive(Debug, Default)]
-pub(crate) struct Passage {
-    pub(crate) stage: Stage,
-    /// What the interceptors added to the metadata.
-    pub(crate) added: Vec<Entry>,
-    /// Who waits for the callee.
-    waker: Option<Waker>,
-}
-
-#[derive(Debug, Default)]
-pub(crate) enum Stage {
-    /// No interceptor has asked for the callee yet.
-    #[default]
-    Closed,
-    /// The callee is to be polled.
-    Open,
-    /// The callee is ready.
-    Answered(Outcome),
-    /// The interceptor wants the callee no more.
-    Left,
-}
-
-impl Gate {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Passage> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The callee is ready: whoever waits for it is woken, in case it is not polled by the call itself.
-    pub(crate) fn answer(&self, outcome: Outcome) {
-        let mut passage = self.lock();
-        passage.stage = Stage::Answered(outcome);
-        let waker = passage.waker.take();
-        drop(passage);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
-
-/// Waits at the gate until the call has polled the callee to its end.
-struct Passing<'a> {
-    gate: &'a Gate,
-}
-
-impl Future for Passing<'_> {
-    type Output = Outcome;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        let mut passage = self.gate.lock();
-        if let Stage::Answered(outcome) = &passage.stage {
-            return Poll::Ready(outcome.clone());
-        }
-        passage.stage = Stage::Open;
-        passage.waker = Some(cx.waker().clone());
-        Poll::Pending
-    }
-}
-
-impl Drop for Passing<'_> {
-    fn drop(&mut self) {
-        let mut passage = self.gate.lock();
-        if !matches!(passage.stage, Stage::Answered(_)) {
-            passage.stage = Stage::Left;
-        }
+impl<I: Interceptor + 'static> DynInterceptor for I {
+    fn around_boxed(self: Arc<Self>, call: Outgoing, next: Next) -> Around {
+        Box::pin(async move { self.around(&call, next).await })
     }
 }

@@ -21,13 +21,15 @@ pub(crate) use self::budget::SUBREQUEST;
 pub(crate) use self::{
     budget::{Budget, Depth, Left, SharedBudget},
     extras::Extras,
+    timer::{OwnDeadline, Timer, sleep_until},
 };
 use crate::{
+    call::Passed,
     client::Binding,
     clock::Deadline,
     context::Ctx,
     error::{Error, Hop, Kind},
-    metadata::{self, Entry},
+    metadata::{self, Inherited},
     observe,
     raw::{self, Pooled},
     service::MethodInfo,
@@ -119,16 +121,18 @@ impl<'c> State<'c> {
     /// The call is refused: its deadline has passed, or its client says so.
     #[cold]
     #[inline(never)]
-    pub(crate) fn prepare(&mut self, caller: Option<&Frame<'_>>, added: Vec<Entry>) -> Result<(), Error> {
+    pub(crate) fn prepare(&mut self, caller: Option<&Frame<'_>>, passed: Passed) -> Result<(), Error> {
         let (method, binding) = (self.method, self.binding);
         if let Some(why) = binding.refusal_of(method) {
             return Err(Error::of_call(why.clone(), caller, method, binding));
         }
-        if !added.is_empty() {
-            self.extras_mut().added = added;
+        if !passed.added.is_empty() {
+            self.extras_mut().added = passed.added;
         }
-        if let Some(inherited) = caller.and_then(|caller| caller.state.metadata_for_callees()) {
-            self.extras_mut().inherited = Some(inherited);
+        if let Some(inherited) = caller.map(|caller| caller.state.metadata_for_callees())
+            && !inherited.is_empty()
+        {
+            self.extras_mut().inherited = inherited;
         }
         if let Some(options) = &binding.options {
             if let Some(limits) = &options.given.limits {
@@ -139,16 +143,11 @@ impl<'c> State<'c> {
                 self.extras_mut();
             }
         }
-        let given = binding.options.as_ref().and_then(|options| options.given.deadline).or(method.deadline);
-        if let Some(given) = given {
-            let own = Deadline::after(given);
-            if own.min(self.deadline).has_passed() {
-                return Err(Error::of_call(Kind::Deadline(Some(given)), caller, method, binding));
-            }
-            if own < self.deadline {
-                self.deadline = own;
-                self.extras_mut().timer.arm(Some(given));
-            }
+        if let Some(common) = passed.deadline {
+            self.deadline = self.deadline.min(common);
+        } else if let Some(own) = OwnDeadline::of_call(caller, method, binding)? {
+            self.deadline = own.at;
+            self.extras_mut().timer.arm(Some(own.given));
         }
         if observe::is_on() {
             let span = observe::span(method, binding);
@@ -208,12 +207,13 @@ impl<'c> State<'c> {
             .and_then(|extras| metadata::get(&extras.added, key))
             .or_else(|| metadata::get(self.binding.metadata(), key))
             .or_else(|| self.binding.travelling().and_then(|own| own.get(key)))
-            .or_else(|| extras.and_then(|extras| extras.inherited.as_ref()).and_then(|outer| outer.get(key)))
+            .or_else(|| extras.and_then(|extras| extras.inherited.get(key)))
     }
 
-    pub(crate) fn metadata_for_callees(&self) -> Option<std::sync::Arc<metadata::Travelling>> {
-        let inherited = self.extras().and_then(|extras| extras.inherited.as_ref());
-        metadata::Travelling::join(self.binding.travelling(), inherited)
+    fn metadata_for_callees(&self) -> Inherited {
+        // Whoever propagates something has extras, for its callees to see that it does.
+        self.extras()
+            .map_or_else(Inherited::default, |extras| extras.inherited.joined(self.binding.travelling()))
     }
 
     /// The way to this invocation that its frames do not show.

@@ -9,12 +9,22 @@ pub(crate) struct Entry {
     pub(crate) value: Cow<'static, str>,
 }
 
-/// Entries that go further than one hop, newest first.
+/// Entries that go further than one hop.
 #[derive(Debug)]
 pub(crate) struct Travelling {
     pub(crate) entries: Vec<Entry>,
-    pub(crate) outer: Option<Arc<Self>>,
+    /// Those of a client further up, once there are more of these than an [`Inherited`] has room for.
+    outer: Option<Arc<Self>>,
 }
+
+/// What came from further up: the entries of each client on the way, nearest first.
+///
+/// As many of them as usual stand side by side, so that a call joins its client's to them without an allocation.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inherited([Option<Arc<Travelling>>; SIDE_BY_SIDE]);
+
+/// A chain of Workers in which more clients than these propagate something costs an allocation for each further one.
+const SIDE_BY_SIDE: usize = 4;
 
 /// What a client may add to each call, in bytes of keys and values. It is sent with every call, and a callee
 /// keeps it as long as it runs: a payload belongs into the arguments.
@@ -22,7 +32,7 @@ pub(crate) const BYTES_MAX: usize = 8 * 1024;
 
 /// Sets `key`, replacing what was there.
 pub(crate) fn set(entries: &mut Vec<Entry>, key: Cow<'static, str>, value: Cow<'static, str>) {
-    entries.retain(|entry| entry.key != key);
+    unset(entries, &key);
     entries.push(Entry { key, value });
 }
 
@@ -35,19 +45,42 @@ pub(crate) fn bytes(entries: &[Entry]) -> usize {
     entries.iter().map(|entry| entry.key.len() + entry.value.len()).sum()
 }
 
+/// Leaves `key` out.
+pub(crate) fn unset(entries: &mut Vec<Entry>, key: &str) {
+    entries.retain(|entry| entry.key != key);
+}
+
 impl Travelling {
-    /// `own` before `outer`, either of which may be missing.
-    pub(crate) fn join(own: Option<&Arc<Self>>, outer: Option<&Arc<Self>>) -> Option<Arc<Self>> {
-        match (own, outer) {
-            (Some(own), Some(outer)) => {
-                Some(Arc::new(Self { entries: own.entries.clone(), outer: Some(Arc::clone(outer)) }))
-            }
-            (only, None) | (None, only) => only.cloned(),
-        }
+    /// What a client propagates, if it does.
+    pub(crate) fn of(entries: &[Entry]) -> Option<Arc<Self>> {
+        (!entries.is_empty()).then(|| Arc::new(Self { entries: entries.to_vec(), outer: None }))
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         std::iter::successors(Some(self), |list| list.outer.as_deref())
             .find_map(|list| get(&list.entries, key))
+    }
+}
+
+impl Inherited {
+    /// These, and before them those of a client.
+    pub(crate) fn joined(&self, own: Option<&Arc<Travelling>>) -> Self {
+        let mut joined = self.clone();
+        let Some(own) = own else { return joined };
+        let lists = &mut joined.0;
+        lists.rotate_right(1);
+        let furthest = lists[0].replace(Arc::clone(own));
+        if let (Some(outer), Some(inner)) = (furthest, lists[SIDE_BY_SIDE - 1].as_mut()) {
+            *inner = Arc::new(Travelling { entries: inner.entries.clone(), outer: Some(outer) });
+        }
+        joined
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0[0].is_none()
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().flatten().find_map(|list| list.get(key))
     }
 }

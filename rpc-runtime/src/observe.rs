@@ -36,9 +36,22 @@ pub(crate) fn span(method: &'static MethodInfo, binding: &Binding) -> Span {
     span
 }
 
-/// A cancelled handler panicked while it was dropped: nobody waits for it, so the log has it alone.
+/// Work given to `wait_until` panicked: nobody waits for it either.
 #[cold]
-pub(crate) fn panic_in_drop(method: &'static MethodInfo, binding: &Binding, payload: Payload) {
+pub(crate) fn panic_in_work(method: &'static MethodInfo, binding: &Binding, payload: Payload) {
+    let description = crate::panics::describe(payload);
+    tracing::error!(
+        target: "rpc_runtime",
+        worker = &*binding.worker,
+        service = method.service,
+        method = method.name,
+        "work given to `wait_until` panicked: {description}",
+    );
+}
+
+/// What was cancelled panicked while it was dropped: nobody waits for it, so the log has it alone.
+#[cold]
+pub(crate) fn panic_in_drop(who: &str, method: &'static MethodInfo, binding: &Binding, payload: Payload) {
     // Not among the arguments of the macro: they are left alone when nobody listens, and the payload must end.
     let description = crate::panics::describe(payload);
     tracing::error!(
@@ -46,6 +59,6 @@ pub(crate) fn panic_in_drop(method: &'static MethodInfo, binding: &Binding, payl
         worker = &*binding.worker,
         service = method.service,
         method = method.name,
-        "a cancelled handler panicked while it was dropped: {description}",
+        "{who} panicked while it was dropped: {description}",
     );
 }

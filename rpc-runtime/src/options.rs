@@ -60,7 +60,9 @@ impl CallOptions {
         key: impl Into<Cow<'static, str>>,
         value: impl Into<Cow<'static, str>>,
     ) -> Self {
-        metadata::set(&mut self.metadata, key.into(), value.into());
+        let key = key.into();
+        metadata::unset(&mut self.travelling, &key);
+        metadata::set(&mut self.metadata, key, value.into());
         self
     }
 
@@ -71,7 +73,9 @@ impl CallOptions {
         key: impl Into<Cow<'static, str>>,
         value: impl Into<Cow<'static, str>>,
     ) -> Self {
-        metadata::set(&mut self.travelling, key.into(), value.into());
+        let key = key.into();
+        metadata::unset(&mut self.metadata, &key);
+        metadata::set(&mut self.travelling, key, value.into());
         self
     }
 
@@ -96,10 +100,10 @@ impl CallOptions {
         merged.deadline = newer.deadline.or(merged.deadline);
         merged.limits = newer.limits.or(merged.limits);
         for entry in newer.metadata {
-            metadata::set(&mut merged.metadata, entry.key, entry.value);
+            merged = merged.metadata(entry.key, entry.value);
         }
         for entry in newer.travelling {
-            metadata::set(&mut merged.travelling, entry.key, entry.value);
+            merged = merged.propagate(entry.key, entry.value);
         }
         merged.interceptors.extend(newer.interceptors);
         merged

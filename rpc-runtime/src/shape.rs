@@ -37,9 +37,7 @@ pub(crate) use text::Name;
 /// struct Colour([u8; 3]);
 ///
 /// impl Shape for Colour {
-///     fn shape() -> &'static Node {
-///         String::shape()
-///     }
+///     const NODE: Node = String::NODE;
 /// }
 ///
 /// assert_eq!(Layout::of::<Vec<Colour>>().to_string(), "[string]");
@@ -52,8 +50,13 @@ pub(crate) use text::Name;
     note = "write `#[message]` above its definition, or name the type it travels as: `#[rpc(shape = ..)]`"
 )]
 pub trait Shape {
-    /// The type's table. The same reference at every call, so recursion through it can be recognised.
-    fn shape() -> &'static Node;
+    /// The type's table.
+    const NODE: Node;
+
+    /// The table where it lies, for other tables to point to. It is not for implementing.
+    fn shape() -> &'static Node {
+        const { &Self::NODE }
+    }
 }
 
 /// How a node names a node below it: by a function, so that tables are constants, built when they are
@@ -71,14 +74,10 @@ pub type Child = fn() -> &'static Node;
 /// struct Reply;
 ///
 /// impl Shape for Reply {
-///     fn shape() -> &'static Node {
-///         const {
-///             &Node::enumeration("Reply", &[
-///                 ("Later", Fields::Unit),
-///                 ("Now", Fields::Struct(&[("body", <Vec<u8>>::shape), ("again", Reply::shape)])),
-///             ])
-///         }
-///     }
+///     const NODE: Node = Node::enumeration("Reply", &[
+///         ("Later", Fields::Unit),
+///         ("Now", Fields::Struct(&[("body", <Vec<u8>>::shape), ("again", Reply::shape)])),
+///     ]);
 /// }
 ///
 /// let text = Layout::of::<Reply>().to_string();

@@ -5,6 +5,8 @@
 mod body;
 mod calls;
 mod config;
+mod deadlines;
+mod description;
 mod drive;
 mod edge;
 mod env;

@@ -368,9 +368,7 @@ fn every_kind_has_its_text() {
 
     struct Counter;
     impl Shape for Counter {
-        fn shape() -> &'static Node {
-            const { &Node::handle("Counter") }
-        }
+        const NODE: Node = Node::handle("Counter");
     }
     assert_eq!(text::<Counter>(), "handle Counter");
 }
@@ -743,9 +741,7 @@ mod lies {
     struct Lie<T, W>(W, PhantomData<T>);
 
     impl<T: Shape, W> Shape for Lie<T, W> {
-        fn shape() -> &'static Node {
-            T::shape()
-        }
+        const NODE: Node = T::NODE;
     }
 
     impl<T, W: Serialize> Serialize for Lie<T, W> {
@@ -866,9 +862,7 @@ mod lies {
     fn below_an_opaque_node_are_not_looked_for() {
         struct Opaque;
         impl Shape for Opaque {
-            fn shape() -> &'static Node {
-                const { &Node::opaque("anything") }
-            }
+            const NODE: Node = Node::opaque("anything");
         }
         let anything = (1u8, "text", vec![Some(Event::Both(1, true)), Some(Event::Move { x: 1, y: 2 })]);
         check(&Lie(anything, PhantomData::<Opaque>)).unwrap();
@@ -884,14 +878,10 @@ mod lies {
             Now(u8, u8),
         }
         impl Shape for Reply {
-            fn shape() -> &'static Node {
-                const {
-                    &Node::enumeration(
-                        "Reply",
-                        &[("Later", Fields::Unit), ("Now", Fields::Tuple(&[u8::shape, u8::shape]))],
-                    )
-                }
-            }
+            const NODE: Node = Node::enumeration(
+                "Reply",
+                &[("Later", Fields::Unit), ("Now", Fields::Tuple(&[u8::shape, u8::shape]))],
+            );
         }
         check(&[Reply::Later, Reply::Now(1, 2)]).unwrap();
     }

@@ -19,53 +19,42 @@ pub(crate) fn message(message: &Message) -> TokenStream {
         #[derive(#root::__private::serde::Serialize, #root::__private::serde::Deserialize)]
         #[serde(crate = #serde)]
         #item
-
-        const _: () = {
-            use #root::__private::{self as __rpc, NoCause as _, Unshaped as _};
-            #shape
-            #cause
-        };
+        #shape
+        #cause
     }
 }
 
 /// `impl Shape`: one constant table.
+///
+/// The imports stand inside the constant: a block of their own around both impls was one more body for
+/// rustc to check in each message.
 fn shape(message: &Message) -> TokenStream {
+    let Message { item, root, .. } = message;
     let allow = allow_deprecated(message);
-    let ident = &message.item.ident;
+    let ident = &item.ident;
     let generics = shape_generics(message);
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
-    let body = match table(message) {
-        Table::Of(node) => quote!(const { &__rpc::Node::#node }),
-        Table::Same(shape) => quote!((#shape)()),
-    };
+    let node = node(message);
     quote! {
         #[automatically_derived]
         #allow
-        impl #impl_generics __rpc::Shape for #ident #ty_generics #where_clause {
-            fn shape() -> &'static __rpc::Node {
-                #body
-            }
+        impl #impl_generics #root::__private::Shape for #ident #ty_generics #where_clause {
+            const NODE: #root::__private::Node = {
+                use #root::__private::{self as __rpc, Unshaped as _};
+                __rpc::Node::#node
+            };
         }
     }
 }
 
-/// What a type's `shape` answers.
-enum Table {
-    /// A node of its own: the constructor's call.
-    Of(TokenStream),
-    /// The node of another type: its function.
-    Same(TokenStream),
-}
-
-fn table(message: &Message) -> Table {
+/// The constructor's call.
+fn node(message: &Message) -> TokenStream {
     let name = message.item.ident.to_string();
     match (&message.attributes.declared, &message.body) {
-        (Some(Declared::Opaque(form)), _) => Table::Of(quote!(opaque(#form))),
-        (Some(Declared::As(ty)), _) => Table::Same(quote!(<#ty as __rpc::Shape>::shape)),
-        (None, Body::Struct(fields)) if message.attributes.has("transparent") => {
-            Table::Same(transparent(fields))
-        }
-        (None, Body::Struct(fields)) => Table::Of(match fields.form() {
+        (Some(Declared::Opaque(form)), _) => quote!(opaque(#form)),
+        (Some(Declared::As(ty)), _) => quote!(newtype(<#ty as __rpc::Shape>::shape)),
+        (None, Body::Struct(fields)) if message.attributes.has("transparent") => transparent(fields),
+        (None, Body::Struct(fields)) => match fields.form() {
             Form::Unit => quote!(unit()),
             Form::Newtype(field) => {
                 let child = child(field);
@@ -79,10 +68,10 @@ fn table(message: &Message) -> Table {
                 let fields = fields.into_iter().map(named);
                 quote!(structure(#name, &[#(#fields),*]))
             }
-        }),
+        },
         (None, Body::Enum(variants)) => {
             let variants = variants.iter().filter(|variant| !variant.attributes.skips()).map(variant);
-            Table::Of(quote!(enumeration(#name, &[#(#variants),*])))
+            quote!(enumeration(#name, &[#(#variants),*]))
         }
         (None, Body::Union) => unreachable!("refused by the checks"),
     }
@@ -92,7 +81,8 @@ fn table(message: &Message) -> Table {
 fn transparent(fields: &Fields) -> TokenStream {
     let mut written = fields.written();
     let field = written.find(|field| !spelling::is_phantom(&field.ty) && !field.attributes.has("default"));
-    field.map_or_else(|| quote!(<() as __rpc::Shape>::shape), child)
+    let child = field.map(child);
+    child.map_or_else(|| quote!(unit()), |child| quote!(newtype(#child)))
 }
 
 fn variant(variant: &Variant) -> TokenStream {
@@ -137,6 +127,7 @@ fn declared(attributes: &Attributes) -> Option<TokenStream> {
 
 /// The user's generics, and a shape for each parameter that is written.
 fn shape_generics(message: &Message) -> Generics {
+    let root = &message.root;
     let mut generics = message.item.generics.clone();
     let parameters = message.type_parameters();
     if parameters.is_empty() || message.attributes.declared.is_some() {
@@ -149,7 +140,7 @@ fn shape_generics(message: &Message) -> Generics {
         .flat_map(|field| spelling::uses_of(&parameters, &field.ty))
     {
         if !bounded.contains(&path) {
-            generics.make_where_clause().predicates.push(parse_quote!(#path: __rpc::Shape));
+            generics.make_where_clause().predicates.push(parse_quote!(#path: #root::__private::Shape));
             bounded.push(path);
         }
     }
@@ -158,15 +149,18 @@ fn shape_generics(message: &Message) -> Generics {
 
 /// `impl Cause`: asks the only field of each variant that has just one.
 fn cause(message: &Message) -> TokenStream {
+    let Message { item, root, .. } = message;
     let allow = allow_deprecated(message);
-    let ident = &message.item.ident;
-    let (impl_generics, ty_generics, where_clause) = message.item.generics.split_for_impl();
+    let ident = &item.ident;
+    let (impl_generics, ty_generics, where_clause) = item.generics.split_for_impl();
     let variants = message.variants();
     let arms: Vec<_> = variants.iter().filter_map(|variant| cause_arm(message, variant)).collect();
     let rest = (arms.len() < variants.len()).then(|| quote!(_ => ::core::option::Option::None,));
     let find = (!arms.is_empty()).then(|| {
         quote! {
-            fn rpc(&self) -> ::core::option::Option<&__rpc::Error> {
+            #[inline]
+            fn rpc(&self) -> ::core::option::Option<&#root::__private::Error> {
+                use #root::__private::{self as __rpc, NoCause as _};
                 match self {
                     #(#arms)*
                     #rest
@@ -177,7 +171,7 @@ fn cause(message: &Message) -> TokenStream {
     quote! {
         #[automatically_derived]
         #allow
-        impl #impl_generics __rpc::Cause for #ident #ty_generics #where_clause {
+        impl #impl_generics #root::__private::Cause for #ident #ty_generics #where_clause {
             #find
         }
     }
@@ -191,10 +185,10 @@ fn cause_arm(message: &Message, variant: &Variant) -> Option<TokenStream> {
         return None;
     }
     let pattern = match &field.ident {
-        Some(name) => quote!(Self::#ident { #name: field }),
-        None => quote!(Self::#ident(field)),
+        Some(name) => quote!(Self::#ident { #name: __field }),
+        None => quote!(Self::#ident(__field)),
     };
-    Some(quote!(#(#cfg)* #pattern => __rpc::Field(field).rpc(),))
+    Some(quote!(#(#cfg)* #pattern => __rpc::Field(__field).rpc(),))
 }
 
 /// The impls name what the user deprecated.

@@ -16,7 +16,8 @@ use crate::errors::Errors;
 pub(crate) fn message(errors: &mut Errors, args: TokenStream, mut item: DeriveInput) -> Message {
     let root = root(errors, args);
     let attributes = Attributes::take(errors, &mut item.attrs);
-    let mut lower = Lower { errors, root: &root };
+    let lends = item.generics.lifetimes().next().is_some();
+    let mut lower = Lower { errors, root: &root, lends };
     let body = match &mut item.data {
         Data::Struct(data) => {
             let case = Case::named(attributes.text("rename_all").as_deref());
@@ -48,6 +49,8 @@ fn root(errors: &mut Errors, args: TokenStream) -> Path {
 struct Lower<'a> {
     errors: &'a mut Errors,
     root: &'a Path,
+    /// Whether the type has a lifetime that a field could borrow for.
+    lends: bool,
 }
 
 impl Lower<'_> {
@@ -100,7 +103,8 @@ impl Lower<'_> {
 
     /// serde borrows `&str` and `&[u8]` by itself and wants to be told about every other lifetime.
     fn mark_borrow(&self, field: &mut syn::Field, attributes: &Attributes) {
-        let borrows = spelling::has_lifetime(&field.ty) && !spelling::borrows_by_itself(&field.ty);
+        let borrows =
+            self.lends && spelling::has_lifetime(&field.ty) && !spelling::borrows_by_itself(&field.ty);
         if borrows && !attributes.has("borrow") {
             field.attrs.push(parse_quote!(#[serde(borrow)]));
         }

@@ -24,9 +24,8 @@ macro_rules! __client {
         }
         #[automatically_derived]
         impl $crate::__private::Shape for $client {
-            fn shape() -> &'static $crate::__private::Node {
-                const { &$crate::__private::Node::handle(<$client as $crate::__private::Service>::INFO.name) }
-            }
+            const NODE: $crate::__private::Node =
+                $crate::__private::Node::handle(<$client as $crate::__private::Service>::INFO.name);
         }
         #[automatically_derived]
         impl<'de> $crate::__private::serde::Deserialize<'de> for $client {

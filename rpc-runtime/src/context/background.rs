@@ -2,11 +2,11 @@
 
 use std::{
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -17,14 +17,15 @@ use tokio::{
     runtime::Handle,
     sync::Notify,
     task::{AbortHandle, JoinHandle},
+    time::{Instant, Sleep},
 };
 
-use super::Ctx;
+use super::{Ctx, Kept, Subject};
 use crate::{
-    clock::Deadline,
+    clock::{self, Deadline},
     error::{Error, Kind},
-    invocation::{Frame, State},
-    raw,
+    invocation::{Frame, State, sleep_until},
+    observe, raw,
 };
 
 /// How long work given to [`Ctx::wait_until`] may go on after its invocation has ended. What the model gives.
@@ -54,7 +55,10 @@ impl Ctx {
         F::Output: Send + 'static,
     {
         let runtime = self.runtime("spawn")?;
-        let deadline = self.of_task().deadline;
+        let deadline = match &self.0.subject {
+            Subject::Invocation(invocation) => invocation.deadline,
+            Subject::Work(_) | Subject::Nothing => Deadline::NONE,
+        };
         let task = runtime.spawn(Within::new(self.clone(), deadline, work));
         self.0.scope.adopt(task.abort_handle());
         Ok(Child { task })
@@ -64,7 +68,8 @@ impl Ctx {
     /// cancelled, for at most 30 s after that, and is then dropped with a warning.
     ///
     /// It inherits metadata, depth and counts, but no deadline. It owns what it uses: clone the client and move
-    /// it in. A panic in it is logged, and stops nothing else.
+    /// it in. A panic in it is logged, and stops nothing else. What it spawns itself ends with it; what it gives to
+    /// `wait_until` has what is left of the 30 s.
     ///
     /// ```no_run
     /// # use rpc_runtime::{Ctx, Result, service};
@@ -80,23 +85,39 @@ impl Ctx {
     ///
     /// # Errors
     ///
-    /// There is no invocation, or no tokio runtime, to belong to.
+    /// There is no invocation, or no tokio runtime with its timer on, to belong to.
     pub fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
         let runtime = self.runtime("wait_until")?;
-        let ctx = self.clone();
-        let work = Within::new(self.clone(), Deadline::NONE, work);
+        let grace = sleep_until(clock::now()).ok_or_else(|| {
+            Error::new(Kind::Setup(
+                "`wait_until` needs the timer of its tokio runtime: build it with `enable_time` or `enable_all`".into(),
+            ))
+        })?;
+        let of = match &self.0.subject {
+            Subject::Work(of) => of.clone(),
+            Subject::Invocation(_) | Subject::Nothing => self.clone(),
+        };
+        let ctx = Self(Arc::new(Kept { subject: Subject::Work(of.clone()), scope: Scope::new() }));
+        let mut work = Within::new(ctx.clone(), Deadline::NONE, work);
+        let ends = Ends(ctx);
         #[cfg(feature = "host")]
         let counted = crate::host::count_background();
         runtime.spawn(async move {
             #[cfg(feature = "host")]
             let _counted = counted;
+            let work = poll_fn(|cx| {
+                catch_unwind(AssertUnwindSafe(|| Pin::new(&mut work).poll(cx))).unwrap_or_else(|payload| {
+                    observe::panic_in_work(ends.0.method(), ends.0.binding(), payload);
+                    Poll::Ready(())
+                })
+            });
             tokio::select! {
                 biased;
                 () = work => {}
-                () = ctx.0.scope.ended_for(GRACE) => {
+                () = of.0.scope.ended_for(GRACE, grace) => {
                     tracing::warn!(
                         target: "rpc_runtime",
-                        invocation = ?ctx,
+                        invocation = ?of,
                         "work given to `wait_until` was dropped, {GRACE:?} after its invocation ended",
                     );
                 }
@@ -143,7 +164,7 @@ impl<T> Future for Child<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.task).poll(cx).map(|ended| {
             ended.map_err(|why| match why.try_into_panic() {
-                Ok(payload) => Error::panicked(payload),
+                Ok(payload) => Error::new(Kind::panicked("the work of `spawn`", payload)),
                 Err(_) => Error::new(Kind::Cancelled("the work of `spawn` was aborted".into())),
             })
         })
@@ -155,11 +176,17 @@ pub(super) struct Scope {
     children: Mutex<Vec<AbortHandle>>,
     has_ended: AtomicBool,
     ended: Notify,
+    ended_at: OnceLock<Instant>,
 }
 
 impl Scope {
     pub(super) fn new() -> Self {
-        Self { children: Mutex::default(), has_ended: AtomicBool::new(false), ended: Notify::new() }
+        Self {
+            children: Mutex::default(),
+            has_ended: AtomicBool::new(false),
+            ended: Notify::new(),
+            ended_at: OnceLock::new(),
+        }
     }
 
     fn adopt(&self, child: AbortHandle) {
@@ -180,21 +207,34 @@ impl Scope {
         self.ended.notify_waiters();
     }
 
-    /// Waits until the invocation has ended, and then for this long.
-    async fn ended_for(&self, grace: Duration) {
+    /// Waits until the invocation has ended, and then for this long, by this timer.
+    async fn ended_for(&self, grace: Duration, timer: Sleep) {
         let mut ended = std::pin::pin!(self.ended.notified());
         // Registered before the flag is read, so an end in between is not missed.
         ended.as_mut().enable();
         if !self.has_ended.load(Ordering::Acquire) {
             ended.await;
         }
-        tokio::time::sleep(grace).await;
+        // Whoever sees the end first reads the clock, so that an invocation which keeps its context does not.
+        let ended_at = *self.ended_at.get_or_init(Instant::now);
+        let mut timer = std::pin::pin!(timer);
+        timer.as_mut().reset(ended_at + grace);
+        timer.await;
     }
 }
 
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope").field("has_ended", &self.has_ended).finish_non_exhaustive()
+    }
+}
+
+/// Work given to `wait_until`: its children end with it.
+struct Ends(Ctx);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -230,7 +270,7 @@ impl<F> Drop for Within<F> {
         inside(&self.ctx, self.deadline, || {
             // A task that is dropped in the middle of an unwinding must not panic again.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(work))) {
-                crate::observe::panic_in_drop(self.ctx.method(), self.ctx.binding(), payload);
+                observe::panic_in_drop("cancelled work", self.ctx.method(), self.ctx.binding(), payload);
             }
         });
     }
@@ -239,5 +279,10 @@ impl<F> Drop for Within<F> {
 /// Runs `act` as part of the invocation of `ctx`.
 fn inside<R>(ctx: &Ctx, deadline: Deadline, act: impl FnOnce() -> R) -> R {
     let state = State::of_task(ctx, deadline);
-    raw::current(|innermost| innermost.enter(&Frame::alone(&state), act))
+    raw::current(|innermost| {
+        innermost.enter(&Frame::alone(&state), || {
+            let _entered = ctx.trace().entered();
+            act()
+        })
+    })
 }

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
+use crate::{panics, raw::Payload};
+
 type Text = Cow<'static, str>;
 
 /// What happened. The text is this level only: no hops, no sources.
@@ -19,6 +21,7 @@ pub(crate) enum Kind {
     NoFetch,
     Contract(Text),
     Decode(Text),
+    /// Who panicked, and with what words.
     Panic(Text),
     Denied(Text),
     Application(Text),
@@ -31,6 +34,14 @@ pub(crate) enum Kind {
 pub(crate) struct Exceeded {
     pub(crate) limit: Text,
     pub(crate) value: u64,
+}
+
+impl Kind {
+    /// `who` panicked. The text has the place if the panic hook saw it.
+    #[cold]
+    pub(crate) fn panicked(who: &str, payload: Payload) -> Self {
+        Self::Panic(format!("{who} panicked: {}", panics::describe(payload)).into())
+    }
 }
 
 impl fmt::Display for Kind {
@@ -49,9 +60,8 @@ impl fmt::Display for Kind {
             }
             Self::Contract(what) => write!(f, "the contracts differ: {what}"),
             Self::Decode(what) => write!(f, "cannot be read: {what}"),
-            Self::Panic(what) => write!(f, "the handler panicked: {what}"),
             Self::Denied(why) => write!(f, "denied: {why}"),
-            Self::Application(what) | Self::Setup(what) => f.write_str(what),
+            Self::Panic(what) | Self::Application(what) | Self::Setup(what) => f.write_str(what),
         }
     }
 }

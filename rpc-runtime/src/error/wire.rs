@@ -60,9 +60,7 @@ impl<'de> Deserialize<'de> for Error {
 
 /// Known by its name and version: it grows with the runtime, not with a service.
 impl Shape for Error {
-    fn shape() -> &'static Node {
-        const { &Node::opaque("rpc_runtime::Error 1") }
-    }
+    const NODE: Node = Node::opaque("rpc_runtime::Error 1");
 }
 
 fn parts(kind: &Kind) -> (u8, &str, Option<u64>) {

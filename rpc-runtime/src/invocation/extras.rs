@@ -11,14 +11,14 @@ use super::{
 use crate::{
     context::Ctx,
     error::Hop,
-    metadata::{Entry, Travelling},
+    metadata::{Entry, Inherited},
 };
 
 /// Made on demand, in a pooled block of its own.
 #[derive(Default)]
 pub(crate) struct Extras {
     /// Metadata from further up.
-    pub(super) inherited: Option<Arc<Travelling>>,
+    pub(super) inherited: Inherited,
     /// Metadata that interceptors added to this call.
     pub(super) added: Vec<Entry>,
     pub(crate) timer: Timer,
@@ -49,7 +49,7 @@ impl From<Span> for OptionalSpan {
 impl Extras {
     pub(super) fn of_task(ctx: &Ctx) -> Self {
         Self {
-            inherited: ctx.inherited().cloned(),
+            inherited: ctx.inherited().clone(),
             added: ctx.added().to_vec(),
             kept: Kept { ctx: OnceCell::from(ctx.clone()), is_task: true },
             shared_budget: OnceCell::from(Arc::clone(ctx.budget())),
@@ -75,8 +75,8 @@ impl Extras {
         &self.span.0
     }
 
-    pub(crate) fn inherited(&self) -> Option<&Arc<Travelling>> {
-        self.inherited.as_ref()
+    pub(crate) fn inherited(&self) -> &Inherited {
+        &self.inherited
     }
 
     pub(crate) fn added(&self) -> &[Entry] {

@@ -10,7 +10,14 @@ use std::{
 
 use tokio::{runtime::Handle, time::Sleep};
 
-use crate::{clock::Deadline, error::Kind, raw::Pooled};
+use super::Frame;
+use crate::{
+    client::Binding,
+    clock::Deadline,
+    error::{Error, Kind},
+    raw::Pooled,
+    service::MethodInfo,
+};
 
 /// Armed when the deadline is set, made when the callee turns out to suspend: a callee that is ready at once
 /// costs no timer.
@@ -22,8 +29,43 @@ pub(crate) struct Timer {
     sleep: Option<Pooled<Sleep>>,
 }
 
+/// A deadline that is shorter than what the caller is under.
+pub(crate) struct OwnDeadline {
+    pub(crate) at: Deadline,
+    /// What it was made from, for the error.
+    pub(crate) given: Duration,
+}
+
+impl OwnDeadline {
+    /// What the client of a call says, or its method, if it makes the deadline of the call shorter.
+    ///
+    /// # Errors
+    ///
+    /// The deadline has passed.
+    pub(crate) fn of_call(
+        caller: Option<&Frame<'_>>,
+        method: &'static MethodInfo,
+        binding: &Binding,
+    ) -> Result<Option<Self>, Error> {
+        let options = binding.options.as_ref();
+        let given = options.and_then(|options| options.given.deadline).or(method.deadline);
+        let Some(given) = given else { return Ok(None) };
+        let (at, inherited) =
+            (Deadline::after(given), caller.map_or(Deadline::NONE, |caller| caller.state.deadline));
+        if at.min(inherited).has_passed() {
+            return Err(Error::of_call(
+                Kind::Deadline((at <= inherited).then_some(given)),
+                caller,
+                method,
+                binding,
+            ));
+        }
+        Ok((at < inherited).then_some(Self { at, given }))
+    }
+}
+
 impl Timer {
-    pub(super) fn arm(&mut self, given: Option<Duration>) {
+    pub(crate) fn arm(&mut self, given: Option<Duration>) {
         self.armed.set(true);
         self.given = given;
     }
@@ -62,7 +104,7 @@ const NO_TIMER: &str = "a call with a deadline suspended where there is no tokio
 
 /// A timer of the current tokio runtime. Tokio panics where there is none or where its timer is off, and offers
 /// no way to ask for the second.
-fn sleep_until(at: std::time::Instant) -> Option<Sleep> {
+pub(crate) fn sleep_until(at: std::time::Instant) -> Option<Sleep> {
     Handle::try_current().ok()?;
     catch_unwind(AssertUnwindSafe(|| tokio::time::sleep_until(at.into()))).ok()
 }

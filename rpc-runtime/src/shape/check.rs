@@ -26,9 +26,7 @@ use super::{Child, Fields, Kind, Leaf, Node, Shape};
 /// struct Celsius(f32);
 ///
 /// impl Shape for Celsius {
-///     fn shape() -> &'static Node {
-///         f64::shape()
-///     }
+///     const NODE: Node = f64::NODE;
 /// }
 ///
 /// let lie = check(&vec![Celsius(21.5)]).unwrap_err();

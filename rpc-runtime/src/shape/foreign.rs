@@ -10,9 +10,7 @@ macro_rules! shapes {
     ($($(#[$cfg:meta])? $({$generic:ident: $bound:path})? $ty:ty => $node:expr;)*) => {$(
         $(#[$cfg])?
         impl$(<$generic: $bound>)? Shape for $ty {
-            fn shape() -> &'static Node {
-                const { &$node }
-            }
+            const NODE: Node = $node;
         }
     )*};
 }

@@ -26,9 +26,7 @@ use super::{Fields, Leaf, Node, Shape};
 macro_rules! shapes {
     ($($({$($generics:tt)*})? $ty:ty => $node:expr;)*) => {$(
         impl<$($($generics)*)?> Shape for $ty {
-            fn shape() -> &'static Node {
-                const { &$node }
-            }
+            const NODE: Node = $node;
         }
     )*};
 }
@@ -37,9 +35,7 @@ macro_rules! shapes {
 macro_rules! aliases {
     ($($({$($generics:tt)*})? $ty:ty => $same:ty;)*) => {$(
         impl<$($($generics)*)?> Shape for $ty {
-            fn shape() -> &'static Node {
-                <$same>::shape()
-            }
+            const NODE: Node = <$same>::NODE;
         }
     )*};
 }
@@ -168,9 +164,7 @@ aliases! {
 macro_rules! tuples {
     ($first:ident $($rest:ident)*) => {
         impl<$first: Shape, $($rest: Shape),*> Shape for ($first, $($rest,)*) {
-            fn shape() -> &'static Node {
-                const { &Node::tuple(&[$first::shape, $($rest::shape),*]) }
-            }
+            const NODE: Node = Node::tuple(&[$first::shape, $($rest::shape),*]);
         }
         tuples!($($rest)*);
     };
