@@ -12,7 +12,7 @@ use crate::{
     metadata::{self, Entry, Travelling},
     options::CallOptions,
     raw::Flavour,
-    service::{Serves, Service},
+    service::{MethodInfo, Serves, Service},
     worker::{Entrypoint, Worker},
 };
 
@@ -87,7 +87,15 @@ pub(crate) struct Binding {
     pub(crate) special: bool,
     pub(crate) options: Option<Arc<Options>>,
     /// Why calls are refused, if they are.
-    pub(crate) refusal: Option<Kind>,
+    pub(crate) refusal: Option<Refusal>,
+}
+
+/// Why calls are refused.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) why: Kind,
+    /// Whether `fetch` is none of them.
+    pub(crate) spares_fetch: bool,
 }
 
 /// [`CallOptions`], ready for use.
@@ -183,9 +191,22 @@ impl Binding {
         }
     }
 
+    /// Refuses every call.
     pub(crate) fn refuse(&mut self, why: Kind) {
-        self.refusal = Some(why);
+        self.refusal = Some(Refusal { why, spares_fetch: false });
         self.special = true;
+    }
+
+    /// Refuses the methods of the service.
+    pub(crate) fn refuse_service(&mut self, why: Kind) {
+        self.refusal = Some(Refusal { why, spares_fetch: true });
+        self.special = true;
+    }
+
+    /// Why a method is refused, if it is.
+    pub(crate) fn refusal_of(&self, method: &MethodInfo) -> Option<&Kind> {
+        let Refusal { why, spares_fetch } = self.refusal.as_ref()?;
+        (!(*spares_fetch && method.service.is_empty())).then_some(why)
     }
 
     fn set_options(&mut self, newer: CallOptions) {

@@ -2,6 +2,8 @@
 
 mod body;
 mod fetcher;
+#[cfg(feature = "tower")]
+mod tower;
 
 use std::{
     fmt,
@@ -12,6 +14,8 @@ use std::{
 };
 
 pub use self::fetcher::DynFetcher;
+#[cfg(feature = "tower")]
+pub use self::tower::Tower;
 pub use self::{
     body::{Body, BodyError},
     fetcher::Fetcher,

@@ -124,7 +124,7 @@ impl<'c> State<'c> {
     #[inline(never)]
     pub(crate) fn prepare(&mut self, caller: Option<&Frame<'_>>, passed: Passed) -> Result<(), Error> {
         let (method, binding) = (self.method, self.binding);
-        if let Some(why) = &binding.refusal {
+        if let Some(why) = binding.refusal_of(method) {
             return Err(Error::of_call(why.clone(), caller, method, binding));
         }
         if !passed.added.is_empty() {

@@ -37,6 +37,10 @@ impl<W, L: Flavour> Local<W, L> {
         Self { hold, fetch }
     }
 
+    pub(crate) fn or_fetch(self, fetch: FetchFn<W, L>) -> Self {
+        Self { fetch: self.fetch.or(Some(fetch)), ..self }
+    }
+
     /// The implementation, unless its host has not made it yet.
     #[inline]
     pub fn worker(&self) -> Option<&W> {
