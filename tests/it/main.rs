@@ -4,12 +4,16 @@
 
 mod body;
 mod calls;
+mod cancellation;
 mod config;
 mod deadlines;
 mod drive;
 mod edge;
 mod hygiene;
+mod limits;
 mod lints;
+mod panics;
+mod recorder;
 mod step;
 mod zero_copy;
 
