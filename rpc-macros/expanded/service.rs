@@ -39,7 +39,7 @@ impl AuthClient {
 }
 const _: () = {
     use ::rpc_runtime::__private as __rpc;
-    use __rpc::{NoCause as _, NoResult as _};
+    use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
     pub struct __verify;
     #[automatically_derived]
     impl __rpc::Method for __verify {
@@ -49,16 +49,13 @@ const _: () = {
         const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
             "Auth",
             "verify",
-            &[__rpc::ArgInfo::new("token")],
+            &[("token", __rpc::Of::<str>::SHAPE)],
+            __rpc::Of::<Result<User, AuthError>>::SHAPE,
         );
         fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
             __rpc::Field(output).rpc()
         }
     }
-    const _: fn() = || {
-        __rpc::argument::<str>();
-        __rpc::Returned::<Result<User, AuthError>>::carried();
-    };
     pub struct __find;
     #[automatically_derived]
     impl __rpc::Method for __find {
@@ -68,8 +65,13 @@ const _: () = {
         const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
                 "Auth",
                 "search",
-                &[__rpc::ArgInfo::new("query").default(), __rpc::ArgInfo::new("limit")],
+                &[
+                    ("query", __rpc::Of::<Query<'static>>::SHAPE),
+                    ("limit", __rpc::Of::<u32>::SHAPE),
+                ],
+                __rpc::Of::<Result<Vec<User>, AuthError>>::SHAPE,
             )
+            .defaults(&["query"])
             .idempotent()
             .deadline(__rpc::Duration::from_micros(2000000));
         fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
@@ -77,6 +79,8 @@ const _: () = {
         }
     }
     const _: fn() = || {
+        __rpc::argument::<str>();
+        __rpc::Returned::<Result<User, AuthError>>::carried();
         __rpc::argument::<Query<'static>>();
         __rpc::argument::<u32>();
         __rpc::Returned::<Result<Vec<User>, AuthError>>::carried();

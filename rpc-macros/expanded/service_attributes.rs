@@ -46,7 +46,7 @@ impl TextsClient {
 #[allow(deprecated)]
 const _: () = {
     use facade::rpc::__private as __rpc;
-    use __rpc::{NoCause as _, NoResult as _};
+    use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
     #[cfg(unix)]
     struct __type;
     #[cfg(unix)]
@@ -58,18 +58,14 @@ const _: () = {
         const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
                 "acme.texts",
                 "type",
-                &[__rpc::ArgInfo::new("of")],
+                &[("of", __rpc::Of::<[Text]>::SHAPE)],
+                __rpc::Of::<Alias>::SHAPE,
             )
             .spawn();
         fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
             __rpc::Field(output).rpc()
         }
     }
-    #[cfg(unix)]
-    const _: fn() = || {
-        __rpc::argument::<[Text]>();
-        __rpc::Returned::<Alias>::carried();
-    };
     #[cfg_attr(feature = "long", cfg(feature = "text"))]
     struct __read;
     #[cfg_attr(feature = "long", cfg(feature = "text"))]
@@ -82,13 +78,16 @@ const _: () = {
             "acme.texts",
             "read",
             &[],
+            __rpc::Of::<Alias>::SHAPE,
         );
         fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
             __rpc::Field(output).rpc()
         }
     }
-    #[cfg_attr(feature = "long", cfg(feature = "text"))]
     const _: fn() = || {
+        #[cfg(unix)] __rpc::argument::<[Text]>();
+        #[cfg(unix)] __rpc::Returned::<Alias>::carried();
+        #[cfg_attr(feature = "long", cfg(feature = "text"))]
         __rpc::Returned::<Alias>::carried();
     };
     trait __DynTexts: __rpc::Target<__rpc::Threaded> + __rpc::Send + __rpc::Sync {

@@ -30,7 +30,7 @@ impl CanvasClient {
 }
 const _: () = {
     use ::rpc_runtime::__private as __rpc;
-    use __rpc::{NoCause as _, NoResult as _};
+    use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
     pub(crate) struct __draw;
     #[automatically_derived]
     impl __rpc::Method for __draw {
@@ -40,7 +40,8 @@ const _: () = {
         const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
             "Canvas",
             "draw",
-            &[__rpc::ArgInfo::new("shape"), __rpc::ArgInfo::new("on_click")],
+            &[("shape", __rpc::NOT_CARRIED), ("on_click", __rpc::NOT_CARRIED)],
+            __rpc::NOT_CARRIED,
         );
         fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
             __rpc::Field(output).rpc()

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use proc_macro2::TokenStream;
+use quote::quote;
 
 #[test]
 fn a_service() {
@@ -48,6 +49,78 @@ fn a_service_with_attributes() {
     let expansion = service(r#"rename = "acme.texts", crate = "facade::rpc""#, item);
     assert!(!expansion.to_string().contains("rpc_runtime"), "every path starts at the one that was given");
     assert_golden("service_attributes", expansion);
+}
+
+#[test]
+fn message_struct() {
+    message(
+        "message_struct",
+        quote! {
+            /// What is asked for.
+            #[derive(Debug, Clone)]
+            #[serde(rename_all = "camelCase")]
+            pub struct Query<'a> {
+                /// The words.
+                pub text: &'a str,
+                pub page_size: Option<u32>,
+                pub cursor: Option<Vec<u8>>,
+                pub within: Cow<'a, str>,
+                #[cfg(feature = "trace")]
+                pub trace: TraceId,
+                #[rpc(opaque = "uuid 1")]
+                pub id: Uuid,
+                #[serde(skip)]
+                pub cached: bool,
+            }
+        },
+    );
+}
+
+#[test]
+fn message_error() {
+    message(
+        "message_error",
+        quote! {
+            #[derive(Debug, thiserror::Error)]
+            pub enum AuthError {
+                #[error("token refused")]
+                Refused,
+                #[error("locked until {until}")]
+                Locked { until: u64, tries: u8 },
+                #[error(transparent)]
+                Rpc(#[from] rpc_runtime::Error),
+            }
+        },
+    );
+}
+
+#[test]
+fn message_generic() {
+    message(
+        "message_generic",
+        quote! {
+            pub enum Tree<T: Ord, K> {
+                Leaf,
+                Node(Box<Tree<T, K>>, T, Box<Tree<T, K>>),
+                Marked(PhantomData<K>),
+            }
+        },
+    );
+}
+
+#[test]
+fn message_newtype() {
+    message(
+        "message_newtype",
+        quote! {
+            #[derive(Clone, Copy, PartialEq, Eq)]
+            pub struct UserId(pub u64);
+        },
+    );
+}
+
+fn message(name: &str, item: TokenStream) {
+    assert_golden(name, crate::message::message(TokenStream::new(), item));
 }
 
 /// What `#[service(arguments)]` on `item` expands to.

@@ -24,8 +24,18 @@ pub use crate::{
     local::Local,
     raw::{Flavour, SameThread, Slot, Start, Started, Threaded},
     service::{
-        ArgInfo, FromError, Method, MethodId, MethodInfo, Reply, Serves, Service, ServiceInfo, SlotOf,
+        FromError, Method, MethodId, MethodInfo, NOT_CARRIED, Reply, Serves, Service, ServiceInfo, SlotOf,
         StartedOf, Target,
+    },
+    shape::{
+        Fields, Node, Shape,
+        by_type::{ByElement, Of, Unshaped},
+        run::{ReadRun, Run},
     },
     worker::Worker,
 };
+
+/// `#[serde(with = ..)]` of a field that is a run of bytes.
+pub mod run {
+    pub use crate::shape::run::{deserialize, serialize};
+}

@@ -121,7 +121,7 @@ where
             });
             match value {
                 Some(value) => {
-                    rest.is_nothing();
+                    rest.forget();
                     Poll::Ready(state.end(value))
                 }
                 None => {

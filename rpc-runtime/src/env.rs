@@ -203,7 +203,7 @@ impl Field<'_, '_> {
         received: impl std::fmt::Display,
     ) -> Option<T> {
         let config = self.bindings.config;
-        let place = config.vars.get(self.name).map_or(config.place(), |variable| variable.place());
+        let place = config.vars.get(self.name).map_or_else(|| config.place(), |variable| variable.place());
         self.fault(
             place.fault("a variable that cannot be used").with_expected(expected).with_received(received),
         )

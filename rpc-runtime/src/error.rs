@@ -325,6 +325,14 @@ impl StdError for Error {
     }
 }
 
+/// A body that cannot be read to its end.
+impl From<crate::BodyError> for Error {
+    fn from(error: crate::BodyError) -> Self {
+        Self::application(error)
+    }
+}
+
+/// A request or a response that cannot be made.
 impl From<http::Error> for Error {
     fn from(error: http::Error) -> Self {
         Self::application(error)

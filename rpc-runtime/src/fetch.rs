@@ -20,7 +20,7 @@ use crate::{
     call::Call,
     error::Error,
     raw::{Start, Started},
-    service::{Method, MethodInfo, Service, Target},
+    service::{Method, MethodInfo, NOT_CARRIED, Service, Target},
 };
 
 /// A request on its way to a Worker.
@@ -136,4 +136,4 @@ impl<C: Service> Method for FetchOf<C> {
     }
 }
 
-static FETCH: MethodInfo = MethodInfo::new("", "fetch", &[]);
+static FETCH: MethodInfo = MethodInfo::new("", "fetch", &[], NOT_CARRIED);

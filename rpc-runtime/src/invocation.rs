@@ -67,7 +67,7 @@ pub(crate) struct Frame<'a> {
     pub(crate) state: &'a State<'a>,
     /// The first call of the pipeline, which holds the counters.
     root: &'a State<'a>,
-    pub(crate) parent: Option<&'a Frame<'a>>,
+    pub(crate) parent: Option<&'a Self>,
 }
 
 impl<'c> State<'c> {
@@ -446,7 +446,7 @@ const IDS: u64 = 1 << 32;
 #[inline]
 pub(crate) fn next_id() -> u64 {
     let mut id = NEXT.get();
-    if id % IDS == 0 {
+    if id.is_multiple_of(IDS) {
         cold_path();
         id = new_range();
     }

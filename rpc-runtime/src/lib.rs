@@ -1,4 +1,73 @@
-//! Typed calls between Workers.
+//! Write a trait. Call it as a trait. It runs in the same thread until you say otherwise.
+//!
+//! A *service* is a trait under [`#[service]`](service). The attribute makes its *client*, which implements the same
+//! trait by calling whatever it is bound to, so that callers, mocks and decorators are all just implementations:
+//!
+//! ```
+//! use rpc_runtime::{message, service};
+//!
+//! #[message]
+//! #[derive(Debug, PartialEq)]
+//! pub struct User {
+//!     pub id: u64,
+//!     pub name: String,
+//! }
+//!
+//! #[service]
+//! pub trait Auth {
+//!     /// Who the token belongs to.
+//!     async fn verify(&self, token: &str) -> rpc_runtime::Result<User>;
+//! }
+//!
+//! struct AuthWorker;
+//!
+//! impl Auth for AuthWorker {
+//!     async fn verify(&self, token: &str) -> rpc_runtime::Result<User> {
+//!         match token {
+//!             "t0ken" => Ok(User { id: 7, name: "Ada".into() }),
+//!             _ => Err(rpc_runtime::Error::denied("nobody has this token")),
+//!         }
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> rpc_runtime::Result<()> {
+//! let auth = AuthClient::new(AuthWorker);
+//! assert_eq!(auth.verify("t0ken").await?.name, "Ada");
+//! assert!(auth.verify("other").await.is_err_and(|error| error.is_denied()));
+//! # Ok(()) }
+//! ```
+//!
+//! In process a call is a plain call: arguments are moved or borrowed, nothing is serialized, nothing is allocated. Its
+//! policy is that of a call between machines all the same: [deadlines](CallOptions::deadline), cancellation by drop,
+//! [limits](Limits), [metadata](CallOptions::metadata), [interceptors](Interceptor), `tracing` spans, and panics that
+//! stay where they arose. A call that fails on the way gives an [`Error`] that names the chain of Workers.
+//!
+//! # Where to look
+//!
+//! | to | see |
+//! | --- | --- |
+//! | define a service and the types it carries | [`service`](macro@service), [`message`](macro@message), [`Shape`], [`contract`] |
+//! | say more about a call | [`Client::with`], [`CallOptions`], [`Interceptor`] |
+//! | know more about the call that a handler serves | [`Ctx`] |
+//! | answer requests, and make them | [`Fetch`], [`Client::fetch`], [`Fetcher`], [`Body`] |
+//! | let a host make Workers and bind them | [`Worker`], [`Entrypoint`], [`Env`], [`Host`], [`config`] |
+//! | serve a socket without Workers | [`edge`] |
+//!
+//! # Features
+//!
+//! | feature | default | |
+//! | --- | --- | --- |
+//! | `host` | yes | [`Host`], [`Env`], [`config`] and [`edge`]: hyper, toml and clap. Without it typed calls and `fetch` remain |
+//! | `tower` | no | a tower `Service`, an axum `Router` for instance, as the `fetch` of a Worker, and the reverse |
+//! | `chrono`, `uuid` | no | shapes for their types |
+//!
+//! # Invariants
+//!
+//! - On the path of a call in process there is no reference count, no lock, no clock and no task, unless the call asks
+//!   for a deadline or is watched.
+//! - A call keeps no pointer to the invocation that made it.
+//! - `unsafe` stands in one private module, `raw`, which runs under Miri.
+//! - Expansions state facts; whatever they could do is done here.
 
 mod call;
 mod carried;
@@ -7,6 +76,7 @@ mod clock;
 #[cfg(feature = "host")]
 pub mod config;
 mod context;
+pub mod contract;
 #[cfg(feature = "host")]
 pub mod edge;
 #[cfg(feature = "host")]
@@ -25,9 +95,14 @@ mod options;
 mod panics;
 mod raw;
 mod service;
+pub mod shape;
 mod worker;
 
-pub use rpc_macros::service;
+/// The types that requests and responses are made of, so that a Worker needs no further dependency.
+pub use http;
+#[cfg(feature = "host")]
+pub use rpc_macros::Env;
+pub use rpc_macros::{message, service};
 
 pub use self::{
     client::Client,
@@ -38,6 +113,7 @@ pub use self::{
     limits::Limits,
     options::CallOptions,
     panics::install_panic_hook,
+    shape::Shape,
     worker::{Entrypoint, Worker},
 };
 
@@ -52,3 +128,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[doc(hidden)]
 pub mod __private;
+
+/// Compiles and runs what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

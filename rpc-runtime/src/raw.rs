@@ -250,7 +250,7 @@ impl<'s, A, D: ?Sized> Rest<'s, A, D> {
 
     /// There was a value, so nothing is here. Spares the caller a drop flag.
     #[inline]
-    pub(crate) fn is_nothing(self) {
+    pub(crate) fn forget(self) {
         mem::forget(self);
     }
 
@@ -299,7 +299,9 @@ fn first_poll<F: Future, D: ?Sized>(
         unsafe { future.write(made) };
         live = true;
         // SAFETY: the future was written above. It stays where it is until it is dropped, there.
-        let pinned = unsafe { Pin::new_unchecked(&mut *future) };
+        let made = unsafe { &mut *future };
+        // SAFETY: it stays where it is until it is dropped, there.
+        let pinned = unsafe { Pin::new_unchecked(made) };
         let polled = pinned.poll(&mut Context::from_waker(waker));
         if polled.is_ready() {
             live = false;
@@ -361,8 +363,10 @@ impl<'s, A, D: ?Sized> Tied<'s, A, D> {
 impl<D: ?Sized> Drop for Placed<D> {
     fn drop(&mut self) {
         let _block = Block(self.parts.cast(), self.layout);
+        // SAFETY: the block is owned; no reference is formed.
+        let future = unsafe { &raw mut (*self.parts.as_ptr()).future };
         // SAFETY: the future was written by `first_poll`, suspended, and is dropped nowhere else.
-        unsafe { ptr::drop_in_place(&raw mut (*self.parts.as_ptr()).future) };
+        unsafe { ptr::drop_in_place(future) };
     }
 }
 
@@ -417,8 +421,10 @@ impl<A, D: ?Sized> Drop for Suspended<'_, A, D> {
         let layout = unsafe { (*head).layout };
         let _block = Block(self.parts.cast(), layout);
         self.split().1.end();
+        // SAFETY: the block is owned; no reference is formed.
+        let seat = unsafe { &raw mut (*head).seat };
         // SAFETY: the state was written by `suspend`, and the owner goes away here.
-        unsafe { ptr::drop_in_place(&raw mut (*head).seat) };
+        unsafe { ptr::drop_in_place(seat) };
     }
 }
 
@@ -439,7 +445,9 @@ impl<D: ?Sized> Suspension<'_, D> {
             return None;
         }
         // SAFETY: the future is live, and stays in its block until it is dropped there; the block is borrowed.
-        let future = unsafe { Pin::new_unchecked(&mut *self.future) };
+        let future = unsafe { &mut *self.future };
+        // SAFETY: as above; it does not move.
+        let future = unsafe { Pin::new_unchecked(future) };
         Some(future.poll(cx))
     }
 
@@ -498,7 +506,9 @@ impl<T> Pooled<T> {
     pub(crate) fn as_pin(&mut self) -> Pin<&mut T> {
         // SAFETY: the value lies in its own block until it is dropped there, and for a `T` that is not `Unpin`
         // nothing else gives out a `&mut T`.
-        unsafe { Pin::new_unchecked(self.0.as_mut()) }
+        let value = unsafe { self.0.as_mut() };
+        // SAFETY: as above.
+        unsafe { Pin::new_unchecked(value) }
     }
 }
 
@@ -590,7 +600,7 @@ struct Pool {
 }
 
 struct Free {
-    next: *mut Free,
+    next: *mut Self,
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -9,6 +9,7 @@ use crate::{
     fetch::{Request, Response},
     local::Local,
     raw::{Flavour, Slot, Started},
+    shape::{Child, Node},
 };
 
 /// A service, stated by its client: `AuthClient` for a trait `Auth`.
@@ -161,25 +162,41 @@ pub struct MethodInfo {
     pub deadline: Option<Duration>,
     /// Whether a handler behind a boundary runs as a task of its own: `#[rpc(spawn)]`.
     pub spawn: bool,
-    /// The arguments, in order.
-    pub args: &'static [ArgInfo],
-}
-
-/// The name of an argument and what its attributes say.
-#[derive(Debug)]
-pub struct ArgInfo {
-    /// The name in the contract: the argument's, or what `rename` says.
-    pub name: &'static str,
-    /// Whether a caller may leave it out: `#[rpc(default)]`.
-    pub default: bool,
+    /// The arguments in order: the name in the contract, and the shape.
+    pub args: &'static [(&'static str, Child)],
+    /// The names of the arguments that a caller may leave out: `#[rpc(default)]`.
+    pub defaults: &'static [&'static str],
+    /// The shape of the result.
+    pub output: Child,
 }
 
 impl MethodInfo {
-    /// A method that has nothing to say beyond its names.
+    /// A method without attributes.
     #[must_use]
-    pub const fn new(service: &'static str, name: &'static str, args: &'static [ArgInfo]) -> Self {
+    pub const fn new(
+        service: &'static str,
+        name: &'static str,
+        args: &'static [(&'static str, Child)],
+        output: Child,
+    ) -> Self {
         let id = MethodId::of(service, name);
-        Self { service, name, id, idempotent: false, deadline: None, spawn: false, args }
+        Self {
+            service,
+            name,
+            id,
+            idempotent: false,
+            deadline: None,
+            spawn: false,
+            args,
+            defaults: &[],
+            output,
+        }
+    }
+
+    /// With `#[rpc(default)]` on these arguments.
+    #[must_use]
+    pub const fn defaults(self, defaults: &'static [&'static str]) -> Self {
+        Self { defaults, ..self }
     }
 
     /// With `#[rpc(idempotent)]`.
@@ -201,19 +218,8 @@ impl MethodInfo {
     }
 }
 
-impl ArgInfo {
-    /// An argument of this name.
-    #[must_use]
-    pub const fn new(name: &'static str) -> Self {
-        Self { name, default: false }
-    }
-
-    /// With `#[rpc(default)]`.
-    #[must_use]
-    pub const fn default(self) -> Self {
-        Self { default: true, ..self }
-    }
-}
+/// The shape of what never crosses a boundary.
+pub const NOT_CARRIED: Child = || const { &Node::opaque("stays in its thread") };
 
 /// The identity of a method on the wire: FNV-1a, 64 bits, of `Service/method` in UTF-8.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

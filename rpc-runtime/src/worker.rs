@@ -74,15 +74,18 @@ pub struct Entrypoint<W> {
     offers: Vec<Offer<W>>,
     fetch: Option<FetchFn<W, Threaded>>,
     local_fetch: Option<FetchFn<W, SameThread>>,
-    named: Vec<(&'static str, Entrypoint<W>)>,
+    named: Vec<(&'static str, Self)>,
 }
+
+type MakeTwin<W> = fn(Arc<OnceLock<W>>, &Entrypoint<W>) -> Box<dyn Any>;
 
 /// A service that an entrypoint offers.
 struct Offer<W> {
     info: &'static ServiceInfo,
     client: TypeId,
     /// Makes the twin for a Worker in a cell: a `Box<C::Dyn>`, boxed once more to forget its type.
-    twin: fn(Arc<OnceLock<W>>, &Entrypoint<W>) -> Box<dyn Any>,
+    #[cfg_attr(not(feature = "host"), expect(dead_code, reason = "a host alone asks for it"))]
+    twin: MakeTwin<W>,
 }
 
 impl<W: 'static> Entrypoint<W> {
@@ -135,16 +138,19 @@ impl<W: 'static> Entrypoint<W> {
         self
     }
 
+    #[cfg(feature = "host")]
     /// The entrypoint of this name, or the default one.
     pub(crate) fn select(&self, name: Option<&str>) -> Option<&Self> {
         let Some(name) = name else { return Some(self) };
         self.named.iter().find(|(known, _)| *known == name).map(|(_, entrypoint)| entrypoint)
     }
 
+    #[cfg(feature = "host")]
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.named.iter().map(|(name, _)| *name)
     }
 
+    #[cfg(feature = "host")]
     /// The twin that a client of this type needs, for a Worker in a cell: a `Box<C::Dyn>` in the box.
     pub(crate) fn twin(&self, client: TypeId, cell: &Arc<OnceLock<W>>) -> Option<Box<dyn Any>> {
         let offer = self.offers.iter().find(|offer| offer.client == client)?;

@@ -7,13 +7,17 @@ mod calls;
 mod cancellation;
 mod config;
 mod deadlines;
+mod description;
 mod drive;
 mod edge;
 mod hygiene;
 mod limits;
 mod lints;
+mod messages;
 mod panics;
 mod recorder;
+mod shapes;
+mod spawned;
 mod step;
 mod zero_copy;
 

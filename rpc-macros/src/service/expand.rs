@@ -23,6 +23,7 @@ pub(super) fn service(service: &Service) -> TokenStream {
     let client = client::item(service);
     let allowed = allowed(service);
     let methods = service.methods.iter().map(|method| describe::method(service, method));
+    let bounds = describe::bounds(service);
     let twin = server::expand(service);
     let implementations = client::implementations(service);
     quote! {
@@ -31,8 +32,9 @@ pub(super) fn service(service: &Service) -> TokenStream {
         #allowed
         const _: () = {
             use #runtime::__private as __rpc;
-            use __rpc::{NoCause as _, NoResult as _};
+            use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
             #(#methods)*
+            #bounds
             #twin
             #implementations
         };

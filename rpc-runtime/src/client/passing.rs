@@ -23,6 +23,11 @@ macro_rules! __client {
             }
         }
         #[automatically_derived]
+        impl $crate::__private::Shape for $client {
+            const NODE: $crate::__private::Node =
+                $crate::__private::Node::handle(<$client as $crate::__private::Service>::INFO.name);
+        }
+        #[automatically_derived]
         impl<'de> $crate::__private::serde::Deserialize<'de> for $client {
             fn deserialize<D: $crate::__private::serde::Deserializer<'de>>(
                 deserializer: D,

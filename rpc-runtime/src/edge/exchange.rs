@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -100,7 +101,7 @@ fn with_body<H>(request: Request<Incoming>, connection: &Connection<H>) -> (Requ
 /// The handler's answer; of a panic nothing but a reference leaves the host.
 async fn contained<H: Handler>(connection: &Connection<H>, request: Request<Body>) -> Response<Body> {
     let method = request.method().clone();
-    let uri = request.uri().clone();
+    let path = request.uri().path_and_query().cloned();
     let peer = connection.peer();
     let handled = match catch_unwind(AssertUnwindSafe(|| connection.handler().handle(request, peer))) {
         Ok(future) => {
@@ -112,7 +113,7 @@ async fn contained<H: Handler>(connection: &Connection<H>, request: Request<Body
     handled.unwrap_or_else(|panic| {
         let reference = Reference::new();
         let message = panic_message(&*panic);
-        tracing::error!(%reference, %method, path = uri.path(), ?peer, panic = message, "the handler panicked");
+        tracing::error!(%reference, %method, path = path.as_ref().map(PathAndQuery::path), ?peer, panic = message, "the handler panicked");
         reference.into_response()
     })
 }

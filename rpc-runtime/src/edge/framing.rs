@@ -7,6 +7,8 @@
 //! (RFC 9112, 11.2). So the bytes are read here first, by a machine without I/O or clock that
 //! knows lines, the two headers that frame a body, and chunks; everything else is left to hyper.
 
+use memchr::memchr;
+
 /// Follows the bytes of a connection from one message to the next.
 #[derive(Debug, Default)]
 pub(super) struct Framing {
@@ -114,7 +116,7 @@ impl Framing {
                     }
                 }
                 State::Head | State::ChunkSize | State::ChunkEnd | State::Trailers => {
-                    let Some(length) = bytes[at..].iter().position(|byte| *byte == b'\n') else {
+                    let Some(length) = memchr(b'\n', &bytes[at..]) else {
                         self.line.extend_from_slice(&bytes[at..]);
                         return self.waiting(bytes.len());
                     };
@@ -183,16 +185,16 @@ impl Framing {
         if matches!(line[0], b' ' | b'\t') {
             return Err("a header goes on in the next line");
         }
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
-            return Err("a header has no colon");
-        };
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        if name.eq_ignore_ascii_case(b"content-length") {
-            self.content_length(value)?;
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.transfer_encoding(value)?;
-        } else if name.eq_ignore_ascii_case(b"upgrade") {
-            self.head.upgrade = true;
+        let colon = memchr(b':', line).ok_or("a header has no colon")?;
+        let (name, value) = (&line[..colon], &line[colon + 1..]);
+        // Most headers are told apart by their length.
+        match name.len() {
+            7 if name.eq_ignore_ascii_case(b"upgrade") => self.head.upgrade = true,
+            14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value.trim_ascii())?,
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                self.transfer_encoding(value.trim_ascii())?;
+            }
+            _ => {}
         }
         Ok(())
     }

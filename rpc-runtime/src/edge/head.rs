@@ -1,8 +1,11 @@
 //! What hyper lets through in the head of a request and must be refused.
 
+use std::net::Ipv6Addr;
+
 use http::header::{HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::Authority;
-use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, Request, StatusCode, Version};
+use http_body::Body;
 
 /// Why a request is answered without asking the handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,9 +19,12 @@ const fn bad(why: &'static str) -> Refusal {
 }
 
 /// Checks what can be seen once a head is parsed; what cannot is checked in the transport.
-pub(super) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
-    transfer_encoding(request.headers())?;
-    authority(request.method(), request.uri(), request.version(), request.headers())
+pub(super) fn check<B: Body>(request: &Request<B>) -> Result<(), Refusal> {
+    // With a transfer coding there is a body, if only an empty one.
+    if !request.body().is_end_stream() {
+        transfer_encoding(request.headers())?;
+    }
+    authority(request)
 }
 
 /// Whether the client asks for another protocol on this HTTP/1 connection. What it sends after
@@ -48,49 +54,62 @@ fn transfer_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// One host, and the same one wherever it stands (RFC 9112, 3.2; RFC 9113, 8.3.1).
-fn authority(method: &Method, uri: &Uri, version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut hosts = headers.get_all(HOST).iter();
-    let host = hosts.next();
+fn authority<B>(request: &Request<B>) -> Result<(), Refusal> {
+    let target = request.uri().authority().map(Authority::as_str);
+    if target.is_some_and(|target| host_and_port(target.as_bytes()).is_none()) {
+        return Err(bad("the host of the target must be a host name, with or without a port"));
+    }
+    if target.is_none() && request.method() == Method::CONNECT {
+        return Err(bad("the target of CONNECT must be a host and a port"));
+    }
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let Some(host) = hosts.next() else {
+        // In HTTP/2 the pseudo-header stands for it.
+        let needed = match request.version() {
+            Version::HTTP_11 => true,
+            Version::HTTP_2 => target.is_none(),
+            _ => false,
+        };
+        return if needed { Err(bad("`Host` must be there")) } else { Ok(()) };
+    };
     if hosts.next().is_some() {
         return Err(bad("`Host` must be there once"));
     }
-    let host = match host {
-        Some(value) => Some(
-            Authority::try_from(value.as_bytes())
-                .ok()
-                .filter(is_host)
-                .ok_or(bad("`Host` must be a host name, with or without a port"))?,
-        ),
-        None => None,
+    let Some(host) = host_and_port(host.as_bytes()) else {
+        return Err(bad("`Host` must be a host name, with or without a port"));
     };
-    if uri.authority().is_some_and(|target| !is_host(target)) {
-        return Err(bad("the host of the target must be a host name, with or without a port"));
-    }
-    match (uri.authority(), host) {
-        (Some(target), Some(host)) if !same(target, &host) => {
-            Err(bad("`Host` must be the host of the target"))
-        }
-        (None, None) if version > Version::HTTP_10 => Err(bad("`Host` must be there")),
-        // In HTTP/1.1 it must be there even beside an absolute target; in HTTP/2 the pseudo-header
-        // stands for it.
-        (Some(_), None) if version == Version::HTTP_11 => Err(bad("`Host` must be there")),
-        (None, _) if method == Method::CONNECT => Err(bad("the target of CONNECT must be a host and a port")),
+    match target.and_then(|target| host_and_port(target.as_bytes())) {
+        Some(target) if !same(target, host) => Err(bad("`Host` must be the host of the target")),
         _ => Ok(()),
     }
 }
 
 /// A name of the DNS or an address, and perhaps a port. RFC 3986 allows more in a host (a user,
 /// commas, escapes), which has no meaning for `http` and a different one for every reader.
-fn is_host(authority: &Authority) -> bool {
-    let (host, whole) = (authority.host(), authority.as_str());
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    let named = !host.is_empty() && host.bytes().all(plain) || host.starts_with('[');
-    named && (whole == host || whole.starts_with(host) && authority.port_u16().is_some())
+fn host_and_port(authority: &[u8]) -> Option<(&[u8], Option<u16>)> {
+    let end = match authority {
+        [b'[', rest @ ..] => rest.iter().position(|byte| *byte == b']')? + 2,
+        _ => authority.iter().position(|byte| *byte == b':').unwrap_or(authority.len()),
+    };
+    let (host, port) = authority.split_at(end);
+    let named = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let valid = match host {
+        [b'[', address @ .., b']'] => std::str::from_utf8(address).ok()?.parse::<Ipv6Addr>().is_ok(),
+        _ => !host.is_empty() && host.iter().all(named),
+    };
+    let port = match port {
+        [] => None,
+        [b':', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => {
+            Some(std::str::from_utf8(digits).ok()?.parse().ok()?)
+        }
+        _ => return None,
+    };
+    valid.then_some((host, port))
 }
 
 /// Names compare without case, and the port of `http` may be left out.
-fn same(a: &Authority, b: &Authority) -> bool {
-    a.host().eq_ignore_ascii_case(b.host()) && a.port_u16().unwrap_or(80) == b.port_u16().unwrap_or(80)
+fn same((a, a_port): (&[u8], Option<u16>), (b, b_port): (&[u8], Option<u16>)) -> bool {
+    a.eq_ignore_ascii_case(b) && a_port.unwrap_or(80) == b_port.unwrap_or(80)
 }
 
 #[cfg(test)]
@@ -102,13 +121,16 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        check(&request.body(()).unwrap()).err().map(|refusal| refusal.status.as_u16())
+        // A body of which nothing has been read, so that it is looked at as one.
+        let body = crate::Body::from("body");
+        check(&request.body(body).unwrap()).err().map(|refusal| refusal.status.as_u16())
     }
 
     #[test]
     fn there_is_one_host_and_it_is_valid() {
         let http1 = |headers: &[(&str, &str)]| checked(Version::HTTP_11, "/", headers);
-        for host in ["a", "a:80", "A.example:8080", "127.0.0.1", "[::1]", "[::1]:80", "a_b"] {
+        for host in ["a", "a:80", "A.example:8080", "127.0.0.1", "[::1]", "[::1]:80", "a_b", "xn--a.example"]
+        {
             assert_eq!(http1(&[("host", host)]), None, "{host}");
         }
         for host in [

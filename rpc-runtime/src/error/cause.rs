@@ -30,7 +30,9 @@ use super::Error;
 /// ```
 pub trait Cause {
     /// The failed call that this error stands for, if it stands for one.
-    fn rpc(&self) -> Option<&Error>;
+    fn rpc(&self) -> Option<&Error> {
+        None
+    }
 }
 
 impl Cause for Error {

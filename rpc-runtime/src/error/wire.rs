@@ -5,6 +5,8 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration}
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::shape::{Node, Shape};
+
 use super::{ELSEWHERE, Error, Exceeded, Hop, Inner, Kind};
 
 /// Shape: a struct of five fields; `kind` is the number below, `value` belongs to a limit (its value) or a
@@ -56,6 +58,11 @@ impl<'de> Deserialize<'de> for Error {
     }
 }
 
+/// Known by its name and version: it grows with the runtime, not with a service.
+impl Shape for Error {
+    const NODE: Node = Node::opaque("rpc_runtime::Error 1");
+}
+
 fn parts(kind: &Kind) -> (u8, &str, Option<u64>) {
     match kind {
         Kind::Unavailable(text) => (0, text, None),
@@ -101,7 +108,7 @@ fn kind(number: u8, text: Cow<'static, str>, value: Option<u64>) -> Option<Kind>
 #[derive(Debug)]
 pub(super) struct Source {
     message: String,
-    below: Option<Box<Source>>,
+    below: Option<Box<Self>>,
 }
 
 impl Source {

@@ -184,7 +184,7 @@ fn unknown_main(main: &Located<String>, linked: &[Linked]) -> Fault {
 
 fn unknown_entrypoint(wanted: &Wanted<'_>, known: &[&str]) -> Fault {
     let binding = wanted.binding;
-    let place = binding.entrypoint.as_ref().map_or(binding.service.place(), Located::place);
+    let place = binding.entrypoint.as_ref().map_or_else(|| binding.service.place(), Located::place);
     let name = binding.entrypoint.as_deref().map_or("", String::as_str);
     let fault = (place.fault("an entrypoint that the Worker does not have"))
         .with_expected(format_args!("the name of an entrypoint of `{}`", *binding.service))

@@ -43,6 +43,7 @@ pub(crate) struct Left {
 const GUARDS: u64 = 1 << 63 | 1 << 31;
 
 /// What a call through a binding of a configuration costs beside its invocation.
+#[cfg(feature = "host")]
 pub(crate) const SUBREQUEST: u64 = 1 << 32;
 
 impl Budget {

@@ -1,5 +1,6 @@
 //! The description of each method: the only place beside the trait and the client that spells its types.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use proc_macro2::{Literal, Span, TokenStream, TokenTree};
@@ -15,7 +16,6 @@ pub(super) fn method(service: &Service, method: &Method) -> TokenStream {
     let arguments = arguments(method);
     let output = &method.output;
     let info = info(service, method);
-    let bounds = (!service.local).then(|| bounds(method));
     quote! {
         #(#conditions)*
         #visibility struct #marker;
@@ -28,7 +28,6 @@ pub(super) fn method(service: &Service, method: &Method) -> TokenStream {
             const INFO: &'static __rpc::MethodInfo = &#info;
             fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> { __rpc::Field(output).rpc() }
         }
-        #bounds
     }
 }
 
@@ -44,22 +43,33 @@ fn arguments(method: &Method) -> TokenStream {
     quote_spanned! {method.parentheses=> type Args<#lifetime> = (#(#types,)*); }
 }
 
-/// The names, and what the attributes say.
+/// The names and the shapes, and what the attributes say.
 fn info(service: &Service, method: &Method) -> TokenStream {
     let (service_name, name) = (&service.wire_name, &method.wire_name);
-    let arguments = method.arguments.iter().map(argument);
+    let arguments = method.arguments.iter().map(|argument| {
+        let (name, shape) = (&argument.wire_name, shape(service, &argument.carried));
+        quote! { (#name, #shape) }
+    });
+    let output = shape(service, &method.output);
+    let defaults =
+        method.arguments.iter().filter(|argument| argument.default).map(|argument| &argument.wire_name);
+    let defaults: Vec<_> = defaults.collect();
+    let defaults = (!defaults.is_empty()).then(|| quote! { .defaults(&[#(#defaults),*]) });
     let idempotent = method.idempotent.then(|| quote! { .idempotent() });
     let deadline = method.deadline.map(deadline);
     let spawn = method.spawn.as_ref().map(|_| quote! { .spawn() });
     quote! {
-        __rpc::MethodInfo::new(#service_name, #name, &[#(#arguments),*]) #idempotent #deadline #spawn
+        __rpc::MethodInfo::new(#service_name, #name, &[#(#arguments),*], #output) #defaults #idempotent #deadline #spawn
     }
 }
 
-fn argument(argument: &Argument) -> TokenStream {
-    let name = &argument.wire_name;
-    let default = argument.default.then(|| quote! { .default() });
-    quote! { __rpc::ArgInfo::new(#name) #default }
+/// The shape of a type, found by the type itself; whatever a local service names has none.
+fn shape(service: &Service, ty: &Type) -> TokenStream {
+    if service.local {
+        quote! { __rpc::NOT_CARRIED }
+    } else {
+        quote! { __rpc::Of::<#ty>::SHAPE }
+    }
 }
 
 fn deadline(deadline: Duration) -> TokenStream {
@@ -74,17 +84,27 @@ fn deadline(deadline: Duration) -> TokenStream {
 /// async fn verify(&self, token: Opaque, name: &str) -> Result<User, AuthError>;
 ///                               ^^^^^^
 /// ```
-fn bounds(method: &Method) -> TokenStream {
-    let conditions = &method.attributes.conditions;
-    let arguments = method.arguments.iter().map(|argument| &argument.carried);
-    let returned = returned(&method.output);
-    quote! {
-        #(#conditions)*
-        const _: fn() = || {
-            #(__rpc::argument::<#arguments>();)*
-            #returned
-        };
+///
+/// A type that several methods name is asked once: it would be the same mistake in each.
+pub(super) fn bounds(service: &Service) -> TokenStream {
+    let mut asked = HashSet::new();
+    let statements = service.methods.iter().flat_map(|method| {
+        let conditions = &method.attributes.conditions;
+        statements(method).map(move |statement| quote! { #(#conditions)* #statement })
+    });
+    let statements: Vec<_> = statements.filter(|statement| asked.insert(statement.to_string())).collect();
+    if statements.is_empty() || service.local {
+        return TokenStream::new();
     }
+    quote! { const _: fn() = || { #(#statements)* }; }
+}
+
+fn statements(method: &Method) -> impl Iterator<Item = TokenStream> {
+    let arguments = method.arguments.iter().map(|argument| {
+        let carried = &argument.carried;
+        quote! { __rpc::argument::<#carried>(); }
+    });
+    arguments.chain([returned(&method.output)])
 }
 
 /// A bound that fails here belongs to the function and underlines the call of it, which therefore begins where

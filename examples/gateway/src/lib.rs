@@ -1,0 +1,62 @@
+//! A Worker in front of others: the only one of this example that is reachable from outside.
+//!
+//! It checks the token of each request by a typed call to the auth Worker, answers `/` itself, and forwards
+//! what is not its own (`/auth/..`) to the auth Worker with `fetch`.
+
+use auth_contract::{Auth as _, AuthClient, AuthError, User};
+use rpc_runtime::http::{self, StatusCode, header};
+use rpc_runtime::{Body, Client as _, Entrypoint, Env, Error, Fetch, Request, Response, Worker};
+
+/// What the Worker may reach: a binding and a variable of its `worker.toml`, and nothing else.
+#[derive(Debug, Env)]
+pub struct GatewayEnv {
+    auth: AuthClient,
+    greeting: String,
+}
+
+/// The Worker.
+#[derive(Debug)]
+pub struct Gateway {
+    env: GatewayEnv,
+}
+
+impl Worker for Gateway {
+    type Env = GatewayEnv;
+
+    async fn new(env: GatewayEnv) -> Result<Self, Error> {
+        Ok(Self { env })
+    }
+
+    fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self> {
+        entrypoint.fetch()
+    }
+}
+
+impl Fetch for Gateway {
+    async fn fetch(&self, request: Request) -> Result<Response, Error> {
+        let user = match self.user(&request).await {
+            Ok(user) => user,
+            Err(AuthError::Refused) => {
+                return respond(StatusCode::UNAUTHORIZED, "show a token that is yours\n");
+            }
+            Err(AuthError::Rpc(error)) => return Err(error),
+        };
+        if request.uri().path().starts_with("/auth/") {
+            return self.env.auth.fetch(request).await;
+        }
+        respond(StatusCode::OK, format!("{}, {}\n", self.env.greeting, user.name))
+    }
+}
+
+impl Gateway {
+    /// Who asks, by the token in `Authorization: Bearer ..`.
+    async fn user(&self, request: &Request) -> Result<User, AuthError> {
+        let header = request.headers().get(header::AUTHORIZATION);
+        let token = header.and_then(|header| header.to_str().ok()?.strip_prefix("Bearer "));
+        self.env.auth.verify(token.ok_or(AuthError::Refused)?).await
+    }
+}
+
+fn respond(status: StatusCode, text: impl Into<Body>) -> Result<Response, Error> {
+    Ok(http::Response::builder().status(status).body(text.into())?)
+}

@@ -1,0 +1,15 @@
+//! Runs the gateway and the auth Worker in one process:
+//!
+//! ```text
+//! cargo run -p gateway -- dev -c examples/gateway/worker.toml -c examples/auth/worker.toml
+//! ```
+
+use std::process::ExitCode;
+
+use auth::AuthWorker;
+use gateway::Gateway;
+use rpc_runtime::Host;
+
+fn main() -> ExitCode {
+    Host::new().worker::<Gateway>("gateway").worker::<AuthWorker>("auth").run()
+}

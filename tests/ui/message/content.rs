@@ -1,0 +1,7 @@
+#[rpc_runtime::message]
+#[serde(content = "value")]
+enum Event {
+    Start,
+}
+
+fn main() {}

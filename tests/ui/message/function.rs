@@ -1,0 +1,4 @@
+#[rpc_runtime::message]
+fn user() {}
+
+fn main() {}

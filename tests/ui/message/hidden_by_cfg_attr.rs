@@ -1,0 +1,7 @@
+#[rpc_runtime::message]
+struct User {
+    #[cfg_attr(test, serde(rename = "uid"))]
+    id: u64,
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+#[rpc_runtime::message]
+#[serde(field_identifier)]
+enum Field {
+    Id,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+#[rpc_runtime::message]
+enum State {
+    A,
+    #[serde(other)]
+    Unknown,
+}
+
+fn main() {}

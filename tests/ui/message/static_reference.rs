@@ -1,0 +1,6 @@
+#[rpc_runtime::message]
+struct User {
+    name: Option<&'static str>,
+}
+
+fn main() {}
