@@ -87,7 +87,7 @@ pub(crate) struct Binding {
     /// Whether there is more to a call than its arguments. Read by every call, instead of all of `options`.
     pub(crate) special: bool,
     pub(crate) options: Option<Arc<Options>>,
-    /// Why calls are refused, if they are.
+    /// Why all calls are refused, if they are.
     pub(crate) refusal: Option<Kind>,
 }
 
@@ -96,6 +96,7 @@ pub(crate) struct Options {
     pub(crate) given: CallOptions,
     pub(crate) travelling: Option<Arc<Travelling>>,
     pub(crate) interceptors: Option<Arc<[Arc<dyn crate::interceptor::DynInterceptor>]>>,
+    metadata_bytes: usize,
 }
 
 impl fmt::Debug for Options {
@@ -196,15 +197,23 @@ impl Binding {
         };
         let travelling = Travelling::of(&given.travelling);
         let interceptors = (!given.interceptors.is_empty()).then(|| given.interceptors.clone().into());
-        if metadata::bytes(&given.metadata) + metadata::bytes(&given.travelling) > metadata::BYTES_MAX {
-            self.refuse(Kind::Limit(Exceeded {
-                limit: Cow::Borrowed("bytes of metadata"),
-                value: metadata::BYTES_MAX as u64,
-            }));
-        }
+        let metadata_bytes = metadata::bytes(&given.metadata) + metadata::bytes(&given.travelling);
         self.special |= given.deadline.is_some() || given.limits.is_some();
         self.special |= travelling.is_some() || interceptors.is_some();
-        self.options = Some(Arc::new(Options { given, travelling, interceptors }));
+        self.special |= metadata_bytes > metadata::BYTES_MAX;
+        self.options = Some(Arc::new(Options { given, travelling, interceptors, metadata_bytes }));
+    }
+
+    /// Why a call is refused to which interceptors have added so much metadata, if it is.
+    pub(crate) fn refusal(&self, added: &[Entry]) -> Option<Kind> {
+        let own = self.options.as_ref().map_or(0, |options| options.metadata_bytes);
+        let is_too_much = own + metadata::bytes(added) > metadata::BYTES_MAX;
+        self.refusal.clone().or_else(|| {
+            is_too_much.then_some(Kind::Limit(Exceeded {
+                limit: Cow::Borrowed("bytes of metadata"),
+                value: metadata::BYTES_MAX as u64,
+            }))
+        })
     }
 
     pub(crate) fn metadata(&self) -> &[Entry] {

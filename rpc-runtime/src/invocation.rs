@@ -127,8 +127,8 @@ impl<'c> State<'c> {
     #[inline(never)]
     pub(crate) fn prepare(&mut self, caller: Option<&Frame<'_>>, passed: Passed) -> Result<(), Error> {
         let (method, binding) = (self.method, self.binding);
-        if let Some(why) = &binding.refusal {
-            return Err(Error::of_call(why.clone(), caller, method, binding));
+        if let Some(why) = binding.refusal(&passed.added) {
+            return Err(Error::of_call(why, caller, method, binding));
         }
         if !passed.added.is_empty() {
             self.extras_mut().added = passed.added;
