@@ -4,7 +4,9 @@
 
 mod body;
 mod calls;
+mod cancellation;
 mod config;
+mod context;
 mod deadlines;
 mod description;
 mod drive;
@@ -13,8 +15,13 @@ mod env;
 mod fetch;
 mod host;
 mod hygiene;
+mod interceptors;
+mod limits;
 mod lints;
 mod messages;
+mod metadata;
+mod panics;
+mod recorder;
 mod shapes;
 mod spawned;
 mod step;
