@@ -140,10 +140,10 @@ impl<'c> State<'c> {
             self.extras_mut().inherited = inherited;
         }
         if let Some(options) = &binding.options {
-            if let Some(limits) = &options.given.limits {
-                if let Err(exceeded) = self.tighten(limits, caller.is_some()) {
-                    return Err(Error::of_call(Kind::Limit(exceeded), caller, method, binding));
-                }
+            if let Some(limits) = &options.given.limits
+                && let Err(exceeded) = self.tighten(limits, caller.is_some())
+            {
+                return Err(Error::of_call(Kind::Limit(exceeded), caller, method, binding));
             }
             if options.travelling.is_some() {
                 // Whoever is called from here sees by the extras that there is something to inherit.

@@ -50,8 +50,10 @@ pub(super) struct Callee<'s, 'x, A, D: ?Sized + Future> {
     /// Finds the runtime's error in an answer.
     pub(super) cause: fn(&D::Output) -> Option<&Error>,
     /// Calls the twin.
-    pub(super) start: &'x mut dyn FnMut(A, &Waker, &mut Rest<'s, A, D>) -> Option<D::Output>,
+    pub(super) start: &'x mut CallTwin<'s, 'x, A, D>,
 }
+
+type CallTwin<'s, 'x, A, D> = dyn FnMut(A, &Waker, &mut Rest<'s, A, D>) -> Option<<D as Future>::Output> + 'x;
 
 impl<'s, A, D> Stage<'s, A, D>
 where
