@@ -163,7 +163,10 @@ where
             value
         });
         match value {
-            Some(value) => Poll::Ready(value),
+            Some(value) => {
+                state.note::<M>(&value);
+                Poll::Ready(value)
+            }
             None => self.suspend(rest, state, caller, cx),
         }
     }
@@ -180,11 +183,15 @@ where
     ) -> Poll<M::Output> {
         let tied = match rest.into_unready() {
             Unready::Pending(tied) => tied,
-            unready => return failed(unready_error(unready, caller, &state)),
+            unready => {
+                let answer = M::Output::failed(unready_error(unready, caller, &state));
+                state.note::<M>(&answer);
+                return Poll::Ready(answer);
+            }
         };
         let mut running = Running(tied.suspend(Seat::new(state, caller)));
         match running.poll_timer(caller, cx) {
-            Poll::Ready(error) => failed(error),
+            Poll::Ready(error) => Poll::Ready(running.end::<M>(Err(error))),
             Poll::Pending => {
                 self.stage = Stage::Live(Live::Running(running));
                 Poll::Pending
@@ -203,8 +210,7 @@ where
                 self.stage = Stage::Live(Live::Running(running));
                 Poll::Pending
             }
-            Poll::Ready(Ok(answer)) => Poll::Ready(answer),
-            Poll::Ready(Err(error)) => failed(error),
+            Poll::Ready(ended) => Poll::Ready(running.end::<M>(ended)),
         }
     }
 
@@ -288,6 +294,17 @@ impl<A, D: ?Sized + Future> Running<'_, A, D> {
 }
 
 impl<A, D: ?Sized> Running<'_, A, D> {
+    /// The answer of the call.
+    #[inline]
+    fn end<M: Method>(mut self, ended: Result<M::Output, Error>) -> M::Output {
+        let answer = ended.unwrap_or_else(|error| {
+            cold_path();
+            M::Output::failed(error)
+        });
+        self.0.seat_mut().state.note::<M>(&answer);
+        answer
+    }
+
     /// Ready with the error when the call's own deadline has passed; the handler is gone then.
     #[inline]
     fn poll_timer(&mut self, caller: Option<&Frame<'_>>, cx: &mut Context<'_>) -> Poll<Error> {

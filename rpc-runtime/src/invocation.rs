@@ -36,7 +36,7 @@ use crate::{
     metadata::{self, Inherited},
     observe,
     raw::{self, Pooled},
-    service::MethodInfo,
+    service::{Method, MethodInfo, Reply},
 };
 
 /// What one call keeps about itself, between polls too.
@@ -260,6 +260,17 @@ impl<'c> State<'c> {
         if let Some(extras) = self.extras() {
             cold_path();
             extras.leave_span();
+        }
+    }
+
+    /// The call has come to its end with this: its span, if somebody looks, says so of a failure.
+    #[inline]
+    pub(crate) fn note<M: Method>(&self, answer: &M::Output) {
+        if let Some(extras) = self.extras()
+            && !answer.is_ok()
+        {
+            cold_path();
+            observe::failure::<M>(extras.span(), answer);
         }
     }
 
