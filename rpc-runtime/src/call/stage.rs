@@ -90,10 +90,17 @@ where
         let mut args = Some(args);
         let mut rest = Rest::new();
         let mut value = None;
-        let (binding, method) = (callee.binding, callee.method);
+        let (binding, method, cause) = (callee.binding, callee.method, callee.cause);
         let delivered = raw::current(|innermost| {
             deliver_special(binding, method, passed, innermost, &mut || {
                 value = args.take().and_then(|args| (callee.start)(args, cx.waker(), &mut rest));
+                if let Some(value) = &value {
+                    with_current(|frame| {
+                        if let Some(frame) = frame {
+                            frame.state.note(value, cause);
+                        }
+                    });
+                }
                 value.is_some()
             })
         });
@@ -123,14 +130,20 @@ where
                 (Kind::Unavailable("the call was not placed".into()), seat)
             }
         };
-        drop(seat);
-        failed(with_current(|caller| Error::of_call(why, caller, callee.method, callee.binding)))
+        let error = with_current(|caller| Error::of_call(why, caller, callee.method, callee.binding));
+        if let Some(seat) = seat {
+            seat.state.note_error(&error);
+        }
+        failed(error)
     }
 
     fn suspend(&mut self, mut running: Running<'s, A, D>, cx: &mut Context<'_>) -> Poll<D::Output> {
         let timer = with_current(|caller| running.poll_timer(caller, cx));
         match timer {
-            Poll::Ready(error) => failed(error),
+            Poll::Ready(error) => {
+                running.0.seat_mut().state.note_error(&error);
+                failed(error)
+            }
             Poll::Pending => {
                 *self = Self::Live(Live::Running(running));
                 Poll::Pending
@@ -153,8 +166,14 @@ where
                 *self = Self::Live(Live::Running(running));
                 Poll::Pending
             }
-            Poll::Ready(Ok(answer)) => Poll::Ready(answer),
-            Poll::Ready(Err(error)) => failed(error),
+            Poll::Ready(Ok(answer)) => {
+                running.0.seat_mut().state.note(&answer, callee.cause);
+                Poll::Ready(answer)
+            }
+            Poll::Ready(Err(error)) => {
+                running.0.seat_mut().state.note_error(&error);
+                failed(error)
+            }
         }
     }
 
