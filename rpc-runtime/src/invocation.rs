@@ -36,7 +36,7 @@ use crate::{
     metadata::{self, Inherited},
     observe,
     raw::{self, Pooled},
-    service::{MethodInfo, Reply},
+    service::{Answers, MethodInfo},
 };
 
 /// What one call keeps about itself, between polls too.
@@ -265,11 +265,11 @@ impl<'c> State<'c> {
     }
 
     /// The call has come to its end with this: its span, if somebody looks, says so of a failure.
-    pub(crate) fn note<T: Reply>(&self, answer: &T, cause: fn(&T) -> Option<&Error>) {
+    pub(crate) fn note<T>(&self, answer: &T, answers: Answers<T>) {
         if let Some(extras) = self.extras()
-            && !answer.is_ok()
+            && !(answers.is_ok)(answer)
         {
-            observe::failure(extras.span(), answer, cause);
+            observe::failure(extras.span(), answer, answers);
         }
     }
 

@@ -6,7 +6,7 @@ use crate::{
     client::{Binding, short_name},
     error::Error,
     raw::Payload,
-    service::{MethodInfo, Reply},
+    service::{Answers, MethodInfo},
 };
 
 /// Whether anybody looks: one load of a static.
@@ -43,12 +43,12 @@ pub(crate) fn span(method: &'static MethodInfo, binding: &Binding) -> Span {
 
 /// Says in the span of a call why it failed: the kind of the runtime's error, or the type of the service's own.
 #[cold]
-pub(crate) fn failure<T: Reply>(span: &Span, answer: &T, cause: fn(&T) -> Option<&Error>) {
+pub(crate) fn failure<T>(span: &Span, answer: &T, answers: Answers<T>) {
     if span.is_disabled() {
         return;
     }
-    let own = || short_name(std::any::type_name::<T::Failure>());
-    span.record("error.type", cause(answer).map_or_else(own, Error::kind_name));
+    let own = || short_name((answers.failure)());
+    span.record("error.type", (answers.cause)(answer).map_or_else(own, Error::kind_name));
 }
 
 /// Work given to `wait_until` panicked: nobody waits for it either.
