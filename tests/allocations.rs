@@ -106,9 +106,9 @@ fn pausing() -> StepClient {
 fn large<const BYTES: usize>(pauses: u32) -> StepClient {
     step(move |input| async move {
         let mut kept = [1_u8; BYTES];
-        for at in 0..pauses as usize {
+        for byte in kept.iter_mut().take(pauses as usize) {
             pause().await;
-            kept[at] += 1;
+            *byte += 1;
         }
         std::hint::black_box(&mut kept);
         Ok(kept.iter().map(|byte| u32::from(*byte)).sum::<u32>() + input)
@@ -399,7 +399,9 @@ fn a_suspended_call_holds_few_bytes_beside_its_handlers_future() {
 #[test]
 fn a_call_is_five_words_and_an_error_is_one() {
     let client = ready();
-    assert!(size_of_val(&client.run(1)) <= 40);
+    // A debug build finds the method by three pointers beside them, so that fewer functions are compiled.
+    let words = if cfg!(debug_assertions) { 8 } else { 5 };
+    assert!(size_of_val(&client.run(1)) <= words * size_of::<usize>());
     assert_eq!(size_of::<Error>(), 8);
     assert_eq!(size_of::<Option<Error>>(), 8);
     assert_eq!(size_of::<Result<(), Error>>(), 8);

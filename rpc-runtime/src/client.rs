@@ -5,9 +5,8 @@ pub mod passing;
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::{
-    call::call,
     error::{Exceeded, Kind},
-    fetch::{FetchOf, Fetching, Request},
+    fetch::{Fetching, Request},
     limits::Limits,
     local::{Hold, Local},
     metadata::{self, Entry, Travelling},
@@ -62,7 +61,7 @@ pub trait Client: Service {
     ///
     /// Dropping the future cancels the Worker's `fetch` where it awaits.
     fn fetch(&self, request: Request) -> Fetching<'_, Self> {
-        Fetching(call(self.inner(), FetchOf::default(), (request,), crate::fetch::start::<Self>))
+        Fetching::new(self.inner(), request)
     }
 }
 
@@ -94,9 +93,9 @@ pub(crate) struct Binding {
 /// Why calls are refused.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
-    pub(crate) why: Kind,
+    why: Kind,
     /// Whether `fetch` is none of them.
-    pub(crate) spares_fetch: bool,
+    spares_fetch: bool,
 }
 
 /// [`CallOptions`], ready for use.
@@ -104,6 +103,7 @@ pub(crate) struct Options {
     pub(crate) given: CallOptions,
     pub(crate) travelling: Option<Arc<Travelling>>,
     pub(crate) interceptors: Option<Arc<[Arc<dyn crate::interceptor::DynInterceptor>]>>,
+    metadata_bytes: usize,
 }
 
 impl fmt::Debug for Options {
@@ -204,12 +204,6 @@ impl Binding {
         self.special = true;
     }
 
-    /// Why a method is refused, if it is.
-    pub(crate) fn refusal_of(&self, method: &MethodInfo) -> Option<&Kind> {
-        let Refusal { why, spares_fetch } = self.refusal.as_ref()?;
-        (!(*spares_fetch && method.service.is_empty())).then_some(why)
-    }
-
     fn set_options(&mut self, newer: CallOptions) {
         let given = match &self.options {
             Some(options) => options.given.merged(newer),
@@ -217,15 +211,25 @@ impl Binding {
         };
         let travelling = Travelling::of(&given.travelling);
         let interceptors = (!given.interceptors.is_empty()).then(|| given.interceptors.clone().into());
-        if metadata::bytes(&given.metadata) + metadata::bytes(&given.travelling) > metadata::BYTES_MAX {
-            self.refuse(Kind::Limit(Exceeded {
-                limit: Cow::Borrowed("bytes of metadata"),
-                value: metadata::BYTES_MAX as u64,
-            }));
-        }
+        let metadata_bytes = metadata::bytes(&given.metadata) + metadata::bytes(&given.travelling);
         self.special |= given.deadline.is_some() || given.limits.is_some();
         self.special |= travelling.is_some() || interceptors.is_some();
-        self.options = Some(Arc::new(Options { given, travelling, interceptors }));
+        self.special |= metadata_bytes > metadata::BYTES_MAX;
+        self.options = Some(Arc::new(Options { given, travelling, interceptors, metadata_bytes }));
+    }
+
+    /// Why a call is refused to which interceptors have added so much metadata, if it is.
+    pub(crate) fn refusal(&self, method: &MethodInfo, added: &[Entry]) -> Option<Kind> {
+        if let Some(Refusal { why, spares_fetch }) = &self.refusal
+            && !(*spares_fetch && method.service.is_empty())
+        {
+            return Some(why.clone());
+        }
+        let own = self.options.as_ref().map_or(0, |options| options.metadata_bytes);
+        (own + metadata::bytes(added) > metadata::BYTES_MAX).then_some(Kind::Limit(Exceeded {
+            limit: Cow::Borrowed("bytes of metadata"),
+            value: metadata::BYTES_MAX as u64,
+        }))
     }
 
     pub(crate) fn metadata(&self) -> &[Entry] {

@@ -13,7 +13,10 @@ mod timer;
 use std::{
     cell::{Cell, OnceCell},
     hint::cold_path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 #[cfg(feature = "host")]
@@ -28,7 +31,8 @@ use crate::{
     client::Binding,
     clock::Deadline,
     context::Ctx,
-    error::{Error, Hop, Kind},
+    error::{Error, Exceeded, Hop, Kind},
+    limits::Limits,
     metadata::{self, Inherited},
     observe,
     raw::{self, Pooled},
@@ -73,7 +77,8 @@ impl<'c> State<'c> {
     /// # Errors
     ///
     /// A limit of the pipeline is reached.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn begin(
         caller: Option<&Frame<'_>>,
         method: &'static MethodInfo,
@@ -123,8 +128,8 @@ impl<'c> State<'c> {
     #[inline(never)]
     pub(crate) fn prepare(&mut self, caller: Option<&Frame<'_>>, passed: Passed) -> Result<(), Error> {
         let (method, binding) = (self.method, self.binding);
-        if let Some(why) = binding.refusal_of(method) {
-            return Err(Error::of_call(why.clone(), caller, method, binding));
+        if let Some(why) = binding.refusal(method, &passed.added) {
+            return Err(Error::of_call(why, caller, method, binding));
         }
         if !passed.added.is_empty() {
             self.extras_mut().added = passed.added;
@@ -135,8 +140,10 @@ impl<'c> State<'c> {
             self.extras_mut().inherited = inherited;
         }
         if let Some(options) = &binding.options {
-            if let Some(limits) = &options.given.limits {
-                self.tighten(limits, caller.is_some());
+            if let Some(limits) = &options.given.limits
+                && let Err(exceeded) = self.tighten(limits, caller.is_some())
+            {
+                return Err(Error::of_call(Kind::Limit(exceeded), caller, method, binding));
             }
             if options.travelling.is_some() {
                 // Whoever is called from here sees by the extras that there is something to inherit.
@@ -158,14 +165,15 @@ impl<'c> State<'c> {
         Ok(())
     }
 
-    fn tighten(&mut self, limits: &crate::limits::Limits, inside: bool) {
+    fn tighten(&mut self, limits: &Limits, inside: bool) -> Result<(), Exceeded> {
         if !inside {
             self.depth = Depth::first(limits.depth);
             self.budget = Budget::first(limits);
-            return;
+            return Ok(());
         }
-        self.depth = self.depth.at_most(limits.depth);
+        self.depth = self.depth.at_most(limits.depth)?;
         self.extras_mut().own_budget = Some(Budget::first(limits));
+        Ok(())
     }
 
     /// The state of a task that works for the invocation of `ctx`, for the length of one poll.
@@ -237,15 +245,15 @@ impl<'c> State<'c> {
         self.extras.get().is_some()
     }
 
-    /// The invocation ends with this value. A plain state has nothing to drop, and no drop flag to look at.
+    /// The invocation ends. A plain state has nothing to drop, and no drop flag to look at.
     #[inline]
-    pub(crate) fn end<T>(self, value: T) -> T {
+    pub(crate) fn end(self) {
         if self.has_extras() {
             cold_path();
-            return end_with_extras(self, value);
+            end_with_extras(self);
+        } else {
+            std::mem::forget(self);
         }
-        std::mem::forget(self);
-        value
     }
 
     #[inline]
@@ -337,25 +345,36 @@ impl<'a> Frame<'a> {
             if let Err(exceeded) = frame.root.spend(binding.cost) {
                 return refused(exceeded);
             }
-            // A call with limits of its own counts with those of its caller too.
-            let root = std::ptr::from_ref(frame.root);
-            let outer = std::iter::successors(frame.parent, |frame| frame.parent)
-                .find(|frame| !std::ptr::eq(frame.root, root));
-            match outer {
+            match frame.around() {
                 Some(outer) => frame = outer,
-                None => return Ok(()),
+                None => break,
             }
         }
+        // The frames of a task begin with it; what is around its invocation counts as well.
+        for outer in frame.root.shared_budget().into_iter().flat_map(SharedBudget::around) {
+            if let Err(exceeded) = outer.spend(binding.cost) {
+                return refused(exceeded);
+            }
+        }
+        Ok(())
+    }
+
+    /// The nearest invocation that counts elsewhere: a call with limits of its own counts with those of its caller
+    /// too.
+    fn around(&self) -> Option<&Self> {
+        let mut callers = std::iter::successors(self.parent, |frame| frame.parent);
+        callers.find(|caller| !std::ptr::eq(caller.root, self.root))
     }
 
     /// What is left of the pipeline's limits.
     pub(crate) fn left(&self) -> Left {
-        self.root.left().with_depth(self.state.depth)
+        let here = self.root.left().with_depth(self.state.depth);
+        self.around().map_or(here, |outer| here.min(outer.left()))
     }
 
     /// The counters of this pipeline, in a place that outlives its first call.
-    pub(crate) fn promote(&self) -> std::sync::Arc<SharedBudget> {
-        self.root.promote()
+    pub(crate) fn promote(&self) -> Arc<SharedBudget> {
+        self.root.promote(|| self.around().map(Self::promote))
     }
 }
 
@@ -365,45 +384,43 @@ impl State<'_> {
         self.extras().is_some_and(|extras| extras.own_budget.is_some())
     }
 
-    fn spend(&self, cost: u64) -> Result<(), budget::ExceededBy> {
-        let extras = self.extras();
-        let limits = self.limits();
-        if let Some(shared) = extras.and_then(|extras| extras.shared_budget.get()) {
-            return shared.spend(cost, &limits);
+    fn spend(&self, cost: u64) -> Result<(), Exceeded> {
+        if let Some(shared) = self.shared_budget() {
+            return shared.spend(cost);
         }
-        let budget = extras.and_then(|extras| extras.own_budget.as_ref()).unwrap_or(&self.budget);
-        if budget.spend(cost) { Ok(()) } else { Err(budget.exceeded(cost, &limits)) }
+        let budget = self.budget_here();
+        if budget.spend(cost) { Ok(()) } else { Err(budget.exceeded(cost, &self.limits())) }
     }
 
     fn left(&self) -> Left {
-        let extras = self.extras();
-        if let Some(shared) = extras.and_then(|extras| extras.shared_budget.get()) {
-            return shared.left();
-        }
-        extras.and_then(|extras| extras.own_budget.as_ref()).unwrap_or(&self.budget).left()
+        self.shared_budget().map_or_else(|| self.budget_here().left(), SharedBudget::left)
+    }
+
+    fn budget_here(&self) -> &Budget {
+        self.extras().and_then(|extras| extras.own_budget.as_ref()).unwrap_or(&self.budget)
+    }
+
+    /// The counters, if they have moved to where they outlive the call.
+    fn shared_budget(&self) -> Option<&SharedBudget> {
+        Some(self.extras()?.shared_budget.get()?)
     }
 
     /// The limits that this call counts against when it is the first of a pipeline.
-    fn limits(&self) -> crate::limits::Limits {
+    fn limits(&self) -> Limits {
         let options = self.binding.options.as_ref();
         options.and_then(|options| options.given.limits).unwrap_or(self.binding.limits)
     }
 
-    fn promote(&self) -> std::sync::Arc<SharedBudget> {
-        let extras = self.make_extras();
-        let shared = extras.shared_budget.get_or_init(|| {
-            let budget = extras.own_budget.as_ref().unwrap_or(&self.budget);
-            std::sync::Arc::new(budget.moved())
-        });
-        std::sync::Arc::clone(shared)
+    fn promote(&self, around: impl FnOnce() -> Option<Arc<SharedBudget>>) -> Arc<SharedBudget> {
+        let shared = &self.make_extras().shared_budget;
+        Arc::clone(shared.get_or_init(|| Arc::new(self.budget_here().moved(self.limits(), around()))))
     }
 }
 
 #[cold]
 #[inline(never)]
-fn end_with_extras<T>(state: State<'_>, value: T) -> T {
+fn end_with_extras(state: State<'_>) {
     drop(state);
-    value
 }
 
 /// Lends the innermost invocation of this thread.

@@ -69,8 +69,8 @@ impl<W, L: Flavour> Target<L> for Local<W, L> {
     ) -> Started<'k, Result<Response, Error>> {
         match (self.worker(), self.fetch) {
             (Some(worker), Some(fetch)) => fetch(worker, request, slot),
-            (Some(_), None) => slot.refuse(Error::new(Kind::NoFetch)),
-            (None, _) => slot.refuse(Error::not_started()),
+            (Some(_), None) => slot.refuse(Kind::NoFetch),
+            (None, _) => slot.not_started(),
         }
     }
 }

@@ -52,8 +52,8 @@ impl CallOptions {
 
     /// A word for the callee alone. Setting a key again replaces its value.
     ///
-    /// All that a client adds may be 8 KiB at most, keys and values together; a call that carries more is
-    /// refused with [`is_limit`](crate::Error::is_limit).
+    /// All that a client and its interceptors add may be 8 KiB at most, keys and values together; a call that carries
+    /// more is refused with [`is_limit`](crate::Error::is_limit).
     #[must_use]
     pub fn metadata(
         mut self,

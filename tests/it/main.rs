@@ -1,10 +1,20 @@
 //! Behaviour through the public interface, a module for each.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![allow(
+    clippy::redundant_clone,
+    clippy::needless_range_loop,
+    clippy::too_many_arguments,
+    clippy::ptr_arg,
+    unreachable_pub,
+    reason = "what a user may write is what is tested"
+)]
 
 mod body;
 mod calls;
+mod cancellation;
 mod config;
+mod context;
 mod deadlines;
 mod description;
 mod drive;
@@ -13,8 +23,13 @@ mod env;
 mod fetch;
 mod host;
 mod hygiene;
+mod interceptors;
+mod limits;
 mod lints;
 mod messages;
+mod metadata;
+mod panics;
+mod recorder;
 mod shapes;
 mod spawned;
 mod step;

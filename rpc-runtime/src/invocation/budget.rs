@@ -3,7 +3,10 @@
 use std::{
     borrow::Cow,
     cell::Cell,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use crate::{error::Exceeded, limits::Limits};
@@ -16,7 +19,13 @@ pub(crate) struct Budget(Cell<u64>);
 
 /// The same counts, for a pipeline that more than one thread may work for.
 #[derive(Debug)]
-pub(crate) struct SharedBudget(AtomicU64);
+pub(crate) struct SharedBudget {
+    counts: AtomicU64,
+    /// What was there at first, for the error.
+    limits: Limits,
+    /// The counts of the pipeline around a call with lower limits, which count too.
+    outer: Option<Arc<Self>>,
+}
 
 /// How deep a call is, in the low half, and how much deeper its callees may be, in the high one: an addition and
 /// a test per call.
@@ -30,8 +39,6 @@ pub(crate) struct Left {
     pub(crate) invocations: u32,
     pub(crate) subrequests: u32,
 }
-
-pub(super) type ExceededBy = Exceeded;
 
 const GUARDS: u64 = 1 << 63 | 1 << 31;
 
@@ -75,22 +82,33 @@ impl Budget {
     }
 
     /// The counts move to where other threads reach them; nothing is left here.
-    pub(super) fn moved(&self) -> SharedBudget {
-        SharedBudget(AtomicU64::new(self.0.replace(0)))
+    pub(super) fn moved(&self, limits: Limits, outer: Option<Arc<SharedBudget>>) -> SharedBudget {
+        SharedBudget { counts: AtomicU64::new(self.0.replace(0)), limits, outer }
     }
 }
 
 impl SharedBudget {
-    pub(super) fn spend(&self, cost: u64, limits: &Limits) -> Result<(), Exceeded> {
+    /// Counts here alone.
+    pub(super) fn spend(&self, cost: u64) -> Result<(), Exceeded> {
         let spend = |left: u64| Some(left.wrapping_sub(cost)).filter(|left| left & GUARDS == 0);
-        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend) {
+        match self.counts.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend) {
             Ok(_) => Ok(()),
-            Err(left) => Err(exceeded(left, cost, limits)),
+            Err(left) => Err(exceeded(left, cost, &self.limits)),
         }
     }
 
+    /// The counts around this one, the nearest first.
+    pub(super) fn around(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(self.outer.as_deref(), |outer| outer.outer.as_deref())
+    }
+
+    pub(super) fn left_here(&self) -> Left {
+        left(self.counts.load(Ordering::Relaxed))
+    }
+
+    /// What is left here and in all that is around it.
     pub(crate) fn left(&self) -> Left {
-        left(self.0.load(Ordering::Relaxed))
+        self.around().fold(self.left_here(), |left, outer| left.min(outer.left_here()))
     }
 }
 
@@ -111,9 +129,14 @@ impl Depth {
     }
 
     /// The same depth, with a limit for what lies below.
-    pub(super) fn at_most(self, limit: u32) -> Self {
-        let left = self.left().min(limit.saturating_sub(self.now()));
-        Self(u64::from(left) << 32 | u64::from(self.now()))
+    ///
+    /// # Errors
+    ///
+    /// It is deeper than that already.
+    pub(super) fn at_most(self, limit: u32) -> Result<Self, Exceeded> {
+        let Some(below) = limit.checked_sub(self.now()) else { return Err(too_deep(limit)) };
+        let left = self.left().min(below);
+        Ok(Self(u64::from(left) << 32 | u64::from(self.now())))
     }
 
     /// How deep, the first Worker counted.
@@ -127,7 +150,7 @@ impl Depth {
 
     /// Of a depth that is one too deep.
     pub(super) fn exceeded(self) -> Exceeded {
-        Exceeded { limit: Cow::Borrowed("Workers deep"), value: u64::from(self.now() - 1) }
+        too_deep(self.now() - 1)
     }
 }
 
@@ -135,6 +158,19 @@ impl Left {
     pub(super) fn with_depth(self, depth: Depth) -> Self {
         Self { depth: depth.left(), ..self }
     }
+
+    /// The lower of two counts of each.
+    pub(super) fn min(self, other: Self) -> Self {
+        Self {
+            depth: self.depth.min(other.depth),
+            invocations: self.invocations.min(other.invocations),
+            subrequests: self.subrequests.min(other.subrequests),
+        }
+    }
+}
+
+fn too_deep(limit: u32) -> Exceeded {
+    Exceeded { limit: Cow::Borrowed("Workers deep"), value: u64::from(limit) }
 }
 
 fn whole(limits: &Limits) -> u64 {
