@@ -40,6 +40,19 @@ use crate::{
 /// The program then has commands: `dev -c gateway/worker.toml -c auth/worker.toml` serves the Worker of the first
 /// file on <http://localhost:8787>, and the others to its bindings alone; `check` reads the same files and starts
 /// nothing.
+///
+/// # Instances
+///
+/// Every thread has an instance of each Worker, made when the host starts: those that others are bound to first, so a
+/// Worker may call its bindings in [`new`](Worker::new) already. Where bindings lead in a circle somebody has to be
+/// first, and calls to those that are not there yet are [`is_unavailable`](crate::Error::is_unavailable).
+///
+/// An instance is dropped, once, when its thread has ended and the last client of it is gone: before
+/// [`Running::stop`] returns, unless somebody has carried a client off to another thread. Workers whose bindings lead
+/// in a circle, or to themselves, hold each other: they and what they hold are left to the end of the process. A call
+/// borrows its Worker and counts nothing, which would cost as much as the call, and one that was moved to a thread of
+/// the program's own may still run when the host has ended; so nobody can tell when such a circle may be opened. What
+/// must happen at the end of a Worker that is part of one does not belong into its `Drop`.
 #[derive(Default)]
 pub struct Host {
     workers: Vec<Linked>,
@@ -99,7 +112,8 @@ impl Host {
 
     /// Starts the Workers of these configurations, and serves the first of them on `address`.
     ///
-    /// Port 0 takes a free one; see [`Running::address`].
+    /// Port 0 takes a free one; see [`Running::address`]. Returns when all Workers are made and the socket accepts
+    /// connections; the calling thread waits for that and serves nothing itself.
     ///
     /// # Errors
     ///

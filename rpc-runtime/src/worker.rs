@@ -55,7 +55,8 @@ pub trait Worker: Sized + 'static {
     /// What it may reach: its bindings, variables and secrets. `()` for a Worker that needs nothing.
     type Env;
 
-    /// Makes the Worker. A host makes one for each of its threads.
+    /// Makes the Worker. A host makes one for each of its threads; `Host` says when, and
+    /// when they are dropped.
     ///
     /// # Errors
     ///

@@ -55,7 +55,32 @@ macro_rules! __local_client {
                 $crate::__private::fmt::Debug::fmt(&self.0, f)
             }
         }
+        $crate::__client_in_env! { $client }
     };
+}
+
+/// A client can be a field of an `Env`. Stated for each, because where a blanket implementation stands, rustc says of a
+/// type that cannot be a field that it is no service.
+#[cfg(feature = "host")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __client_in_env {
+    ($client:ident) => {
+        #[automatically_derived]
+        impl $crate::FromEnv for $client {
+            fn from_env(field: &mut $crate::Field<'_, '_>) -> $crate::__private::Option<Self> {
+                field.client()
+            }
+        }
+    };
+}
+
+/// Without a host there is no `Env`.
+#[cfg(not(feature = "host"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __client_in_env {
+    ($client:ident) => {};
 }
 
 /// Writes a client.

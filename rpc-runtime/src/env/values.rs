@@ -2,10 +2,10 @@
 
 use std::{fmt, ops::Deref};
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::{Field, FromEnv};
-use crate::service::Service;
+use crate::fetch::Fetcher;
 
 /// A structured variable, read as `T`. It derefs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ macro_rules! variables {
 
 variables!(String, bool, char, u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, f32, f64);
 
-impl<T: for<'de> Deserialize<'de>> FromEnv for Json<T> {
+impl<T: DeserializeOwned> FromEnv for Json<T> {
     fn from_env(field: &mut Field<'_, '_>) -> Option<Self> {
         field.variable().map(Self)
     }
@@ -83,9 +83,8 @@ impl FromEnv for Secret {
     }
 }
 
-/// A binding of a configuration. Only types of this crate and clients are clients, so this stands in the way of
-/// nobody's own `impl FromEnv`.
-impl<C: Service> FromEnv for C {
+/// A binding of a configuration, as every client is; the others are stated by `#[service]`.
+impl FromEnv for Fetcher {
     fn from_env(field: &mut Field<'_, '_>) -> Option<Self> {
         field.client()
     }

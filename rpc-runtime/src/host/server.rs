@@ -79,8 +79,8 @@ impl Running {
         self.address
     }
 
-    /// Stops accepting, lets what runs come to its end for as long as [`EdgeOptions::drain`] says, cuts the rest,
-    /// and waits for the threads.
+    /// Stops accepting, lets requests and then the work of [`wait_until`](crate::Ctx::wait_until) come to their end for
+    /// as long as [`EdgeOptions::drain`] says, cuts the rest, drops the Workers and waits for the threads.
     pub fn stop(mut self) {
         self.end();
     }
@@ -369,3 +369,6 @@ impl fmt::Display for Chain<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

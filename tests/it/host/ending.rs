@@ -111,6 +111,59 @@ fn every_worker_is_dropped_once_when_the_host_ends() {
     }
 }
 
+/// Is bound to itself or to its like.
+struct Circle {
+    _env: CircleEnv,
+}
+
+#[derive(Env)]
+struct CircleEnv {
+    #[expect(dead_code, reason = "it is there to be held")]
+    next: CircleCallClient,
+    probe: Instance,
+}
+
+#[service]
+trait CircleCall {}
+
+impl CircleCall for Circle {}
+
+impl Worker for Circle {
+    type Env = CircleEnv;
+
+    async fn new(mut env: CircleEnv) -> Result<Self> {
+        env.probe = env.probe.made();
+        Ok(Self { _env: env })
+    }
+
+    fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self> {
+        entrypoint.service::<CircleCallClient>().fetch()
+    }
+}
+
+impl Fetch for Circle {
+    async fn fetch(&self, _: Request) -> Result<Response> {
+        Ok(Response::default())
+    }
+}
+
+/// As `Host` says; a way to drop them would be welcome here.
+#[test]
+fn workers_of_a_circle_are_left_and_those_bound_to_it_are_dropped() {
+    let config = |name: &str, next: &str| {
+        format!(
+            "name = '{name}'\nmain = 'circle'\nservices = [{{ binding = 'NEXT', service = '{next}' }}]\n\
+             vars = {{ PROBE = 'circle-{name}' }}"
+        )
+    };
+    let host = Host::new().threads(1).worker::<Circle>("circle");
+    on_a_free_port(host, &[&config("outside", "one"), &config("one", "two"), &config("two", "one")])
+        .unwrap()
+        .stop();
+    let dropped = ["outside", "one", "two"].map(|name| count(&probe(&format!("circle-{name}")).dropped));
+    assert_eq!(dropped, [1, 0, 0]);
+}
+
 #[test]
 fn a_client_that_was_carried_off_keeps_its_worker() {
     static CARRIED: Mutex<Option<AuthClient>> = Mutex::new(None);

@@ -1,0 +1,32 @@
+//! What cannot be brought about from outside.
+
+use crate::{
+    error::{Error, Kind},
+    host::server::{failure, refuse_abort},
+};
+
+#[test]
+fn overload_is_503_and_everything_else_500() {
+    let status = |kind| failure(&Error::new(kind)).status().as_u16();
+    assert_eq!(status(Kind::Overloaded("the queue is full".into())), 503);
+    assert_eq!(status(Kind::Unavailable("not started".into())), 503);
+    assert_eq!(status(Kind::Denied("no".into())), 500);
+    assert_eq!(status(Kind::NoFetch), 500);
+    assert_eq!(status(Kind::Deadline(None)), 500);
+}
+
+#[tokio::test]
+async fn the_answer_to_overload_says_nothing_of_the_reason() {
+    let response = failure(&Error::new(Kind::Overloaded("s3cret".into())));
+    assert!(response.headers().get("x-error-reference").is_none());
+    let text = response.into_body().text().await.unwrap();
+    assert_eq!(text, "the service is overloaded or not ready; try again later\n");
+}
+
+#[test]
+fn a_build_that_aborts_on_panic_is_refused() {
+    assert!(refuse_abort(false).is_ok());
+    let fault = refuse_abort(true).unwrap_err();
+    assert_eq!(fault.expected(), Some("`panic = \"unwind\"` in the profile it is built with"));
+    assert_eq!(fault.place().file(), "Cargo.toml");
+}

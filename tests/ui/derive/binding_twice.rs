@@ -1,0 +1,8 @@
+#[derive(rpc_runtime::Env)]
+struct GatewayEnv {
+    greeting: String,
+    #[env(name = "GREETING")]
+    farewell: String,
+}
+
+fn main() {}

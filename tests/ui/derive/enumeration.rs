@@ -1,0 +1,6 @@
+#[derive(rpc_runtime::Env)]
+enum GatewayEnv {
+    Auth,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[derive(rpc_runtime::Env)]
+struct GatewayEnv {
+    greeting: &'static str,
+}
+
+fn main() {}

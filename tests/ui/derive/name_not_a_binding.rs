@@ -1,0 +1,7 @@
+#[derive(rpc_runtime::Env)]
+struct GatewayEnv {
+    #[env(name = "the greeting")]
+    greeting: String,
+}
+
+fn main() {}

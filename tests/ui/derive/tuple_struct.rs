@@ -1,0 +1,4 @@
+#[derive(rpc_runtime::Env)]
+struct GatewayEnv(String);
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[derive(rpc_runtime::Env)]
+union GatewayEnv {
+    greeting: u8,
+}
+
+fn main() {}

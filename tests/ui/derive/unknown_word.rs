@@ -1,0 +1,7 @@
+#[derive(rpc_runtime::Env)]
+struct GatewayEnv {
+    #[env(nmae = "GREETING")]
+    greeting: String,
+}
+
+fn main() {}

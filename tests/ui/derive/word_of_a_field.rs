@@ -1,0 +1,7 @@
+#[derive(rpc_runtime::Env)]
+#[env(secret)]
+struct GatewayEnv {
+    greeting: String,
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+#[derive(rpc_runtime::Env)]
+struct GatewayEnv {
+    #[env(crate = "::rpc_runtime")]
+    greeting: String,
+}
+
+fn main() {}
