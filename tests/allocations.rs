@@ -399,7 +399,9 @@ fn a_suspended_call_holds_few_bytes_beside_its_handlers_future() {
 #[test]
 fn a_call_is_five_words_and_an_error_is_one() {
     let client = ready();
-    assert!(size_of_val(&client.run(1)) <= 40);
+    // A debug build finds the method by three pointers beside them, so that fewer functions are compiled.
+    let words = if cfg!(debug_assertions) { 8 } else { 5 };
+    assert!(size_of_val(&client.run(1)) <= words * size_of::<usize>());
     assert_eq!(size_of::<Error>(), 8);
     assert_eq!(size_of::<Option<Error>>(), 8);
     assert_eq!(size_of::<Result<(), Error>>(), 8);

@@ -16,13 +16,13 @@ pub use serde;
 
 pub use crate::{
     __client as client, __local_client as local_client,
-    call::{Call, call},
+    call::{Call, Chosen, Way, call},
     carried::{Carried, NoResult, Returned, argument},
     client::{Inner, passing},
     error::{Cause, Error, Field, NoCause},
     fetch::DynFetcher,
     local::Local,
-    raw::{Flavour, SameThread, Slot, Start, Started, Threaded},
+    raw::{Flavour, Rest, SameThread, Slot, Start, Started, Threaded},
     service::{
         FromError, Method, MethodId, MethodInfo, NOT_CARRIED, Reply, Serves, Service, ServiceInfo, SlotOf,
         StartedOf, Target,

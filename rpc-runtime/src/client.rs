@@ -5,15 +5,14 @@ pub mod passing;
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::{
-    call::call,
     error::{Exceeded, Kind},
-    fetch::{FetchOf, Fetching, Request},
+    fetch::{Fetching, Request},
     limits::Limits,
     local::{Hold, Local},
     metadata::{self, Entry, Travelling},
     options::CallOptions,
     raw::Flavour,
-    service::{Serves, Service},
+    service::{MethodInfo, Serves, Service},
     worker::{Entrypoint, Worker},
 };
 
@@ -62,7 +61,7 @@ pub trait Client: Service {
     ///
     /// Dropping the future cancels the Worker's `fetch` where it awaits.
     fn fetch(&self, request: Request) -> Fetching<'_, Self> {
-        Fetching(call(self.inner(), FetchOf::default(), (request,), crate::fetch::start::<Self>))
+        Fetching::new(self.inner(), request)
     }
 }
 
@@ -87,8 +86,16 @@ pub(crate) struct Binding {
     /// Whether there is more to a call than its arguments. Read by every call, instead of all of `options`.
     pub(crate) special: bool,
     pub(crate) options: Option<Arc<Options>>,
-    /// Why all calls are refused, if they are.
-    pub(crate) refusal: Option<Kind>,
+    /// Why calls are refused, if they are.
+    pub(crate) refusal: Option<Refusal>,
+}
+
+/// Why calls are refused.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    why: Kind,
+    /// Whether `fetch` is none of them.
+    spares_fetch: bool,
 }
 
 /// [`CallOptions`], ready for use.
@@ -185,8 +192,15 @@ impl Binding {
         }
     }
 
+    /// Refuses every call.
     pub(crate) fn refuse(&mut self, why: Kind) {
-        self.refusal = Some(why);
+        self.refusal = Some(Refusal { why, spares_fetch: false });
+        self.special = true;
+    }
+
+    /// Refuses the methods of the service.
+    pub(crate) fn refuse_service(&mut self, why: Kind) {
+        self.refusal = Some(Refusal { why, spares_fetch: true });
         self.special = true;
     }
 
@@ -205,15 +219,17 @@ impl Binding {
     }
 
     /// Why a call is refused to which interceptors have added so much metadata, if it is.
-    pub(crate) fn refusal(&self, added: &[Entry]) -> Option<Kind> {
+    pub(crate) fn refusal(&self, method: &MethodInfo, added: &[Entry]) -> Option<Kind> {
+        if let Some(Refusal { why, spares_fetch }) = &self.refusal
+            && !(*spares_fetch && method.service.is_empty())
+        {
+            return Some(why.clone());
+        }
         let own = self.options.as_ref().map_or(0, |options| options.metadata_bytes);
-        let is_too_much = own + metadata::bytes(added) > metadata::BYTES_MAX;
-        self.refusal.clone().or_else(|| {
-            is_too_much.then_some(Kind::Limit(Exceeded {
-                limit: Cow::Borrowed("bytes of metadata"),
-                value: metadata::BYTES_MAX as u64,
-            }))
-        })
+        (own + metadata::bytes(added) > metadata::BYTES_MAX).then_some(Kind::Limit(Exceeded {
+            limit: Cow::Borrowed("bytes of metadata"),
+            value: metadata::BYTES_MAX as u64,
+        }))
     }
 
     pub(crate) fn metadata(&self) -> &[Entry] {

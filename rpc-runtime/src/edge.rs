@@ -55,6 +55,7 @@ mod stopping;
 mod transport;
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -163,11 +164,16 @@ pub async fn serve<H: Handler>(
         tokio::select! {
             biased;
             () = &mut stop => break,
-            accepted = acceptor.accept(), if !connections.are_full() => connections.take(accepted),
+            accepted = acceptor.accept(), if !connections.are_full() => {
+                // A client that has gone is owed nothing.
+                let _ = connections.take(accepted);
+            }
             () = connections.one_ended() => {}
         }
     }
-    acceptor.close().into_iter().for_each(|accepted| connections.take(accepted));
+    for accepted in acceptor.close() {
+        let _ = connections.take(accepted);
+    }
     connections.drain().await
 }
 
@@ -188,12 +194,14 @@ impl<H: Handler> Connections<H> {
         self.tasks.len() >= self.shared.options.connections_max
     }
 
-    pub(crate) fn take(&mut self, (stream, address): (TcpStream, SocketAddr)) {
-        // Answers are written in one piece; waiting for more to send would only delay them. A socket
-        // that refuses is one whose client has gone.
-        if stream.set_nodelay(true).is_ok() {
-            self.tasks.spawn(connection::serve(stream, Peer { address }, Arc::clone(&self.shared)));
-        }
+    /// # Errors
+    ///
+    /// The client has gone already.
+    pub(crate) fn take(&mut self, (stream, address): (TcpStream, SocketAddr)) -> io::Result<()> {
+        // Answers are written in one piece; waiting for more to send would only delay them.
+        stream.set_nodelay(true)?;
+        self.tasks.spawn(connection::serve(stream, Peer { address }, Arc::clone(&self.shared)));
+        Ok(())
     }
 
     /// Ready when a connection has ended; never while there is none.

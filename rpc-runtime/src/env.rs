@@ -154,9 +154,13 @@ impl Field<'_, '_> {
             Err(fault) => return self.fault(self.confusion(fault)),
         };
         let twin = match directory.twin(&wanted::<C>(config, binding)) {
-            Ok(twin) => twin.downcast::<Box<C::Dyn>>().ok()?,
-            Err(fault) => return self.fault(fault),
+            Ok(twin) => twin.downcast::<Box<C::Dyn>>(),
+            Err(fault) => {
+                self.bindings.faults.extend(fault);
+                return None;
+            }
         };
+        let Ok(twin) = twin else { unreachable!("a twin is found by the type of its client") };
         let binding = Binding {
             worker: binding.service.to_string().into(),
             cost: INVOCATION | SUBREQUEST,
@@ -174,12 +178,13 @@ impl Field<'_, '_> {
                 .with_expected(format_args!("the environment variable `{}`", self.name))
                 .with_received("a value in the file, which everybody who reads it sees")
                 .with_help("take it out of the file, and give it to the process that starts the host");
-            return self.fault(fault);
+            return self.fault(fault.confidential());
         }
         match std::env::var(self.name) {
             Ok(value) => Some(Secret::new(value)),
             Err(problem) => {
-                let fault = self.bindings.config.place().fault("missing secret");
+                let place = self.bindings.config.place();
+                let fault = place.fault(format_args!("missing secret `{}`", self.name));
                 let fault = fault.with_expected(format_args!("the environment variable `{}`", self.name));
                 self.fault(fault.with_received(match problem {
                     std::env::VarError::NotPresent => "no such environment variable",

@@ -218,19 +218,6 @@ impl Error {
         made
     }
 
-    /// The target of a binding is not there (yet, or any more).
-    #[cold]
-    pub(crate) fn not_started() -> Self {
-        Self::new(Kind::Unavailable("the Worker is not started".into()))
-    }
-
-    /// For whom a runtime error speaks is the caller of the call, also when it arose in the callee's frame.
-    #[cold]
-    pub(crate) fn for_caller(mut self, caller: u64) -> Self {
-        self.make_mut().origin = caller;
-        self
-    }
-
     /// The same error with what caused it.
     #[must_use]
     pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {

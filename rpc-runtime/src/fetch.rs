@@ -2,25 +2,30 @@
 
 mod body;
 mod fetcher;
+#[cfg(feature = "tower")]
+mod tower;
 
 use std::{
     fmt,
     future::Future,
     marker::PhantomData,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 pub use self::fetcher::DynFetcher;
+#[cfg(feature = "tower")]
+pub use self::tower::Tower;
 pub use self::{
     body::{Body, BodyError},
     fetcher::Fetcher,
 };
 use crate::{
-    call::Call,
+    call::{Call, HandlerOf, Way},
+    client::Inner,
     error::Error,
-    raw::{Start, Started},
-    service::{Method, MethodInfo, NOT_CARRIED, Service, Target},
+    raw::{self, Rest, Start, Started},
+    service::{MethodInfo, NOT_CARRIED, Service, Target},
 };
 
 /// A request on its way to a Worker.
@@ -76,20 +81,19 @@ pub trait LocalFetch {
 
 /// A request being answered: what [`Client::fetch`](crate::Client::fetch) returns.
 #[must_use = "a request is not sent until it is awaited"]
-pub struct Fetching<'c, C: Service>(pub(crate) FetchCall<'c, C>);
+pub struct Fetching<'c, C: Service>(Call<'c, FetchOf<C>>);
 
-type FetchCall<'c, C> = Call<'c, FetchOf<C>, (Request,), StartFetch<'c, C>>;
-
-type StartFetch<'c, C> = for<'k> fn(
-    Start<'k, 'c, <C as Service>::Dyn, (Request,), Result<Response, Error>, <C as Service>::Flavour>,
-) -> Started<'k, Result<Response, Error>>;
+impl<'c, C: Service> Fetching<'c, C> {
+    pub(crate) fn new(client: &'c Inner<C>, request: Request) -> Self {
+        Self(Call::new(client, request, FetchOf::default()))
+    }
+}
 
 /// Hands the request to the twin.
-pub(crate) fn start<'k, C: Service>(
-    call: Start<'k, '_, C::Dyn, (Request,), Result<Response, Error>, C::Flavour>,
+fn start<'k, C: Service>(
+    call: Start<'k, '_, C::Dyn, Request, Result<Response, Error>, C::Flavour>,
 ) -> Started<'k, Result<Response, Error>> {
-    let (request,) = call.args;
-    call.twin.fetch(request, call.slot)
+    call.twin.fetch(call.args, call.slot)
 }
 
 impl<C: Service> Future for Fetching<'_, C> {
@@ -125,14 +129,27 @@ impl<C> Clone for FetchOf<C> {
 
 impl<C> Copy for FetchOf<C> {}
 
-impl<C: Service> Method for FetchOf<C> {
+impl<'s, C: Service> Way<'s> for FetchOf<C> {
     type Service = C;
-    type Args<'a> = (Request,);
+    type Args = Request;
     type Output = Result<Response, Error>;
-    const INFO: &'static MethodInfo = &FETCH;
 
-    fn cause(output: &Self::Output) -> Option<&Error> {
-        output.as_ref().err()
+    fn method(&self) -> &'static MethodInfo {
+        &FETCH
+    }
+
+    fn cause(&self) -> fn(&Result<Response, Error>) -> Option<&Error> {
+        |output| output.as_ref().err()
+    }
+
+    fn start(
+        &self,
+        twin: &'s C::Dyn,
+        request: Request,
+        waker: &Waker,
+        rest: &mut Rest<'s, Request, HandlerOf<C, Self::Output>>,
+    ) -> Option<Self::Output> {
+        raw::start(twin, request, waker, rest, start::<C>)
     }
 }
 

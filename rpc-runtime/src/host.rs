@@ -1,15 +1,17 @@
 //! A process that runs Workers.
 
+mod background;
 mod command;
 mod directory;
 mod instance;
+mod log;
 mod server;
 
 use std::{fmt, net::SocketAddr, process::ExitCode, thread};
 
-pub(crate) use self::directory::Directory;
 use self::instance::{Instance, Of};
 pub use self::server::Running;
+pub(crate) use self::{background::count as count_background, directory::Directory};
 use crate::{
     config::{Config, Faults},
     edge::EdgeOptions,

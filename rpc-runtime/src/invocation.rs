@@ -36,7 +36,7 @@ use crate::{
     metadata::{self, Inherited},
     observe,
     raw::{self, Pooled},
-    service::{Method, MethodInfo, Reply},
+    service::{MethodInfo, Reply},
 };
 
 /// What one call keeps about itself, between polls too.
@@ -77,7 +77,8 @@ impl<'c> State<'c> {
     /// # Errors
     ///
     /// A limit of the pipeline is reached.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn begin(
         caller: Option<&Frame<'_>>,
         method: &'static MethodInfo,
@@ -127,7 +128,7 @@ impl<'c> State<'c> {
     #[inline(never)]
     pub(crate) fn prepare(&mut self, caller: Option<&Frame<'_>>, passed: Passed) -> Result<(), Error> {
         let (method, binding) = (self.method, self.binding);
-        if let Some(why) = binding.refusal(&passed.added) {
+        if let Some(why) = binding.refusal(method, &passed.added) {
             return Err(Error::of_call(why, caller, method, binding));
         }
         if !passed.added.is_empty() {
@@ -244,15 +245,15 @@ impl<'c> State<'c> {
         self.extras.get().is_some()
     }
 
-    /// The invocation ends with this value. A plain state has nothing to drop, and no drop flag to look at.
+    /// The invocation ends. A plain state has nothing to drop, and no drop flag to look at.
     #[inline]
-    pub(crate) fn end<T>(self, value: T) -> T {
+    pub(crate) fn end(self) {
         if self.has_extras() {
             cold_path();
-            return end_with_extras(self, value);
+            end_with_extras(self);
+        } else {
+            std::mem::forget(self);
         }
-        std::mem::forget(self);
-        value
     }
 
     #[inline]
@@ -263,14 +264,22 @@ impl<'c> State<'c> {
         }
     }
 
-    /// The call has come to its end with this: its span, if somebody looks, says so of a failure.
+    /// The call comes to its end with this: its span, if somebody looks, says so of a failure.
     #[inline]
-    pub(crate) fn note<M: Method>(&self, answer: &M::Output) {
+    pub(crate) fn note<T: Reply>(&self, answer: &T, cause: fn(&T) -> Option<&Error>) {
         if let Some(extras) = self.extras()
             && !answer.is_ok()
         {
             cold_path();
-            observe::failure::<M>(extras.span(), answer);
+            observe::failure(extras.span(), answer, cause);
+        }
+    }
+
+    /// The same for a call to which no handler answers.
+    #[cold]
+    pub(crate) fn note_error(&self, error: &Error) {
+        if let Some(extras) = self.extras() {
+            observe::error(extras.span(), error);
         }
     }
 
@@ -429,9 +438,8 @@ impl State<'_> {
 
 #[cold]
 #[inline(never)]
-fn end_with_extras<T>(state: State<'_>, value: T) -> T {
+fn end_with_extras(state: State<'_>) {
     drop(state);
-    value
 }
 
 /// Lends the innermost invocation of this thread.

@@ -117,6 +117,8 @@ pub use self::{
     worker::{Entrypoint, Worker},
 };
 
+#[cfg(feature = "tower")]
+pub use self::fetch::Tower;
 #[cfg(feature = "host")]
 pub use self::{
     env::{Bindings, Env, Field, FromEnv, IsSecret, Json, Secret},

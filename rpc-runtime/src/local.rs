@@ -37,6 +37,10 @@ impl<W, L: Flavour> Local<W, L> {
         Self { hold, fetch }
     }
 
+    pub(crate) fn or_fetch(self, fetch: FetchFn<W, L>) -> Self {
+        Self { fetch: self.fetch.or(Some(fetch)), ..self }
+    }
+
     /// The implementation, unless its host has not made it yet.
     #[inline]
     pub fn worker(&self) -> Option<&W> {
@@ -65,8 +69,8 @@ impl<W, L: Flavour> Target<L> for Local<W, L> {
     ) -> Started<'k, Result<Response, Error>> {
         match (self.worker(), self.fetch) {
             (Some(worker), Some(fetch)) => fetch(worker, request, slot),
-            (Some(_), None) => slot.refuse(Error::new(Kind::NoFetch)),
-            (None, _) => slot.refuse(Error::not_started()),
+            (Some(_), None) => slot.refuse(Kind::NoFetch),
+            (None, _) => slot.not_started(),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     client::{Binding, short_name},
     error::Error,
     raw::Payload,
-    service::{Method, MethodInfo, Reply},
+    service::{MethodInfo, Reply},
 };
 
 /// Whether anybody looks: one load of a static.
@@ -43,12 +43,17 @@ pub(crate) fn span(method: &'static MethodInfo, binding: &Binding) -> Span {
 
 /// Says in the span of a call why it failed: the kind of the runtime's error, or the type of the service's own.
 #[cold]
-pub(crate) fn failure<M: Method>(span: &Span, answer: &M::Output) {
-    if span.is_disabled() {
-        return;
+pub(crate) fn failure<T: Reply>(span: &Span, answer: &T, cause: fn(&T) -> Option<&Error>) {
+    match cause(answer) {
+        Some(why) => error(span, why),
+        None => drop(span.record("error.type", short_name(std::any::type_name::<T::Failure>()))),
     }
-    let own = || short_name(std::any::type_name::<<M::Output as Reply>::Failure>());
-    span.record("error.type", M::cause(answer).map_or_else(own, Error::kind_name));
+}
+
+/// Says in the span of a call that no handler answered, and why.
+#[cold]
+pub(crate) fn error(span: &Span, error: &Error) {
+    span.record("error.type", error.kind_name());
 }
 
 /// Work given to `wait_until` panicked: nobody waits for it either.

@@ -38,7 +38,6 @@ use std::{
     marker::PhantomData,
     mem::{self, ManuallyDrop, MaybeUninit},
     ops::{Deref, DerefMut},
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     ptr::{self, NonNull},
     rc::Rc,
@@ -47,7 +46,7 @@ use std::{
 };
 
 use crate::{
-    error::Error,
+    error::Kind,
     invocation::{Frame, Seat},
     local::FetchFn,
     panics::drop_contained,
@@ -156,40 +155,43 @@ pub(crate) enum Unready<P> {
     /// What it is until the slot is used. First, and the enum without a niche, so that making it is storing a 0.
     Unused,
     Pending(P),
-    Panicked(Payload),
-    Refused(Error),
+    Refused(Kind),
 }
 
 /// Room for an [`Unready`] and for what the handler borrows through: the twin, for `'s`, and arguments of type
 /// `A`.
-pub(crate) struct Rest<'s, A, D: ?Sized> {
+#[expect(missing_debug_implementations, reason = "calls alone make it, for the length of one poll")]
+pub struct Rest<'s, A, D: ?Sized> {
     unready: Unready<Placed<D>>,
     tie: PhantomData<(&'s (), A)>,
 }
 
 impl<'k, T> Slot<'k, T, Threaded> {
-    /// Makes the handler's future in a pooled block and polls it for the first time.
+    /// Makes the handler's future in a pooled block and polls it for the first time. A future that is ready gives
+    /// the block back before this returns.
     ///
-    /// A future that is ready gives the block back before this returns. A panic of `make`, of the poll or of
-    /// the drop of the finished future is caught.
+    /// A panic, of `make`, of the poll or of the drop of the finished future, goes on to the call; the block and
+    /// what is in it are gone then.
     #[inline]
     pub fn run<W: ?Sized, F>(self, worker: Option<&'k W>, make: impl FnOnce(&'k W) -> F) -> Started<'k, T>
     where
         F: Future<Output = T> + Send + 'k,
     {
-        let Some(worker) = worker else { return self.refuse(Error::not_started()) };
-        let value = first_poll(
-            || make(worker),
-            self.waker,
-            self.unready,
-            |parts: *mut Parts<F>| {
-                let parts: *mut Parts<dyn Future<Output = T> + Send + 'k> = parts;
-                // SAFETY: only the lifetime bound of the trait object changes. `start` ties the owner of the block
-                // to the types that everything in the future was borrowed through.
-                unsafe { mem::transmute::<_, *mut Parts<dyn Future<Output = T> + Send>>(parts) }
-            },
-        );
-        Started { value, handler: PhantomData }
+        let Some(worker) = worker else { return self.not_started() };
+        let block = Block::take(const { Layout::new::<Parts<F>>() });
+        let parts: *mut Parts<F> = block.0.as_ptr().cast();
+        let made = make(worker);
+        // SAFETY: the block has the layout of `Parts<F>`; no reference is formed.
+        let room = unsafe { &raw mut (*parts).future };
+        // SAFETY: the block is fresh, and `room` points at room for an `F` in it.
+        unsafe { room.write(made) };
+        let parts: *mut Parts<dyn Future<Output = T> + Send + 'k> = parts;
+        // SAFETY: only the lifetime bound of the trait object changes. `start` ties the owner of the block to the
+        // types that everything in the future was borrowed through.
+        let parts = unsafe { mem::transmute::<_, *mut Parts<dyn Future<Output = T> + Send>>(parts) };
+        // SAFETY: the block holds the future that was written above, and nothing else owns it.
+        let placed = unsafe { Placed::new(block, parts) };
+        Started { value: first_poll(placed, self.waker, self.unready), handler: PhantomData }
     }
 }
 
@@ -201,27 +203,35 @@ impl<'k, T> Slot<'k, T, SameThread> {
     where
         F: Future<Output = T> + 'k,
     {
-        let Some(worker) = worker else { return self.refuse(Error::not_started()) };
-        let value = first_poll(
-            || make(worker),
-            self.waker,
-            self.unready,
-            |parts: *mut Parts<F>| {
-                let parts: *mut Parts<dyn Future<Output = T> + 'k> = parts;
-                // SAFETY: as for the `Threaded` flavour.
-                unsafe { mem::transmute::<_, *mut Parts<dyn Future<Output = T>>>(parts) }
-            },
-        );
-        Started { value, handler: PhantomData }
+        let Some(worker) = worker else { return self.not_started() };
+        let block = Block::take(const { Layout::new::<Parts<F>>() });
+        let parts: *mut Parts<F> = block.0.as_ptr().cast();
+        let made = make(worker);
+        // SAFETY: the block has the layout of `Parts<F>`; no reference is formed.
+        let room = unsafe { &raw mut (*parts).future };
+        // SAFETY: the block is fresh, and `room` points at room for an `F` in it.
+        unsafe { room.write(made) };
+        let parts: *mut Parts<dyn Future<Output = T> + 'k> = parts;
+        // SAFETY: as for the `Threaded` flavour.
+        let parts = unsafe { mem::transmute::<_, *mut Parts<dyn Future<Output = T>>>(parts) };
+        // SAFETY: the block holds the future that was written above, and nothing else owns it.
+        let placed = unsafe { Placed::new(block, parts) };
+        Started { value: first_poll(placed, self.waker, self.unready), handler: PhantomData }
     }
 }
 
 impl<'k, T, L: Flavour> Slot<'k, T, L> {
     /// No handler ran, for this reason.
     #[cold]
-    pub fn refuse(self, error: Error) -> Started<'k, T> {
-        *self.unready = Unready::Refused(error);
+    pub(crate) fn refuse(self, why: Kind) -> Started<'k, T> {
+        *self.unready = Unready::Refused(why);
         Started { value: None, handler: PhantomData }
+    }
+
+    /// The Worker that a binding leads to is not there yet.
+    #[cold]
+    pub(crate) fn not_started(self) -> Started<'k, T> {
+        self.refuse(Kind::Unavailable("the Worker is not started".into()))
     }
 }
 
@@ -230,7 +240,7 @@ impl<'k, T, L: Flavour> Slot<'k, T, L> {
 /// `'k` is a lifetime that the closure cannot choose, so the handler holds nothing that is not `'static` or
 /// reached through `twin` and `args`. What is left in `rest` is tied to `'s` and `A`, and may live as long as they
 /// do.
-#[inline(always)]
+#[inline]
 pub(crate) fn start<'s, D: ?Sized + 'static, A, T, L: Flavour>(
     twin: &'s D,
     args: A,
@@ -257,8 +267,7 @@ impl<'s, A, D: ?Sized> Rest<'s, A, D> {
     pub(crate) fn into_unready(self) -> Unready<Tied<'s, A, D>> {
         match self.unready {
             Unready::Pending(placed) => Unready::Pending(Tied { placed, tie: PhantomData }),
-            Unready::Panicked(payload) => Unready::Panicked(payload),
-            Unready::Refused(error) => Unready::Refused(error),
+            Unready::Refused(why) => Unready::Refused(why),
             Unready::Unused => Unready::Unused,
         }
     }
@@ -277,58 +286,56 @@ struct Head {
     seat: Seat<'static>,
 }
 
-/// Makes a future in a block and polls it once, all panics caught.
+/// Polls a handler for the first time: gives its value, or puts it into `unready`.
 ///
-/// One function for the three, because only here the compiler knows the future's type: the poll is inlined,
-/// and the block of a future that is ready at once goes back without a virtual call.
-#[inline]
-fn first_poll<F: Future, D: ?Sized>(
-    make: impl FnOnce() -> F,
+/// Generic in the trait object alone, so that a debug build compiles it once for each type of answer. In a release
+/// build it is inlined where the future is made: the compiler knows the object's type there, and what is left is
+/// the future's own poll, without a virtual call.
+#[cfg_attr(debug_assertions, inline(never))]
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn first_poll<D: ?Sized + Future>(
+    placed: Placed<D>,
     waker: &Waker,
     unready: &mut Unready<Placed<D>>,
-    erase: impl FnOnce(*mut Parts<F>) -> *mut Parts<D>,
-) -> Option<F::Output> {
-    let layout = Layout::new::<Parts<F>>();
-    let parts = take(layout).cast::<Parts<F>>();
-    // SAFETY: the block has the layout of `Parts<F>`; no reference is formed.
-    let future = unsafe { &raw mut (*parts.as_ptr()).future };
-    let mut live = false;
-    let polled = catch_unwind(AssertUnwindSafe(|| {
-        let made = make();
-        // SAFETY: the block is fresh, and `future` points at room for an `F` in it.
-        unsafe { future.write(made) };
-        live = true;
-        // SAFETY: the future was written above. It stays where it is until it is dropped, there.
-        let made = unsafe { &mut *future };
-        // SAFETY: it stays where it is until it is dropped, there.
-        let pinned = unsafe { Pin::new_unchecked(made) };
-        let polled = pinned.poll(&mut Context::from_waker(waker));
-        if polled.is_ready() {
-            live = false;
-            // SAFETY: the future is live and nobody else drops it, `live` being false from here on.
-            unsafe { ptr::drop_in_place(future) };
-        }
-        polled
-    }));
+) -> Option<D::Output> {
+    let unwinding = Unwinding(ManuallyDrop::new(placed));
+    // SAFETY: the block holds the future, which stays where it is until it is dropped there.
+    let future = unsafe { &mut (*unwinding.0.parts.as_ptr()).future };
+    // SAFETY: as above.
+    let future = unsafe { Pin::new_unchecked(future) };
+    let polled = future.poll(&mut Context::from_waker(waker));
+    let placed = unwinding.is_over();
     match polled {
-        Ok(Poll::Ready(value)) => {
-            give(parts.cast(), layout);
+        Poll::Ready(value) => {
+            placed.end();
             Some(value)
         }
-        Ok(Poll::Pending) => {
-            let parts = NonNull::new(erase(parts.as_ptr())).expect("a cast keeps the address");
-            *unready = Unready::Pending(Placed { parts, layout });
+        Poll::Pending => {
+            *unready = Unready::Pending(placed);
             None
         }
-        Err(payload) => {
-            if live {
-                // SAFETY: the poll panicked, so the future is where it was written, and was not dropped.
-                drop_contained(|| unsafe { ptr::drop_in_place(future) });
-            }
-            give(parts.cast(), layout);
-            *unready = Unready::Panicked(payload);
-            None
-        }
+    }
+}
+
+/// Owns a handler while it is polled. When the poll panics, a panic of the handler's drop must not meet the first
+/// one: it adds nothing to it, and two at once end the process.
+struct Unwinding<D: ?Sized>(ManuallyDrop<Placed<D>>);
+
+impl<D: ?Sized> Unwinding<D> {
+    #[inline]
+    fn is_over(self) -> Placed<D> {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: neither `this` nor what was in it is used or dropped again.
+        unsafe { ManuallyDrop::take(&mut this.0) }
+    }
+}
+
+impl<D: ?Sized> Drop for Unwinding<D> {
+    #[cold]
+    fn drop(&mut self) {
+        // SAFETY: this is the drop, so what was in it is not used again.
+        let placed = unsafe { ManuallyDrop::take(&mut self.0) };
+        drop_contained(|| drop(placed));
     }
 }
 
@@ -357,6 +364,31 @@ impl<'s, A, D: ?Sized> Tied<'s, A, D> {
         // SAFETY: `room` is inside the block and holds nothing yet.
         unsafe { room.write(MaybeUninit::new(head)) };
         Suspended { parts: placed.parts, tie: PhantomData }
+    }
+}
+
+impl<D: ?Sized> Placed<D> {
+    /// # Safety
+    ///
+    /// `parts` points at `block`, in which there is a future that nothing else owns.
+    #[inline]
+    unsafe fn new(block: Block, parts: *mut Parts<D>) -> Self {
+        let block = ManuallyDrop::new(block);
+        // SAFETY: it points at a block, so it is not null.
+        let parts = unsafe { NonNull::new_unchecked(parts) };
+        Self { parts, layout: block.1 }
+    }
+
+    /// Drops the handler and gives the block back, as the drop of `self` does, where it is called.
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn end(self) {
+        let placed = ManuallyDrop::new(self);
+        let _block = Block(placed.parts.cast(), placed.layout);
+        // SAFETY: the block is owned; no reference is formed.
+        let future = unsafe { &raw mut (*placed.parts.as_ptr()).future };
+        // SAFETY: the future is in the block until here, and the drop of `placed` does not run.
+        unsafe { ptr::drop_in_place(future) };
     }
 }
 
@@ -464,8 +496,17 @@ impl<D: ?Sized> Suspension<'_, D> {
 /// Gives a block back on every way out.
 struct Block(NonNull<u8>, Layout);
 
+impl Block {
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn take(layout: Layout) -> Self {
+        Self(take(layout), layout)
+    }
+}
+
 impl Drop for Block {
-    #[inline]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn drop(&mut self) {
         give(self.0, self.1);
     }
@@ -668,7 +709,8 @@ const fn block_layout(class: usize) -> Layout {
     }
 }
 
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline(never))]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn take(layout: Layout) -> NonNull<u8> {
     let Some(class) = class(layout) else { return allocate(layout) };
     POOL.with(|pool| {
@@ -686,7 +728,8 @@ fn take(layout: Layout) -> NonNull<u8> {
     })
 }
 
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline(never))]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn give(block: NonNull<u8>, layout: Layout) {
     let Some(class) = class(layout) else { return free(block, layout) };
     POOL.with(|pool| {

@@ -97,7 +97,7 @@ pub(crate) enum Kind {
     Newtype(Child),
     Struct(&'static str, &'static [(&'static str, Child)]),
     Enum(&'static str, &'static [(&'static str, Fields)]),
-    Handle(&'static str),
+    Handle(fn() -> &'static str),
     Opaque(&'static str),
     /// A type known by its Rust name alone. A function, because `type_name` is not `const` yet.
     Foreign(fn() -> &'static str),
@@ -181,7 +181,10 @@ impl Node {
 
     /// A client of the named service. Its contract is compared when the handle is used, so that one changed
     /// method does not change every contract that mentions the service.
-    pub const fn handle(service: &'static str) -> Self {
+    ///
+    /// A function gives the service's name, so that a mistake in the service's description is not said once
+    /// more by its shape.
+    pub const fn handle(service: fn() -> &'static str) -> Self {
         Self(Kind::Handle(service))
     }
 

@@ -13,7 +13,7 @@ use crate::{
     fetch::{Fetch, Fetcher, LocalFetch, Request, Response},
     local::{FetchFn, Hold, Local},
     raw::{Flavour, SameThread, Slot, Started, Threaded},
-    service::{Serves, ServiceInfo},
+    service::{Serves, Service, ServiceInfo},
 };
 
 /// A type that implements services, or answers requests, and is made from what it may reach.
@@ -161,13 +161,7 @@ impl<W: 'static> Entrypoint<W> {
     pub(crate) fn own<C: Serves<W>>(&self, worker: W) -> Inner<C> {
         let mut binding = Binding::of_type::<W>();
         if !self.offers.iter().any(|offer| offer.client == TypeId::of::<C>()) {
-            let client = crate::client::short_name(std::any::type_name::<C>());
-            let why = format!(
-                "the entrypoint of `{}` does not declare the service `{}`: add `.service::<{client}>()` to it",
-                binding.worker,
-                C::INFO.name,
-            );
-            binding.refuse(Kind::NotFound(why.into()));
+            refuse_undeclared::<C>(&mut binding);
         }
         Inner::new(C::twin(Local::new(Hold::Owned(worker), C::Flavour::fetch_of(self))), binding)
     }
@@ -184,6 +178,19 @@ impl<W: 'static> Entrypoint<W> {
     pub(crate) fn same_thread_fetch(&self) -> Option<FetchFn<W, SameThread>> {
         self.local_fetch
     }
+}
+
+fn refuse_undeclared<C: Service>(binding: &mut Binding) {
+    if C::INFO.name.is_empty() {
+        return binding.refuse(Kind::NoFetch);
+    }
+    let why = format!(
+        "the entrypoint of `{}` does not declare the service `{}`: add `.service::<{}>()` to it",
+        binding.worker,
+        C::INFO.name,
+        crate::client::short_name(std::any::type_name::<C>()),
+    );
+    binding.refuse_service(Kind::NotFound(why.into()));
 }
 
 fn twin_in_cell<C: Serves<W>, W: 'static>(

@@ -368,7 +368,7 @@ fn every_kind_has_its_text() {
 
     struct Counter;
     impl Shape for Counter {
-        const NODE: Node = Node::handle("Counter");
+        const NODE: Node = Node::handle(|| "Counter");
     }
     assert_eq!(text::<Counter>(), "handle Counter");
 }

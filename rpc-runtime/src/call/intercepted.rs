@@ -4,18 +4,20 @@ use std::{
     future::Future,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
+use super::{
+    delivery::Passed,
+    stage::{Callee, Stage, failed},
+};
 use crate::{
     client::Binding,
     clock::Deadline,
     error::{Error, Kind},
-    interceptor::{Around, Gate, Outcome, Outgoing, Rest, Stage},
+    interceptor::{Around, Gate, Outcome, Outgoing, Rest, Stage as Passage},
     invocation::{Frame, OwnDeadline, Timer, with_current},
-    metadata::Entry,
     observe,
     service::{MethodInfo, Reply},
 };
@@ -24,41 +26,31 @@ use crate::{
 ///
 /// The chain asks for the call through the gate and never holds it. So the typed answer stays here, and the
 /// chain is one `Send` future whatever the service.
-pub(super) struct Intercepted<C, T> {
+pub(super) struct Intercepted<'s, A, D: ?Sized + Future> {
     method: &'static MethodInfo,
     binding: Arc<Binding>,
     /// Gone when this is dropped.
     parts: Option<(Around, Arc<Gate>)>,
-    /// Until it is ready, or the chain has left it.
-    call: Option<C>,
-    answer: Option<T>,
+    /// Ended when it is ready, or when the chain has left it.
+    call: Stage<'s, A, D>,
+    answer: Option<D::Output>,
     has_passed: bool,
     /// Of the call: what the chain waits for counts.
     deadline: Deadline,
     timer: Timer,
 }
 
-/// What a call has got from its interceptors when they let it pass.
-#[derive(Default)]
-pub(crate) struct Passed {
-    /// What they add to the metadata of the call.
-    pub(crate) added: Vec<Entry>,
-    /// The deadline that the interceptors and the call have in common, and whose timer is theirs. `None` for a
-    /// call without interceptors.
-    pub(crate) deadline: Option<Deadline>,
-}
-
 /// Nothing in it is pinned in place.
-impl<C, T> Unpin for Intercepted<C, T> {}
+impl<A, D: ?Sized + Future> Unpin for Intercepted<'_, A, D> {}
 
-impl<C, T> Intercepted<C, T>
+impl<'s, A, D> Intercepted<'s, A, D>
 where
-    C: Future<Output = T> + Unpin,
-    T: Reply,
+    D: ?Sized + Future,
+    D::Output: Reply,
 {
     /// `None` if there is no interceptor to stand around the call.
     pub(super) fn new(
-        call: C,
+        args: A,
         method: &'static MethodInfo,
         binding: &Arc<Binding>,
         own: Option<OwnDeadline>,
@@ -75,7 +67,7 @@ where
             method,
             binding: Arc::clone(binding),
             parts: Some((chain, gate)),
-            call: Some(call),
+            call: Stage::Made(args),
             answer: None,
             has_passed: false,
             deadline,
@@ -83,16 +75,13 @@ where
         })
     }
 
-    /// `pass` marks the call as let through; `cause` finds the runtime's error in an answer.
-    #[inline(never)]
     pub(super) fn poll(
         &mut self,
+        callee: &mut Callee<'s, '_, A, D>,
         cx: &mut Context<'_>,
-        pass: fn(&mut C, Passed),
-        cause: fn(&T) -> Option<&Error>,
-    ) -> Poll<T> {
-        if let Poll::Ready(outcome) = self.poll_chain(cx, pass, cause) {
-            self.call = None;
+    ) -> Poll<D::Output> {
+        if let Poll::Ready(outcome) = self.poll_chain(callee, cx) {
+            self.call = Stage::Ended;
             return Poll::Ready(self.settle(outcome));
         }
         let why = match self.timer.poll(self.deadline, cx) {
@@ -100,16 +89,11 @@ where
             Poll::Pending => return Poll::Pending,
         };
         self.end();
-        Poll::Ready(T::failed(self.error(why)))
+        failed(self.error(why))
     }
 
     /// Polls the chain, and the call whenever the chain waits for it.
-    fn poll_chain(
-        &mut self,
-        cx: &mut Context<'_>,
-        pass: fn(&mut C, Passed),
-        cause: fn(&T) -> Option<&Error>,
-    ) -> Poll<Outcome> {
+    fn poll_chain(&mut self, callee: &mut Callee<'s, '_, A, D>, cx: &mut Context<'_>) -> Poll<Outcome> {
         let Some((chain, gate)) = &mut self.parts else { return Poll::Pending };
         // What the chain does while it is polled here is seen below, without a wake-up.
         gate.lock().call = None;
@@ -123,42 +107,43 @@ where
                 }
             }
             let mut passage = gate.lock();
-            if matches!(passage.stage, Stage::Left) {
+            if matches!(passage.stage, Passage::Left) {
                 drop(passage);
-                self.call = None;
+                self.call = Stage::Ended;
                 return Poll::Pending;
             }
-            if !matches!(passage.stage, Stage::Open) {
+            if !matches!(passage.stage, Passage::Open) {
                 passage.call = Some(cx.waker().clone());
                 return Poll::Pending;
             }
             let added = mem::take(&mut passage.added);
             drop(passage);
-            let Some(call) = &mut self.call else { return Poll::Pending };
-            if !mem::replace(&mut self.has_passed, true) {
-                pass(call, Passed { added, deadline: Some(self.deadline) });
+            if matches!(self.call, Stage::Ended) {
+                return Poll::Pending;
             }
-            let Poll::Ready(answer) = Pin::new(call).poll(cx) else {
+            let passed = (!mem::replace(&mut self.has_passed, true))
+                .then(|| Passed { added, deadline: Some(self.deadline) });
+            let Poll::Ready(answer) = self.call.poll_passed(passed, callee, cx) else {
                 let mut passage = gate.lock();
-                if matches!(passage.stage, Stage::Left) {
+                if matches!(passage.stage, Passage::Left) {
                     drop(passage);
-                    self.call = None;
+                    self.call = Stage::Ended;
                 } else {
                     passage.call = Some(cx.waker().clone());
                 }
                 return Poll::Pending;
             };
-            self.call = None;
-            gate.answer(Outcome::of(&answer, cause(&answer)));
+            self.call = Stage::Ended;
+            gate.answer(Outcome::of(&answer, (callee.cause)(&answer)));
             self.answer = Some(answer);
         }
     }
 
-    fn settle(&mut self, outcome: Outcome) -> T {
+    fn settle(&mut self, outcome: Outcome) -> D::Output {
         match (outcome.into_refusal(), self.answer.take()) {
-            (Some(error), _) => T::failed(error),
+            (Some(error), _) => D::Output::failed(error),
             (None, Some(answer)) => answer,
-            (None, None) => T::failed(self.error(Kind::Setup(
+            (None, None) => D::Output::failed(self.error(Kind::Setup(
                 "an interceptor returned the outcome of another call: return that of `next.run()`, or refuse"
                     .into(),
             ))),
@@ -166,10 +151,10 @@ where
     }
 }
 
-impl<C, T> Intercepted<C, T> {
+impl<A, D: ?Sized + Future> Intercepted<'_, A, D> {
     /// Cancels the callee if it runs, and then the interceptors around it. A panic of theirs goes to the log.
     fn end(&mut self) {
-        self.call = None;
+        self.call = Stage::Ended;
         let Some((chain, gate)) = self.parts.take() else { return };
         gate.lock().call = None;
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(chain))) {
@@ -187,7 +172,7 @@ fn error(why: Kind, method: &'static MethodInfo, binding: &Binding) -> Error {
     with_current(|caller: Option<&Frame<'_>>| Error::of_call(why, caller, method, binding))
 }
 
-impl<C, T> Drop for Intercepted<C, T> {
+impl<A, D: ?Sized + Future> Drop for Intercepted<'_, A, D> {
     fn drop(&mut self) {
         self.end();
     }

@@ -25,7 +25,7 @@ macro_rules! __client {
         #[automatically_derived]
         impl $crate::__private::Shape for $client {
             const NODE: $crate::__private::Node =
-                $crate::__private::Node::handle(<$client as $crate::__private::Service>::INFO.name);
+                $crate::__private::Node::handle(|| <$client as $crate::__private::Service>::INFO.name);
         }
         #[automatically_derived]
         impl<'de> $crate::__private::serde::Deserialize<'de> for $client {

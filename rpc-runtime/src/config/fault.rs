@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::IsTerminal as _;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, Title};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::Place;
 use super::place::floor_boundary;
@@ -35,11 +35,20 @@ struct Inner {
     received: Option<String>,
     help: Option<String>,
     related: Option<(Place, String)>,
+    is_confidential: bool,
 }
 
 impl Fault {
     pub(crate) fn new(place: Place, problem: String) -> Self {
-        let inner = Inner { place, problem, expected: None, received: None, help: None, related: None };
+        let inner = Inner {
+            place,
+            problem,
+            expected: None,
+            received: None,
+            help: None,
+            related: None,
+            is_confidential: false,
+        };
         Self { inner: Box::new(inner) }
     }
 
@@ -68,6 +77,13 @@ impl Fault {
     #[must_use]
     pub fn with_related(mut self, place: &Place, label: impl fmt::Display) -> Self {
         self.inner.related = Some((place.clone(), label.to_string()));
+        self
+    }
+
+    /// Says where it stands, and keeps what stands there out of the report, which may end up in a log.
+    #[must_use]
+    pub(crate) fn confidential(mut self) -> Self {
+        self.inner.is_confidential = true;
         self
     }
 
@@ -120,12 +136,16 @@ impl Fault {
     fn render(&self, renderer: &Renderer) -> String {
         let title = self.title();
         let label = self.label();
-        let mut report = vec![excerpt(Level::ERROR.primary_title(&title), &self.inner.place, &label)];
+        let group = Group::with_title(Level::ERROR.primary_title(&title));
+        let mut report = vec![match self.inner.is_confidential {
+            true => place_alone(group, &self.inner.place, &label),
+            false => excerpt(group, &self.inner.place, &label),
+        }];
         if let Some(help) = &self.inner.help {
             report = report.into_iter().map(|group| group.element(Level::HELP.message(help))).collect();
         }
         if let Some((place, label)) = &self.inner.related {
-            report.push(excerpt(Level::NOTE.secondary_title(label), place, ""));
+            report.push(excerpt(Group::with_title(Level::NOTE.secondary_title(label)), place, ""));
         }
         renderer.render(&report)
     }
@@ -312,8 +332,7 @@ impl<'a> IntoIterator for &'a Faults {
 ///
 /// Only this line is given to the renderer, which would otherwise walk the whole file for each
 /// fault.
-fn excerpt<'a>(title: Title<'a>, place: &'a Place, label: &'a str) -> Group<'a> {
-    let group = Group::with_title(title);
+fn excerpt<'a>(group: Group<'a>, place: &'a Place, label: &'a str) -> Group<'a> {
     let (text, span) = (place.text(), place.span());
     if text.is_empty() {
         return group.element(Origin::path(place.file())).element(Level::NOTE.message(label));
@@ -330,6 +349,11 @@ fn excerpt<'a>(title: Title<'a>, place: &'a Place, label: &'a str) -> Group<'a> 
     // The renderer counts columns from where the excerpt starts, so they are given apart.
     let origin = Origin::path(place.file()).line(place.line()).char_column(place.column());
     group.element(origin).element(snippet)
+}
+
+fn place_alone<'a>(group: Group<'a>, place: &'a Place, label: &'a str) -> Group<'a> {
+    let origin = Origin::path(place.file()).line(place.line()).char_column(place.column());
+    group.element(origin).element(Level::NOTE.message(label))
 }
 
 fn line_around(text: &str, at: usize) -> Range<usize> {

@@ -100,7 +100,11 @@ impl Ctx {
         let ctx = Self(Arc::new(Kept { subject: Subject::Work(of.clone()), scope: Scope::new() }));
         let mut work = Within::new(ctx.clone(), Deadline::NONE, work);
         let ends = Ends(ctx);
+        #[cfg(feature = "host")]
+        let counted = crate::host::count_background();
         runtime.spawn(async move {
+            #[cfg(feature = "host")]
+            let _counted = counted;
             let work = poll_fn(|cx| {
                 catch_unwind(AssertUnwindSafe(|| Pin::new(&mut work).poll(cx))).unwrap_or_else(|payload| {
                     observe::panic_in_work(ends.0.method(), ends.0.binding(), payload);

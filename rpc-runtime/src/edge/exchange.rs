@@ -177,8 +177,10 @@ impl Reference {
 
     /// 500, with nothing in it but the reference.
     pub(crate) fn into_response(self) -> Response<Body> {
-        let mut response =
-            plain(StatusCode::INTERNAL_SERVER_ERROR, &format!("something failed here; reference {self}"));
+        let mut response = plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &format!("the request failed; the log has the reason under the reference {self}"),
+        );
         if let Ok(value) = HeaderValue::try_from(self.to_string()) {
             response.headers_mut().insert(REFERENCE, value);
         }

@@ -8,6 +8,7 @@ use crate::{
     local::{Hold, Local},
     raw::Threaded,
     service::{Serves, Service, ServiceInfo, Target},
+    worker::Worker,
 };
 
 /// A client that is used for `fetch` alone, of anything that answers requests.
@@ -23,6 +24,12 @@ impl Fetcher {
         let local: Box<dyn DynFetcher> =
             Box::new(Local::new(Hold::Owned(handler), Some(crate::worker::fetch::<F>)));
         Self(Inner::new(local, Binding::of_type::<F>()))
+    }
+
+    /// A client that owns `worker`, for the `fetch` that its default entrypoint declares.
+    #[must_use]
+    pub fn from_worker<W: Worker + Fetch>(worker: W) -> Self {
+        Self(Inner::worker(worker))
     }
 }
 
@@ -51,8 +58,9 @@ impl Service for Fetcher {
     }
 }
 
-impl<W: Send + Sync + 'static> Serves<W> for Fetcher {
+impl<W: Fetch + 'static> Serves<W> for Fetcher {
+    /// An entrypoint that offers `Fetcher` as a service offers `fetch`, whether or not it says so.
     fn twin(local: Local<W, Threaded>) -> Box<Self::Dyn> {
-        Box::new(local)
+        Box::new(local.or_fetch(crate::worker::fetch::<W>))
     }
 }

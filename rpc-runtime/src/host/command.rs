@@ -2,15 +2,18 @@
 
 use std::{
     ffi::OsString,
-    io::Write as _,
+    io::{self, Write as _},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::ExitCode,
 };
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use tokio::runtime::{Builder, Runtime};
+#[cfg(unix)]
+use tokio::signal::unix;
 
-use super::{Host, Running};
+use super::{Host, Running, log};
 use crate::config::{Config, Faults};
 
 /// The port that is served when nobody says otherwise: that of the model.
@@ -94,10 +97,21 @@ fn dev(host: Host, configs: Vec<Config>, matches: &ArgMatches) -> Result<(), Fau
     let port = matches.get_one("port").copied().unwrap_or(PORT);
     let summary = summary(&configs);
     let name = configs.first().map(|config| config.name.to_string()).unwrap_or_default();
+    log::install();
     let running = host.start(configs, SocketAddr::new(ip, port))?;
+    // Whoever reads that it serves may tell it to stop.
+    let signals = Signals::listen();
     say(&summary);
     say(&format!("{name} is served on http://{}\n", shown(running.address())));
-    wait(running);
+    match signals {
+        Ok(signals) => signals.stop(running),
+        Err(error) => {
+            say(&format!("signals cannot be received, so it is ended and not stopped: {error}\n"));
+            loop {
+                std::thread::park();
+            }
+        }
+    }
     Ok(())
 }
 
@@ -121,35 +135,56 @@ fn shown(address: SocketAddr) -> String {
 
 fn say(text: &str) {
     // A closed pipe is no reason to stop serving.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    let _ = io::stdout().lock().write_all(text.as_bytes());
 }
 
-/// Until the process is told to stop; a second time ends it at once.
-fn wait(running: Running) {
-    let signals = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let Ok(signals) = signals else { return running.stop() };
-    signals.block_on(told_to_stop());
-    say("stopping; once more to end at once\n");
-    std::thread::spawn(move || {
-        signals.block_on(told_to_stop());
-        std::process::exit(130);
-    });
-    running.stop();
+/// What tells the process to stop.
+struct Signals {
+    runtime: Runtime,
+    #[cfg(unix)]
+    listened: [unix::Signal; 2],
 }
 
-#[cfg(unix)]
-async fn told_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return tokio::signal::ctrl_c().await.unwrap_or_default();
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+impl Signals {
+    /// From now on, signals are kept until they are asked for.
+    #[cfg(unix)]
+    fn listen() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let listening = runtime.enter();
+        let listened =
+            [unix::signal(unix::SignalKind::interrupt())?, unix::signal(unix::SignalKind::terminate())?];
+        drop(listening);
+        Ok(Self { runtime, listened })
     }
-}
 
-#[cfg(not(unix))]
-async fn told_to_stop() {
-    tokio::signal::ctrl_c().await.unwrap_or_default();
+    #[cfg(not(unix))]
+    fn listen() -> io::Result<Self> {
+        Ok(Self { runtime: Builder::new_current_thread().enable_all().build()? })
+    }
+
+    /// Waits until the process is told to stop, and stops; told a second time, it ends at once.
+    fn stop(mut self, running: Running) {
+        self.wait();
+        say("stopping; once more to end at once\n");
+        std::thread::spawn(move || std::process::exit(128 + self.wait()));
+        running.stop();
+    }
+
+    /// Waits for a signal and gives its number.
+    #[cfg(unix)]
+    fn wait(&mut self) -> i32 {
+        let [interrupt, terminate] = &mut self.listened;
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => unix::SignalKind::interrupt().as_raw_value(),
+                _ = terminate.recv() => unix::SignalKind::terminate().as_raw_value(),
+            }
+        })
+    }
+
+    #[cfg(not(unix))]
+    fn wait(&mut self) -> i32 {
+        self.runtime.block_on(tokio::signal::ctrl_c()).unwrap_or_default();
+        2
+    }
 }

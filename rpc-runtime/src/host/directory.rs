@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     client::{Binding, INVOCATION, Inner},
-    config::{Config, Fault, Faults, Located, nearest},
+    config::{Config, Fault, Faults, Located, Place, ServiceBinding, nearest},
     env::{Bindings, Wanted},
     fetch::Fetcher,
     service::Service,
@@ -16,42 +16,51 @@ use crate::{
 
 /// Resolves a binding to the twin of its target.
 pub(crate) trait Directory: fmt::Debug {
-    /// A `Box<C::Dyn>` in the box, for the client that is wanted.
-    fn twin(&self, wanted: &Wanted<'_>) -> Result<Box<dyn Any>, Fault>;
+    /// A `Box<C::Dyn>` in the box, for the client that is wanted. Without a fault if the binding itself leads
+    /// nowhere, which is told once and not for each field.
+    fn twin(&self, wanted: &Wanted<'_>) -> Result<Box<dyn Any>, Option<Fault>>;
 }
 
 /// The Workers of one thread, in the order of their configurations.
-pub(super) struct Workers<'a> {
-    workers: Vec<(&'a Config, Box<dyn Instance>)>,
+pub(super) struct Workers<'a>(Vec<Entry<'a>>);
+
+struct Entry<'a> {
+    config: &'a Config,
+    /// `None` for a configuration whose Worker there is no telling, which is a fault of its own.
+    instance: Option<Box<dyn Instance>>,
 }
 
 impl<'a> Workers<'a> {
     /// A cell for every configuration.
     pub(super) fn new(linked: &[Linked], configs: &'a [Config], faults: &mut Faults) -> Self {
-        let mut workers: Vec<(&Config, Box<dyn Instance>)> = Vec::with_capacity(configs.len());
+        let mut entries: Vec<Entry<'a>> = Vec::with_capacity(configs.len());
         for config in configs {
-            if let Some((earlier, _)) = workers.iter().find(|(earlier, _)| *earlier.name == *config.name) {
-                faults.push(
-                    (config.name.place().fault("two Workers of one name"))
-                        .with_expected("a name that no other Worker has")
-                        .with_received(format_args!("`{}` again", *config.name))
-                        .with_related(earlier.name.place(), "the first one is here"),
-                );
+            if let Some(earlier) = entries.iter().find(|earlier| *earlier.config.name == *config.name) {
+                faults.push(named_twice(config, earlier.config));
                 continue;
             }
-            match linked.iter().find(|linked| linked.main == *config.main) {
-                Some(linked) => workers.push((config, (linked.instance)())),
-                None => faults.push(unknown_main(&config.main, linked)),
-            }
+            let linked = match linked.iter().find(|linked| linked.main == *config.main) {
+                Some(linked) => Some((linked.instance)()),
+                None => {
+                    faults.push(unknown_main(&config.main, linked));
+                    None
+                }
+            };
+            entries.push(Entry { config, instance: linked });
         }
-        Self { workers }
+        Self(entries)
     }
 
     /// Makes every `Env`, and gives what makes the Workers: those that others are bound to first.
     pub(super) fn bind(&self, faults: &mut Faults) -> Vec<(&'a Config, Making)> {
-        let mut makings: Vec<_> = (self.workers.iter())
-            .filter_map(|(config, worker)| {
-                let making = worker.bind(&mut Bindings::new(config, self, faults))?;
+        for entry in &self.0 {
+            faults.extend(
+                entry.config.services.iter().filter_map(|binding| self.astray(entry.config, binding)),
+            );
+        }
+        let mut makings: Vec<_> = (self.0.iter())
+            .filter_map(|Entry { config, instance }| {
+                let making = instance.as_ref()?.bind(&mut Bindings::new(config, self, faults))?;
                 Some((*config, Some(making)))
             })
             .collect();
@@ -62,32 +71,40 @@ impl<'a> Workers<'a> {
         ordered
     }
 
-    /// A client for the requests to the Worker that is served.
-    pub(super) fn primary(&self) -> Result<Fetcher, Fault> {
-        let Some((config, worker)) = self.workers.first() else {
-            unreachable!("a host starts with at least one configuration, or with faults");
-        };
+    /// A client for the requests to the Worker that is served: that of the first configuration. Without a fault if
+    /// there is no telling which Worker that is, which is told already.
+    pub(super) fn primary(&self) -> Result<Fetcher, Option<Fault>> {
+        let Some(Entry { config, instance: Some(worker) }) = self.0.first() else { return Err(None) };
         let twin = worker.twin(None, TypeId::of::<Fetcher>());
-        let twin = twin.and_then(|twin| twin.downcast::<Box<<Fetcher as Service>::Dyn>>().ok());
-        match twin {
+        match twin.and_then(|twin| twin.downcast::<Box<<Fetcher as Service>::Dyn>>().ok()) {
             Some(twin) => {
-                let mut binding = Binding::of_type::<Fetcher>();
-                binding.worker = config.name.to_string().into();
-                binding.cost = INVOCATION;
+                let binding = Binding {
+                    worker: config.name.to_string().into(),
+                    cost: INVOCATION,
+                    ..Binding::of_type::<Fetcher>()
+                };
                 Ok(Fetcher::from_inner(Inner::new(*twin, binding)))
             }
-            None => Err((config.main.place().fault("a Worker that does not answer requests"))
-                .with_expected(
-                    "an entrypoint that declares `.fetch()`, for the Worker of the first configuration",
-                )
-                .with_received(format_args!(
-                    "`{}`, which declares {}",
-                    *config.main,
-                    list(worker.entrypoint(None))
-                ))
-                .with_help("give the configuration of the Worker to be served first")),
+            None => Err(Some(not_served(config, worker.as_ref()))),
         }
     }
+
+    /// What is wrong with a binding whatever it is used for.
+    fn astray(&self, caller: &Config, binding: &ServiceBinding) -> Option<Fault> {
+        let Some(target) = self.find(&binding.service) else {
+            return Some(self.unknown_service(caller, binding));
+        };
+        let known = target.instance.as_ref()?.entrypoint(entrypoint(binding)).err()?;
+        Some(unknown_entrypoint(caller, binding, &known))
+    }
+
+    fn find(&self, name: &str) -> Option<&Entry<'a>> {
+        self.0.iter().find(|entry| *entry.config.name == name)
+    }
+}
+
+fn entrypoint(binding: &ServiceBinding) -> Option<&str> {
+    binding.entrypoint.as_deref().map(String::as_str)
 }
 
 /// Depth first along the bindings. A Worker that is being visited is taken already, so a circle ends.
@@ -107,41 +124,27 @@ fn visit<'a>(
 }
 
 impl Directory for Workers<'_> {
-    fn twin(&self, wanted: &Wanted<'_>) -> Result<Box<dyn Any>, Fault> {
+    fn twin(&self, wanted: &Wanted<'_>) -> Result<Box<dyn Any>, Option<Fault>> {
         let binding = wanted.binding;
-        let target = self.workers.iter().find(|(config, _)| *config.name == *binding.service);
-        let Some((config, worker)) = target else { return Err(self.unknown_service(wanted)) };
-        let entrypoint = binding.entrypoint.as_deref().map(String::as_str);
-        let offers = match worker.entrypoint(entrypoint) {
-            Ok(offers) => offers,
-            Err(known) => return Err(unknown_entrypoint(wanted, &known)),
+        let Some(Entry { config, instance: Some(worker) }) = self.find(&binding.service) else {
+            return Err(None);
         };
-        worker.twin(entrypoint, wanted.client).ok_or_else(|| {
-            let service = if wanted.service.is_empty() { "`fetch`" } else { wanted.service };
-            (binding.service.place().fault("a binding to a Worker that does not offer what is wanted"))
-                .with_expected(format_args!(
-                    "a Worker that offers {service}, for the field of type `{}` in the `Env` of `{}`",
-                    wanted.client_name, **wanted.caller,
-                ))
-                .with_received(format_args!("`{}`, which offers {}", *config.name, list(Ok(offers))))
-                .with_help(format_args!(
-                    "add `.service::<{}>()` to the entrypoint of `{}`, or bind to another Worker",
-                    wanted.client_name, *config.main,
-                ))
-        })
+        let Ok(offers) = worker.entrypoint(entrypoint(binding)) else { return Err(None) };
+        let twin = worker.twin(entrypoint(binding), wanted.client);
+        twin.ok_or_else(|| Some(not_offered(wanted, config, &offers)))
     }
 }
 
 impl Workers<'_> {
-    fn unknown_service(&self, wanted: &Wanted<'_>) -> Fault {
-        let service = &wanted.binding.service;
+    fn unknown_service(&self, caller: &Config, binding: &ServiceBinding) -> Fault {
+        let service = &binding.service;
         let fault = (service.place().fault("a binding to a Worker that is not there"))
             .with_expected("the `name` of a Worker whose configuration is given")
             .with_received(format_args!(
                 "`{}`, for the binding `{}` of `{}`",
-                **service, *wanted.binding.binding, **wanted.caller,
+                **service, *binding.binding, *caller.name,
             ));
-        let known: Vec<_> = self.workers.iter().map(|(config, _)| config.name.as_str()).collect();
+        let known: Vec<_> = self.0.iter().map(|entry| entry.config.name.as_str()).collect();
         match nearest(service, known.iter().copied()) {
             Some(near) => fault.with_help(format_args!("there is a Worker `{near}`")),
             None => fault
@@ -152,21 +155,81 @@ impl Workers<'_> {
 
 impl fmt::Debug for Workers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.workers.iter().map(|(config, _)| &*config.name)).finish()
+        f.debug_list().entries(self.0.iter().map(|entry| &*entry.config.name)).finish()
     }
 }
 
 /// Everything that is wrong with these configurations.
 pub(super) fn check(linked: &[Linked], configs: &[Config]) -> Result<(), Faults> {
     let mut faults = Faults::new();
+    faults.extend(linked_twice(linked));
+    if configs.is_empty() {
+        faults.push(nothing_to_run());
+    }
     let workers = Workers::new(linked, configs, &mut faults);
     workers.bind(&mut faults);
-    if !workers.workers.is_empty()
-        && let Err(fault) = workers.primary()
-    {
-        faults.push(fault);
-    }
+    faults.extend(workers.primary().err().flatten());
     faults.result(())
+}
+
+fn nothing_to_run() -> Fault {
+    Place::nowhere("the command line")
+        .fault("nothing to run")
+        .with_expected("the configuration of at least one Worker")
+        .with_help("name it with `-c worker.toml`")
+}
+
+/// The first of two Workers would run for both.
+fn linked_twice(linked: &[Linked]) -> impl Iterator<Item = Fault> {
+    let twice = |(at, one): (usize, &Linked)| linked[..at].iter().any(|other| other.main == one.main);
+    linked.iter().enumerate().filter(move |entry| twice(*entry)).map(|(_, one)| {
+        (Place::nowhere("the program").fault("two Workers are linked under one name"))
+            .with_expected("a name of its own for each `Host::worker`")
+            .with_received(format_args!("`{}` again", one.main))
+    })
+}
+
+fn named_twice(config: &Config, earlier: &Config) -> Fault {
+    (config.name.place().fault("two Workers of one name"))
+        .with_expected("a name that no other Worker has")
+        .with_received(format_args!("`{}` again", *config.name))
+        .with_related(earlier.name.place(), "the first one is here")
+}
+
+fn not_served(config: &Config, worker: &dyn Instance) -> Fault {
+    (config.main.place().fault("a Worker that does not answer requests"))
+        .with_expected("an entrypoint that declares `.fetch()`, for the Worker of the first configuration")
+        .with_received(format_args!(
+            "`{}`, which declares {}",
+            *config.main,
+            list(&worker.entrypoint(None).unwrap_or_default())
+        ))
+        .with_help("give the configuration of the Worker to be served first")
+}
+
+fn not_offered(wanted: &Wanted<'_>, target: &Config, offers: &[&str]) -> Fault {
+    let (service, declaration) = match wanted.service {
+        "" => ("`fetch`", ".fetch()".to_owned()),
+        service => (service, format!(".service::<{}>()", wanted.client_name)),
+    };
+    (wanted.binding.service.place().fault("a binding to a Worker that does not offer what is wanted"))
+        .with_expected(format_args!(
+            "a Worker that offers {service}, for the field of type `{}` in the `Env` of `{}`",
+            wanted.client_name, **wanted.caller,
+        ))
+        .with_received(format_args!("{}, which offers {}", shown(wanted.binding), list(offers)))
+        .with_help(match entrypoint(wanted.binding) {
+            Some(name) => format!("add `{declaration}` to the entrypoint `{name}` of `{}`", *target.main),
+            None => format!("add `{declaration}` to the entrypoint of `{}`", *target.main),
+        })
+}
+
+/// The target of a binding, as in the summary of `dev`.
+fn shown(binding: &ServiceBinding) -> String {
+    match entrypoint(binding) {
+        Some(entrypoint) => format!("`{}#{entrypoint}`", *binding.service),
+        None => format!("`{}`", *binding.service),
+    }
 }
 
 fn unknown_main(main: &Located<String>, linked: &[Linked]) -> Fault {
@@ -182,13 +245,15 @@ fn unknown_main(main: &Located<String>, linked: &[Linked]) -> Fault {
     }
 }
 
-fn unknown_entrypoint(wanted: &Wanted<'_>, known: &[&str]) -> Fault {
-    let binding = wanted.binding;
+fn unknown_entrypoint(caller: &Config, binding: &ServiceBinding, known: &[&str]) -> Fault {
     let place = binding.entrypoint.as_ref().map_or_else(|| binding.service.place(), Located::place);
-    let name = binding.entrypoint.as_deref().map_or("", String::as_str);
+    let name = entrypoint(binding).unwrap_or_default();
     let fault = (place.fault("an entrypoint that the Worker does not have"))
         .with_expected(format_args!("the name of an entrypoint of `{}`", *binding.service))
-        .with_received(format_args!("`{name}`"));
+        .with_received(format_args!(
+            "`{name}`, for the binding `{}` of `{}`",
+            *binding.binding, *caller.name,
+        ));
     match nearest(name, known.iter().copied()) {
         Some(near) => fault.with_help(format_args!("there is `{near}`")),
         None if known.is_empty() => fault.with_help("it has the default one alone: leave `entrypoint` out"),
@@ -196,9 +261,6 @@ fn unknown_entrypoint(wanted: &Wanted<'_>, known: &[&str]) -> Fault {
     }
 }
 
-fn list(offers: Result<Vec<&'static str>, Vec<&'static str>>) -> String {
-    match offers {
-        Ok(offers) if !offers.is_empty() => offers.join(", "),
-        _ => "nothing".to_owned(),
-    }
+fn list(offers: &[&str]) -> String {
+    if offers.is_empty() { "nothing".to_owned() } else { offers.join(", ") }
 }

@@ -2,14 +2,17 @@
 
 use std::{
     any::{Any, TypeId},
-    future::Future,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, OnceLock},
+    task::Poll,
 };
 
 use crate::{
     env::{Bindings, Env},
     error::{Error, Kind},
+    raw::Payload,
     worker::{Entrypoint, Worker},
 };
 
@@ -23,6 +26,10 @@ pub(super) trait Instance {
 
     /// Makes the `Env`; `None` if there are faults. What comes back makes the Worker.
     fn bind(&self, bindings: &mut Bindings<'_>) -> Option<Making>;
+}
+
+fn panicked(payload: Payload) -> Error {
+    Error::new(Kind::Setup(format!("its `new` panicked: {}", crate::panics::describe(payload)).into()))
 }
 
 /// Makes a Worker and puts it into its cell.
@@ -58,8 +65,14 @@ where
     fn bind(&self, bindings: &mut Bindings<'_>) -> Option<Making> {
         let env = W::Env::from_bindings(bindings)?;
         let cell = Arc::clone(&self.cell);
+        let mut made = Box::pin(async move { W::new(env).await });
         Some(Box::pin(async move {
-            let worker = W::new(env).await?;
+            // A panic is one more way in which a Worker cannot be made.
+            let worker = poll_fn(|cx| {
+                catch_unwind(AssertUnwindSafe(|| made.as_mut().poll(cx)))
+                    .unwrap_or_else(|payload| Poll::Ready(Err(panicked(payload))))
+            });
+            let worker = worker.await?;
             cell.set(worker).map_err(|_| Error::new(Kind::Setup("the Worker was made twice".into())))
         }))
     }

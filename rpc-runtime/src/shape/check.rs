@@ -157,7 +157,7 @@ fn outline(node: &'static Node) -> String {
             Kind::Newtype(_) => unreachable!("`Node::resolve` looks through newtypes"),
             Kind::Struct(name, _) => format!("struct {name}"),
             Kind::Enum(name, _) => format!("enum {name}"),
-            Kind::Handle(service) => format!("a handle of {service}"),
+            Kind::Handle(service) => format!("a handle of {}", service()),
             Kind::Opaque(name) => format!("opaque {name:?}"),
             Kind::Foreign(name) => format!("opaque {:?}", name()),
         },

@@ -209,7 +209,7 @@ impl Form<usize> {
                     .map(|(name, fields)| (Cow::Borrowed(*name), Payload::new(fields, child)))
                     .collect(),
             ),
-            Kind::Handle(service) => Self::Handle((*service).into()),
+            Kind::Handle(service) => Self::Handle(service().into()),
             Kind::Opaque(name) => Self::Opaque((*name).into()),
             Kind::Foreign(name) => Self::Opaque(name().into()),
         }

@@ -8,7 +8,9 @@ use std::{env, io};
 use rpc_bench::{
     figures,
     harness::{self, Row},
-    report, rows,
+    peers::rpc,
+    report::{self, Entry},
+    rows,
 };
 
 fn main() -> io::Result<()> {
@@ -31,7 +33,14 @@ fn main() -> io::Result<()> {
     }
     let measured = harness::measure(&rows);
     report::print_rows(&measured);
-    let entries = report::entries(&measured);
+    let mut entries = report::entries(&measured);
+    entries.push(Entry {
+        name: "suspend/rpc/held_beyond_handler".to_owned(),
+        value: rpc::held_beyond_handler(),
+        unit: "bytes",
+        yardstick: None,
+        ratio: None,
+    });
     figures::print(figures::IN_PROCESS, &entries);
     report::write("in_process", &entries)
 }

@@ -17,6 +17,7 @@ pub mod axum;
 pub mod direct;
 pub mod http;
 pub mod hyper;
+pub mod rpc;
 pub mod tarpc;
 
 /// Bytes in the text that is lent.
@@ -29,7 +30,7 @@ pub const ECHO_BYTES: usize = 1 << 20;
 pub const LARGE_BYTES: usize = 2 << 10;
 
 /// The error of every peer that lets its user choose.
-pub type Error = placeholder::Error;
+pub type Error = rpc_runtime::Error;
 
 /// Pending once, then ready.
 pub fn pending_once() -> impl Future<Output = ()> {
@@ -51,29 +52,4 @@ impl Future for PendingOnce {
         context.waker().wake_by_ref();
         Poll::Pending
     }
-}
-
-pub mod placeholder {
-    //! An error of the layout of `rpc_runtime::Error`: one thin pointer.
-
-    use std::{fmt, sync::Arc};
-
-    /// One thin pointer.
-    #[derive(Clone, Debug)]
-    pub struct Error(Arc<String>);
-
-    impl Error {
-        /// An error with this text.
-        pub fn new(message: &str) -> Self {
-            Self(Arc::new(message.to_owned()))
-        }
-    }
-
-    impl fmt::Display for Error {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str(&self.0)
-        }
-    }
-
-    impl std::error::Error for Error {}
 }

@@ -1,24 +1,33 @@
 //! A contract crate of 100 messages: structs of ten fields and enums of four variants.
 
-use super::Project;
+use super::{Project, services::runtime};
 
 const MESSAGES: usize = 100;
 
 /// Serde's derives alone, and ours, which runs them.
 pub fn projects() -> Vec<Project> {
-    vec![Project {
-        name: "messages_serde",
-        yardstick: None,
-        dependencies: "serde = { version = \"1\", features = [\"derive\"] }".to_owned(),
+    let project = |name, yardstick, dependencies, source| Project {
+        name,
+        yardstick,
+        dependencies,
         file: "lib.rs",
-        source: serde,
+        source,
         prints: None,
         items: MESSAGES,
-    }]
+    };
+    let derives = "serde = { version = \"1\", features = [\"derive\"] }".to_owned();
+    vec![
+        project("messages_serde", None, derives, serde),
+        project("messages_rpc", Some("messages_serde"), runtime(), rpc),
+    ]
 }
 
 fn serde(edit: u64) -> String {
     messages("#[derive(serde::Serialize, serde::Deserialize)]", edit)
+}
+
+fn rpc(edit: u64) -> String {
+    messages("#[rpc_runtime::message]", edit)
 }
 
 fn messages(attribute: &str, edit: u64) -> String {

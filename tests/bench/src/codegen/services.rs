@@ -1,6 +1,6 @@
 //! One service of 100 methods, each implemented and called once, written for each peer.
 
-use super::Project;
+use super::{Project, build::workspace};
 
 const METHODS: usize = 100;
 
@@ -23,6 +23,7 @@ pub fn projects() -> Vec<Project> {
         Project { yardstick: None, ..async_trait },
         project("service_plain", "", plain),
         project("service_tarpc", TARPC, tarpc),
+        project("service_rpc", &runtime(), rpc),
     ]
 }
 
@@ -92,6 +93,27 @@ fn tarpc(edit: u64) -> String {
             println!(\"{{}}\", runtime.block_on(connect_and_call()).unwrap());
         }}"
     )
+}
+
+fn rpc(edit: u64) -> String {
+    let signatures = signatures("&self, ", "rpc_runtime::Result<u64>");
+    let bodies = bodies("&self, ", "rpc_runtime::Result<u64>", |value| format!("Ok({value})"), edit);
+    let calls = calls("&CalcClient", "calc", "");
+    format!(
+        "type Error = rpc_runtime::Error;
+        #[rpc_runtime::service]
+        pub trait Calc {{ {signatures} }}
+        pub struct Worker;
+        impl Calc for Worker {{ {bodies} }}
+        {calls}
+        {SPIN}
+        fn main() {{ println!(\"{{}}\", spin(all(&CalcClient::new(Worker))).unwrap()); }}"
+    )
+}
+
+/// The runtime of this workspace, as a dependency.
+pub(super) fn runtime() -> String {
+    format!("rpc-runtime = {{ path = {:?} }}", workspace().join("rpc-runtime"))
 }
 
 fn each(text: impl Fn(usize) -> String) -> String {

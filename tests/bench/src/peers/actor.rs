@@ -37,8 +37,8 @@ impl Handle {
 
     async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        self.0.send(message(reply)).await.map_err(|_| Error::new("the actor is gone"))?;
-        answer.await.map_err(|_| Error::new("the actor dropped the reply"))
+        self.0.send(message(reply)).await.map_err(|_| Error::application("the actor is gone"))?;
+        answer.await.map_err(|_| Error::application("the actor dropped the reply"))
     }
 }
 

@@ -49,8 +49,8 @@ where
 ///
 /// If the body fails or is not 8 bytes long.
 pub async fn number(body: impl Body<Error: Display>) -> Result<u64, Error> {
-    let body = body.collect().await.map_err(|error| Error::new(&error.to_string()))?.to_bytes();
-    let bytes = body.as_ref().try_into().map_err(|_| Error::new("expected a body of 8 bytes"))?;
+    let body = body.collect().await.map_err(|error| Error::application(error.to_string()))?.to_bytes();
+    let bytes = body.as_ref().try_into().map_err(|_| Error::application("expected a body of 8 bytes"))?;
     Ok(u64::from_le_bytes(bytes))
 }
 

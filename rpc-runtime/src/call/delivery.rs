@@ -1,0 +1,120 @@
+//! The policy of a call: what happens around a handler's first poll, whatever its types.
+
+use std::{
+    hint::cold_path,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use crate::{
+    client::Binding,
+    clock::Deadline,
+    error::{Error, Kind},
+    invocation::{Frame, Seat, State},
+    metadata::Entry,
+    raw::{self, Innermost, Payload},
+    service::MethodInfo,
+};
+
+/// What came of the delivery of a call.
+pub(super) enum Delivered<'s> {
+    /// The handler was ready: the value is where `enter` put it.
+    Answered,
+    /// It has suspended, or there is none.
+    Suspended(Seat<'s>),
+    Failed(Error),
+    /// Nothing was done: there is more to this call than its arguments.
+    Special,
+}
+
+/// What a call has got from its interceptors when they let it pass.
+#[derive(Default)]
+pub(crate) struct Passed {
+    /// What they add to the metadata of the call.
+    pub(crate) added: Vec<Entry>,
+    /// The deadline that the interceptors and the call have in common, and whose timer is theirs. `None` for a
+    /// call without interceptors.
+    pub(crate) deadline: Option<Deadline>,
+}
+
+/// Delivers a plain call. `enter` calls the twin and says whether there is a value.
+///
+/// The state of the invocation is made on the stack, and comes back only if the handler suspends.
+///
+/// A closure behind a `dyn`, so that a debug build compiles this once; inlined in a release build, where the
+/// indirect call is then gone.
+#[cfg_attr(debug_assertions, inline(never))]
+#[cfg_attr(not(debug_assertions), inline(always))]
+pub(super) fn deliver<'s>(
+    binding: &'s Arc<Binding>,
+    method: &'static MethodInfo,
+    enter: &mut dyn FnMut() -> bool,
+) -> Delivered<'s> {
+    raw::current(|innermost| {
+        let caller = innermost.frame();
+        if State::is_special(caller, method, binding) {
+            cold_path();
+            return Delivered::Special;
+        }
+        let state = match State::begin(caller, method, binding) {
+            Ok(state) => state,
+            Err(error) => return Delivered::Failed(error),
+        };
+        let entered =
+            innermost.enter(&Frame::first(&state, caller), || catch_unwind(AssertUnwindSafe(enter)));
+        match entered {
+            Ok(true) => {
+                state.end();
+                Delivered::Answered
+            }
+            Ok(false) => {
+                cold_path();
+                Delivered::Suspended(Seat::new(state, caller))
+            }
+            Err(payload) => {
+                cold_path();
+                panicked(payload, caller, &state)
+            }
+        }
+    })
+}
+
+/// Delivers a call with options, inside of one that has some, or watched. `enter` is given the state of the
+/// invocation, to note in it what the handler answers.
+#[cold]
+#[inline(never)]
+pub(super) fn deliver_special<'s>(
+    binding: &'s Arc<Binding>,
+    method: &'static MethodInfo,
+    passed: Passed,
+    innermost: Innermost<'_>,
+    enter: &mut dyn FnMut(&State<'_>) -> bool,
+) -> Delivered<'s> {
+    let caller = innermost.frame();
+    let mut state = match State::begin(caller, method, binding) {
+        Ok(state) => state,
+        Err(error) => return Delivered::Failed(error),
+    };
+    if let Err(error) = state.prepare(caller, passed) {
+        return Delivered::Failed(error);
+    }
+    let entered = innermost.enter(&Frame::first_special(&state, caller), || {
+        state.enter_span();
+        let entered = catch_unwind(AssertUnwindSafe(|| enter(&state)));
+        state.leave_span();
+        entered
+    });
+    match entered {
+        Ok(true) => Delivered::Answered,
+        Ok(false) => Delivered::Suspended(Seat::new(state, caller)),
+        Err(payload) => panicked(payload, caller, &state),
+    }
+}
+
+#[cold]
+fn panicked<'s>(payload: Payload, caller: Option<&Frame<'_>>, state: &State<'_>) -> Delivered<'s> {
+    let why = Kind::panicked("the handler", payload);
+    let error = Error::of_call(why, caller, state.method, state.binding);
+    state.note_error(&error);
+    Delivered::Failed(error)
+}

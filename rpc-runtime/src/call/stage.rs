@@ -1,0 +1,300 @@
+//! Where a call is, and how it goes on: shared by all methods of one signature.
+
+use std::{
+    future::Future,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+};
+
+use super::{
+    delivery::{Delivered, Passed, deliver_special},
+    intercepted::Intercepted,
+};
+use crate::{
+    client::Binding,
+    error::{Error, Kind},
+    invocation::{Frame, OwnDeadline, Seat, with_current},
+    observe,
+    raw::{self, Pooled, Rest, Suspended, Unready},
+    service::{MethodInfo, Reply},
+};
+
+/// Where a call is.
+///
+/// `Live` is an enum of its own so that whoever drops a call that has ended makes one comparison.
+pub(super) enum Stage<'s, A, D: ?Sized + Future> {
+    Made(A),
+    Live(Live<'s, A, D>),
+    Ended,
+}
+
+pub(super) enum Live<'s, A, D: ?Sized + Future> {
+    Running(Running<'s, A, D>),
+    Intercepted(Pooled<Intercepted<'s, A, D>>),
+}
+
+/// What there is to do beside a first poll that is answered at once.
+pub(super) enum Otherwise<'s, A, D: ?Sized + Future> {
+    /// The call was polled before.
+    Again(Stage<'s, A, D>),
+    /// The first poll gave no value.
+    Unanswered { delivered: Delivered<'s>, args: Option<A>, rest: Rest<'s, A, D> },
+}
+
+/// Whom a call is made to.
+pub(super) struct Callee<'s, 'x, A, D: ?Sized + Future> {
+    pub(super) binding: &'s Arc<Binding>,
+    pub(super) method: &'static MethodInfo,
+    /// Finds the runtime's error in an answer.
+    pub(super) cause: fn(&D::Output) -> Option<&Error>,
+    /// Calls the twin.
+    pub(super) start: &'x mut dyn FnMut(A, &Waker, &mut Rest<'s, A, D>) -> Option<D::Output>,
+}
+
+impl<'s, A, D> Stage<'s, A, D>
+where
+    D: ?Sized + Future,
+    D::Output: Reply,
+{
+    pub(super) fn poll_otherwise(
+        &mut self,
+        otherwise: Otherwise<'s, A, D>,
+        callee: &mut Callee<'s, '_, A, D>,
+        cx: &mut Context<'_>,
+    ) -> Poll<D::Output> {
+        match otherwise {
+            Otherwise::Again(Self::Live(live)) => self.go_on(live, callee, cx),
+            Otherwise::Again(_) => panic!("a call was polled after it had ended"),
+            Otherwise::Unanswered { delivered: Delivered::Special, args: Some(args), .. } => {
+                match callee.binding.interceptors() {
+                    Some(_) => self.intercept(args, callee, cx),
+                    None => self.begin(args, Passed::default(), callee, cx),
+                }
+            }
+            Otherwise::Unanswered { delivered, rest, .. } => self.settle(delivered, rest, callee, cx),
+        }
+    }
+
+    /// The first poll of a call with options, inside of one that has some, or watched.
+    pub(super) fn begin(
+        &mut self,
+        args: A,
+        passed: Passed,
+        callee: &mut Callee<'s, '_, A, D>,
+        cx: &mut Context<'_>,
+    ) -> Poll<D::Output> {
+        let mut args = Some(args);
+        let mut rest = Rest::new();
+        let mut value = None;
+        let (binding, method) = (callee.binding, callee.method);
+        let delivered = raw::current(|innermost| {
+            deliver_special(binding, method, passed, innermost, &mut |state| {
+                value = args.take().and_then(|args| (callee.start)(args, cx.waker(), &mut rest));
+                value.as_ref().inspect(|answer| state.note(*answer, callee.cause)).is_some()
+            })
+        });
+        match (delivered, value) {
+            (Delivered::Answered, Some(value)) => Poll::Ready(value),
+            (delivered, _) => self.settle(delivered, rest, callee, cx),
+        }
+    }
+
+    /// There is no value: the handler has suspended, or there is none.
+    fn settle(
+        &mut self,
+        delivered: Delivered<'s>,
+        rest: Rest<'s, A, D>,
+        callee: &Callee<'s, '_, A, D>,
+        cx: &mut Context<'_>,
+    ) -> Poll<D::Output> {
+        let (why, seat) = match (delivered, rest.into_unready()) {
+            (Delivered::Suspended(seat), Unready::Pending(tied)) => {
+                return self.suspend(Running(tied.suspend(seat)), callee, cx);
+            }
+            (Delivered::Failed(error), _) => return failed(error),
+            (Delivered::Suspended(seat), Unready::Refused(why)) => (why, Some(seat)),
+            // A twin that used its slot for nothing; ours do not.
+            (delivered, _) => {
+                let seat = if let Delivered::Suspended(seat) = delivered { Some(seat) } else { None };
+                (Kind::Unavailable("the call was not placed".into()), seat)
+            }
+        };
+        let error = with_current(|caller| Error::of_call(why, caller, callee.method, callee.binding));
+        if let Some(seat) = seat {
+            seat.state.note_error(&error);
+        }
+        failed(error)
+    }
+
+    fn suspend(
+        &mut self,
+        mut running: Running<'s, A, D>,
+        callee: &Callee<'s, '_, A, D>,
+        cx: &mut Context<'_>,
+    ) -> Poll<D::Output> {
+        let timer = with_current(|caller| running.poll_timer(caller, cx));
+        match timer {
+            Poll::Ready(error) => Poll::Ready(running.end(Err(error), callee.cause)),
+            Poll::Pending => {
+                *self = Self::Live(Live::Running(running));
+                Poll::Pending
+            }
+        }
+    }
+
+    fn go_on(
+        &mut self,
+        live: Live<'s, A, D>,
+        callee: &mut Callee<'s, '_, A, D>,
+        cx: &mut Context<'_>,
+    ) -> Poll<D::Output> {
+        let mut running = match live {
+            Live::Running(running) => running,
+            Live::Intercepted(intercepted) => return self.go_on_intercepted(intercepted, callee, cx),
+        };
+        match running.poll(cx) {
+            Poll::Pending => {
+                *self = Self::Live(Live::Running(running));
+                Poll::Pending
+            }
+            Poll::Ready(ended) => Poll::Ready(running.end(ended, callee.cause)),
+        }
+    }
+
+    /// The call behind the interceptors of its client.
+    fn intercept(
+        &mut self,
+        args: A,
+        callee: &mut Callee<'s, '_, A, D>,
+        cx: &mut Context<'_>,
+    ) -> Poll<D::Output> {
+        let (binding, method) = (callee.binding, callee.method);
+        let own = match with_current(|caller| OwnDeadline::of_call(caller, method, binding)) {
+            Ok(own) => own,
+            Err(error) => return failed(error),
+        };
+        let around = Intercepted::new(args, method, binding, own).expect("the client has interceptors");
+        self.go_on_intercepted(Pooled::new(around), callee, cx)
+    }
+
+    fn go_on_intercepted(
+        &mut self,
+        mut intercepted: Pooled<Intercepted<'s, A, D>>,
+        callee: &mut Callee<'s, '_, A, D>,
+        cx: &mut Context<'_>,
+    ) -> Poll<D::Output> {
+        let polled = intercepted.poll(callee, cx);
+        if polled.is_pending() {
+            *self = Self::Live(Live::Intercepted(intercepted));
+        }
+        polled
+    }
+
+    /// Polls a call that the interceptors have let pass: for the first time with what they gave it.
+    pub(super) fn poll_passed(
+        &mut self,
+        passed: Option<Passed>,
+        callee: &mut Callee<'s, '_, A, D>,
+        cx: &mut Context<'_>,
+    ) -> Poll<D::Output> {
+        match (mem::replace(self, Self::Ended), passed) {
+            (Self::Made(args), Some(passed)) => self.begin(args, passed, callee, cx),
+            (stage, _) => self.poll_otherwise(Otherwise::Again(stage), callee, cx),
+        }
+    }
+}
+
+/// A call whose handler has suspended.
+pub(super) struct Running<'s, A, D: ?Sized>(Suspended<'s, A, D>);
+
+impl<A, D: ?Sized + Future> Running<'_, A, D> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<D::Output, Error>> {
+        raw::current(|innermost| {
+            let (seat, mut handler) = self.0.split();
+            let state = &seat.state;
+            let polled = innermost.enter(&Frame::again(seat, innermost.frame()), || {
+                state.enter_span();
+                let polled = catch_unwind(AssertUnwindSafe(|| {
+                    let polled = handler.poll(cx).expect("a call is not polled after its end");
+                    if polled.is_ready() {
+                        handler.end();
+                    }
+                    polled
+                }));
+                state.leave_span();
+                polled
+            });
+            match polled {
+                Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+                Ok(Poll::Pending) => self.poll_timer(innermost.frame(), cx).map(Err),
+                Err(payload) => {
+                    let why = Kind::panicked("the handler", payload);
+                    Poll::Ready(Err(Error::of_call(why, innermost.frame(), state.method, state.binding)))
+                }
+            }
+        })
+    }
+}
+
+impl<A, D> Running<'_, A, D>
+where
+    D: ?Sized + Future,
+    D::Output: Reply,
+{
+    /// The answer of the call.
+    fn end(mut self, ended: Result<D::Output, Error>, cause: fn(&D::Output) -> Option<&Error>) -> D::Output {
+        let answer = ended.unwrap_or_else(D::Output::failed);
+        self.0.seat_mut().state.note(&answer, cause);
+        answer
+    }
+}
+
+impl<A, D: ?Sized> Running<'_, A, D> {
+    /// Ready with the error when the call's own deadline has passed; the handler is gone then.
+    fn poll_timer(&mut self, caller: Option<&Frame<'_>>, cx: &mut Context<'_>) -> Poll<Error> {
+        let state = &mut self.0.seat_mut().state;
+        let at = state.deadline;
+        let Some(extras) = state.extras_if_any() else { return Poll::Pending };
+        let why = ready!(extras.timer.poll(at, cx));
+        let error = Error::of_call(why, caller, state.method, state.binding);
+        self.cancel();
+        Poll::Ready(error)
+    }
+
+    /// Drops the handler as part of its own invocation. Nobody waits for it, so a panic goes to the log.
+    #[cold]
+    #[inline(never)]
+    fn cancel(&mut self) {
+        let (seat, mut handler) = self.0.split();
+        cancel(seat, &mut || handler.end());
+    }
+}
+
+impl<A, D: ?Sized> Drop for Running<'_, A, D> {
+    #[inline]
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+fn cancel(seat: &Seat<'_>, end: &mut dyn FnMut()) {
+    raw::current(|innermost| {
+        let state = &seat.state;
+        innermost.enter(&Frame::again(seat, innermost.frame()), || {
+            state.enter_span();
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(end)) {
+                observe::panic_in_drop("a cancelled handler", state.method, state.binding, payload);
+            }
+            state.leave_span();
+        });
+    });
+}
+
+/// A call that failed on the way.
+#[cold]
+#[inline(never)]
+pub(super) fn failed<T: Reply>(error: Error) -> Poll<T> {
+    Poll::Ready(T::failed(error))
+}

@@ -1,0 +1,89 @@
+//! A host as users build one: `tests/it/host/command.rs` runs it as a process of its own.
+
+use std::{process::ExitCode, time::Duration};
+
+use rpc_runtime::{
+    Ctx, Entrypoint, Env, Error, Fetch, Host, Request, Response, Result, Secret, Worker, service,
+};
+
+#[service]
+trait Greeter {
+    async fn greet(&self, name: &str) -> Result<String>;
+}
+
+struct Front {
+    env: FrontEnv,
+}
+
+#[derive(Env)]
+struct FrontEnv {
+    greeter: GreeterClient,
+    #[env(secret)]
+    api_key: Option<Secret>,
+}
+
+impl Worker for Front {
+    type Env = FrontEnv;
+
+    async fn new(env: FrontEnv) -> Result<Self> {
+        Ok(Self { env })
+    }
+
+    fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self> {
+        entrypoint.fetch()
+    }
+}
+
+impl Fetch for Front {
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let text = match request.uri().path() {
+            "/denied" => return Err(Error::denied("s3cret\nreason")),
+            "/panic" => panic!("s3cret panic"),
+            "/key" => match &self.env.api_key {
+                Some(key) => format!("{key:?} of {} bytes", key.expose().len()),
+                None => "no key".to_owned(),
+            },
+            "/background" => {
+                Ctx::current().wait_until(async {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    println!("background work is done");
+                })?;
+                "begun".to_owned()
+            }
+            "/hang" => std::future::pending().await,
+            path => self.env.greeter.greet(&path[1..]).await?,
+        };
+        Ok(Response::new(text.into()))
+    }
+}
+
+struct Greets {
+    greeting: String,
+}
+
+#[derive(Env)]
+struct GreetsEnv {
+    greeting: String,
+}
+
+impl Worker for Greets {
+    type Env = GreetsEnv;
+
+    async fn new(env: GreetsEnv) -> Result<Self> {
+        Ok(Self { greeting: env.greeting })
+    }
+
+    fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self> {
+        entrypoint.service::<GreeterClient>()
+    }
+}
+
+impl Greeter for Greets {
+    async fn greet(&self, name: &str) -> Result<String> {
+        Ok(format!("{}, {name}", self.greeting))
+    }
+}
+
+fn main() -> ExitCode {
+    Host::new().worker::<Front>("front").worker::<Greets>("greets").run()
+}

@@ -1,0 +1,149 @@
+//! What a Worker reaches through its bindings.
+
+use super::*;
+
+/// Calls whoever is next.
+struct Ring {
+    env: RingEnv,
+}
+
+#[derive(Env)]
+struct RingEnv {
+    next: RingCallClient,
+    own_name: String,
+}
+
+#[service]
+trait RingCall {
+    async fn go_round(&self, left: u32) -> Result<String>;
+}
+
+impl Worker for Ring {
+    type Env = RingEnv;
+
+    async fn new(env: RingEnv) -> Result<Self> {
+        // In a circle, somebody is not there yet.
+        let early = env.next.go_round(0).await;
+        assert!(early.is_ok() || early.is_err_and(|error| error.is_unavailable() && error.is_retryable()));
+        Ok(Self { env })
+    }
+
+    fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self> {
+        entrypoint.service::<RingCallClient>().fetch()
+    }
+}
+
+impl RingCall for Ring {
+    async fn go_round(&self, left: u32) -> Result<String> {
+        let rest = match left {
+            0 => String::new(),
+            _ => self.env.next.go_round(left - 1).await?,
+        };
+        Ok(format!("{}{rest}", self.env.own_name))
+    }
+}
+
+impl Fetch for Ring {
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let left = request.uri().path()[1..].parse().map_err(Error::application)?;
+        let told = self.go_round(left).await;
+        Ok(Response::new(told.unwrap_or_else(|error| error.to_string()).into()))
+    }
+}
+
+fn ring(name: &str, next: &str) -> String {
+    format!(
+        "name = '{name}'\nmain = 'ring'\nservices = [{{ binding = 'NEXT', service = '{next}' }}]\n\
+         vars = {{ OWN_NAME = '{name}' }}"
+    )
+}
+
+#[test]
+fn a_worker_can_be_bound_to_itself_and_each_call_is_an_invocation() {
+    let host = Host::new().worker::<Ring>("ring");
+    let running = on_a_free_port(host, &[&ring("a", "a")]).unwrap();
+    assert_eq!(get(running.address(), "/3").body, "aaaa");
+    let too_deep = get(running.address(), "/32").body;
+    assert!(too_deep.starts_with("the limit of 32 Workers deep is reached"), "{too_deep}");
+    assert_eq!(get(running.address(), "/31").body.len(), 32);
+}
+
+#[test]
+fn bindings_can_lead_in_a_circle() {
+    let host = Host::new().worker::<Ring>("ring");
+    let running = on_a_free_port(host, &[&ring("a", "b"), &ring("b", "c"), &ring("c", "a")]).unwrap();
+    assert_eq!(get(running.address(), "/6").body, "abcabca");
+}
+
+/// Is bound to the named entrypoint and to the default one.
+struct Office {
+    env: OfficeEnv,
+}
+
+#[derive(Env)]
+struct OfficeEnv {
+    auth: AuthClient,
+    admin: AdminClient,
+}
+
+impl Worker for Office {
+    type Env = OfficeEnv;
+
+    async fn new(env: OfficeEnv) -> Result<Self> {
+        Ok(Self { env })
+    }
+
+    fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self> {
+        entrypoint.fetch()
+    }
+}
+
+impl Fetch for Office {
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let answer = match request.uri().path() {
+            "/verify" => self.env.auth.verify("t").await?,
+            "/revoke" => self.env.admin.revoke("t").await?,
+            "/fetch" => return self.env.auth.fetch(request).await,
+            _ => self.env.admin.fetch(request).await.expect_err("it is not offered there").to_string(),
+        };
+        Ok(Response::new(answer.into()))
+    }
+}
+
+const OFFICE: &str = r#"
+name = "office"
+main = "office"
+services = [
+    { binding = "AUTH", service = "auth" },
+    { binding = "ADMIN", service = "auth", entrypoint = "Admin" },
+]
+"#;
+
+#[test]
+fn an_entrypoint_gives_what_it_declares_and_nothing_else() {
+    let host = || Host::new().worker::<Office>("office").worker::<AuthWorker>("auth");
+    let running = on_a_free_port(host(), &[OFFICE, AUTH]).unwrap();
+    let get = |path| get(running.address(), path).body;
+    assert_eq!(get("/verify"), "t is known to 0");
+    assert_eq!(get("/revoke"), "t is revoked");
+    assert_eq!(get("/fetch"), r#"auth got GET /fetch """#);
+    let refused = get("/fetch-of-admin");
+    assert!(refused.starts_with("not found: the Worker has no `fetch`"), "{refused}");
+
+    // The other way round, each lacks what the other one has.
+    let exchanged = OFFICE.replace(", entrypoint = \"Admin\"", "").replace(
+        "{ binding = \"AUTH\", service = \"auth\" }",
+        "{ binding = \"AUTH\", service = \"auth\", entrypoint = \"Admin\" }",
+    );
+    let faults = on_a_free_port(host(), &[&exchanged, AUTH]).unwrap_err();
+    let received: Vec<_> = faults.iter().map(|fault| fault.received().unwrap()).collect();
+    assert_eq!(received, ["`auth#Admin`, which offers Admin", "`auth`, which offers Auth, fetch"]);
+}
+
+#[test]
+fn the_error_of_a_call_names_the_workers_by_their_names() {
+    let host = Host::new().worker::<Ring>("ring");
+    let running = on_a_free_port(host, &[&ring("one", "two"), &ring("two", "one")]).unwrap();
+    let told = get(running.address(), "/40").body;
+    assert!(told.contains("(one fetch > two RingCall/go_round > one RingCall/go_round > "), "{told}");
+}

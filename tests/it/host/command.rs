@@ -1,0 +1,277 @@
+//! The commands of a program that is a host, as a process of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use super::*;
+
+const FRONT: &str = r#"
+name = "front"
+main = "front"
+services = [ { binding = "GREETER", service = "greets" } ]
+"#;
+
+const GREETS: &str = r#"
+name = "greets"
+main = "greets"
+vars = { GREETING = "hello" }
+"#;
+
+/// Configuration files in a folder of their own.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str, files: &[(&str, &str)]) -> Self {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("host").join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        for (file, text) in files {
+            std::fs::write(folder.join(file), text).unwrap();
+        }
+        Self(folder)
+    }
+
+    fn both(name: &str) -> Self {
+        Self::new(name, &[("front.toml", FRONT), ("greets.toml", GREETS)])
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rpc-tests-host"));
+        command.args(arguments).current_dir(&self.0).env_remove("API_KEY").env_remove("RUST_BACKTRACE");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    }
+}
+
+/// A host that serves; it is killed with the test.
+struct Serving {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    /// What it said before it served, and that it does.
+    said: String,
+    address: SocketAddr,
+}
+
+impl Serving {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut said = String::new();
+        let port = loop {
+            let before = said.len();
+            assert!(output.read_line(&mut said).unwrap() > 0, "ended after {said:?}");
+            if let Some((_, port)) = said[before..].trim_end().split_once("http://localhost:") {
+                break port.parse().unwrap();
+            }
+        };
+        Self { child, output, said, address: ([127, 0, 0, 1], port).into() }
+    }
+
+    fn dev(folder: &Folder) -> Self {
+        Self::start(&mut folder.command(DEV))
+    }
+
+    /// Sends a signal to this child, and to no other process.
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
+    /// The exit code, and what was said on the way there.
+    fn end(mut self) -> (Option<i32>, String, String) {
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        self.output.read_to_string(&mut stdout).unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        (self.child.wait().unwrap().code(), stdout, stderr)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const DEV: &[&str] = &["dev", "-c", "front.toml", "-c", "greets.toml", "--port", "0"];
+
+#[test]
+fn check_shows_who_is_bound_to_whom() {
+    let folder = Folder::both("check");
+    let (code, stdout, stderr) = folder.run(&["check", "-c", "front.toml", "-c", "greets.toml"]);
+    assert_eq!((code, &*stdout, &*stderr), (Some(0), "front\n  GREETER -> greets\ngreets\n", ""));
+}
+
+#[test]
+fn check_and_dev_tell_all_faults_of_all_files() {
+    let front = FRONT.replace("service = \"greets\"", "service = \"greet\"");
+    let greets = GREETS.replace("\"hello\"", "5");
+    let folder = Folder::new("faults", &[("front.toml", &front), ("greets.toml", &greets)]);
+    for command in ["check", "dev"] {
+        let (code, stdout, stderr) = folder.run(&[command, "-c", "front.toml", "-c", "greets.toml"]);
+        assert_eq!((code, &*stdout), (Some(1), ""));
+        assert_eq!(
+            stderr,
+            r#"error: services[0].service: a binding to a Worker that is not there
+ --> front.toml:4:47
+  |
+4 | services = [ { binding = "GREETER", service = "greet" } ]
+  |                                               ^^^^^^^ expected the `name` of a Worker whose configuration is given, received `greet`, for the binding `GREETER` of `front`
+  |
+  = help: there is a Worker `greets`
+
+error: vars.GREETING: wrong type
+ --> greets.toml:4:21
+  |
+4 | vars = { GREETING = 5 }
+  |                     ^ expected a string, received the integer 5
+
+2 faults
+"#
+        );
+    }
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let folder = Folder::new("unread", &[("bad.toml", "name = ")]);
+    let (code, _, stderr) = folder.run(&["check", "-c", "no-such.toml", "-c", "bad.toml"]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("no-such.toml") && stderr.contains("bad.toml:1:"), "{stderr}");
+    // Nobody said which file, so it is the one in this folder.
+    let (code, _, stderr) = folder.run(&["check"]);
+    assert!(code == Some(1) && stderr.contains("worker.toml"), "{stderr}");
+}
+
+#[test]
+fn a_command_line_that_is_none_is_explained() {
+    let folder = Folder::both("usage");
+    let (code, stdout, stderr) = folder.run(&["--help"]);
+    assert_eq!((code, &*stderr), (Some(0), ""));
+    for told in ["dev", "check", "Serves the first Worker over HTTP, the others to its bindings alone"] {
+        assert!(stdout.contains(told), "{stdout}");
+    }
+    let (code, stdout, _) = folder.run(&["dev", "--help"]);
+    assert_eq!(code, Some(0));
+    for told in ["--config <FILE>", "--address <IP>", "[default: 127.0.0.1]", "[default: 8787]"] {
+        assert!(stdout.contains(told), "{stdout}");
+    }
+    for (arguments, told) in [
+        (&["chekc"][..], "a similar subcommand exists: 'check'"),
+        (&["dev", "--prot", "1"], "a similar argument exists: '--port'"),
+        (&["dev", "--port", "65536"], "invalid value '65536' for '--port <PORT>'"),
+        (&[], "Usage:"),
+    ] {
+        let (code, stdout, stderr) = folder.run(arguments);
+        assert_eq!((code, &*stdout), (Some(2), ""));
+        assert!(stderr.contains(told), "{stderr}");
+    }
+}
+
+#[test]
+fn a_taken_port_is_a_fault() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (code, stdout, stderr) =
+        Folder::both("taken").run(&["dev", "-c", "front.toml", "-c", "greets.toml", "--port", &port]);
+    assert_eq!((code, &*stdout), (Some(1), ""));
+    assert!(stderr.contains("another program has it: stop that one, or choose with `--port`"), "{stderr}");
+}
+
+#[test]
+fn dev_serves_until_it_is_told_to_stop() {
+    for signal in ["TERM", "INT"] {
+        let serving = Serving::dev(&Folder::both("dev"));
+        let port = serving.address.port();
+        assert_eq!(
+            serving.said,
+            format!("front\n  GREETER -> greets\ngreets\nfront is served on http://localhost:{port}\n")
+        );
+        assert_eq!(get(serving.address, "/you").body, "hello, you");
+        serving.signal(signal);
+        let (code, stdout, stderr) = serving.end();
+        assert_eq!((code, &*stdout), (Some(0), "stopping; once more to end at once\n"));
+        assert_eq!(stderr, "");
+    }
+}
+
+#[test]
+fn a_host_that_is_told_to_stop_finishes_what_it_has_begun() {
+    let serving = Serving::dev(&Folder::both("finishes"));
+    assert_eq!(get(serving.address, "/background").body, "begun");
+    serving.signal("TERM");
+    let (code, stdout, _) = serving.end();
+    assert_eq!((code, &*stdout), (Some(0), "stopping; once more to end at once\nbackground work is done\n"));
+}
+
+#[test]
+fn a_second_signal_ends_a_host_at_once() {
+    for (signal, expected) in [("TERM", 143), ("INT", 130)] {
+        let mut serving = Serving::dev(&Folder::both("twice"));
+        let mut connection = Connection::open(serving.address);
+        connection.send("/hang");
+        std::thread::sleep(Duration::from_millis(100));
+        serving.signal(signal);
+        let mut said = String::new();
+        serving.output.read_line(&mut said).unwrap();
+        assert_eq!(said, "stopping; once more to end at once\n");
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(serving.child.try_wait().unwrap().is_none(), "the request runs, and has 30 s");
+        let start = Instant::now();
+        serving.signal(signal);
+        assert_eq!(serving.end().0, Some(expected));
+        assert!(start.elapsed() < PATIENCE / 2);
+    }
+}
+
+#[test]
+fn the_log_of_a_host_has_what_its_clients_do_not_see() {
+    let serving = Serving::dev(&Folder::both("log"));
+    let mut references = Vec::new();
+    for (path, reason) in
+        [("/denied", "denied: s3cret\\nreason"), ("/panic", "the handler panicked: s3cret panic")]
+    {
+        let answer = get(serving.address, path);
+        assert_eq!(answer.status, 500);
+        assert!(!answer.head.contains("s3cret") && !answer.body.contains("s3cret"), "{}", answer.body);
+        let reference = answer.head.lines().find_map(|line| line.strip_prefix("x-error-reference: "));
+        references.push((reference.unwrap().to_owned(), reason));
+    }
+    serving.signal("TERM");
+    let stderr = serving.end().2;
+    for (reference, reason) in references {
+        let line = stderr.lines().find(|line| line.contains(&reference)).unwrap();
+        assert!(line.starts_with("ERROR rpc_runtime") && line.contains("a request failed"), "{line}");
+        assert!(line.contains(reason) && line.contains("(front fetch)"), "{line}");
+    }
+}
+
+#[test]
+fn a_secret_comes_from_the_environment_and_is_not_printed() {
+    let folder = Folder::both("secret");
+    let mut command = folder.command(DEV);
+    let serving = Serving::start(command.env("API_KEY", "hunter2"));
+    assert_eq!(get(serving.address, "/key").body, "Secret(..) of 7 bytes");
+    assert_eq!(get(Serving::dev(&folder).address, "/key").body, "no key");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_secret_that_is_not_text_is_a_fault() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let folder = Folder::both("bytes");
+    let mut command = folder.command(&["check", "-c", "front.toml", "-c", "greets.toml"]);
+    let output = command.env("API_KEY", std::ffi::OsStr::from_bytes(&[0xff])).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr.contains("expected the environment variable `API_KEY`, received a value that is not UTF-8"),
+        "{stderr}"
+    );
+}
