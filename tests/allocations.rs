@@ -106,9 +106,9 @@ fn pausing() -> StepClient {
 fn large<const BYTES: usize>(pauses: u32) -> StepClient {
     step(move |input| async move {
         let mut kept = [1_u8; BYTES];
-        for at in 0..pauses as usize {
+        for byte in kept.iter_mut().take(pauses as usize) {
             pause().await;
-            kept[at] += 1;
+            *byte += 1;
         }
         std::hint::black_box(&mut kept);
         Ok(kept.iter().map(|byte| u32::from(*byte)).sum::<u32>() + input)

@@ -365,7 +365,7 @@ fn a_panic_while_a_future_is_made_is_the_error_of_the_call() {
     struct Unmade;
 
     impl Step for Unmade {
-        #[expect(clippy::manual_async_fn, unreachable_code, reason = "it panics before there is a future")]
+        #[expect(unreachable_code, reason = "it panics before there is a future")]
         fn run(&self, _: u32) -> impl Future<Output = Result<u32>> + Send {
             panic!("unmade");
             async { Ok(0) }
@@ -561,7 +561,6 @@ fn blocks_taken_on_one_thread_are_given_back_on_another() {
         // It only ever frees: its pool opens with the first block that comes back.
         thread::spawn(move || drop(calls)).join().unwrap();
     }
-    let client = client.clone();
     thread::spawn(move || assert_eq!(block_on(client.run(1)).unwrap(), 103)).join().unwrap();
 }
 

@@ -62,6 +62,10 @@ struct Kept {
 }
 
 /// What a context is about.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lies in an allocation of its own, and most are invocations"
+)]
 enum Subject {
     Nothing,
     Invocation(Invocation),

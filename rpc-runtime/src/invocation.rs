@@ -140,10 +140,10 @@ impl<'c> State<'c> {
             self.extras_mut().inherited = inherited;
         }
         if let Some(options) = &binding.options {
-            if let Some(limits) = &options.given.limits {
-                if let Err(exceeded) = self.tighten(limits, caller.is_some()) {
-                    return Err(Error::of_call(Kind::Limit(exceeded), caller, method, binding));
-                }
+            if let Some(limits) = &options.given.limits
+                && let Err(exceeded) = self.tighten(limits, caller.is_some())
+            {
+                return Err(Error::of_call(Kind::Limit(exceeded), caller, method, binding));
             }
             if options.travelling.is_some() {
                 // Whoever is called from here sees by the extras that there is something to inherit.
@@ -264,22 +264,19 @@ impl<'c> State<'c> {
         }
     }
 
-    /// The call comes to its end with this: its span, if somebody looks, says so of a failure.
-    #[inline]
+    /// The call has come to its end with this: its span, if somebody looks, says so of a failure.
     pub(crate) fn note<T: Reply>(&self, answer: &T, cause: fn(&T) -> Option<&Error>) {
         if let Some(extras) = self.extras()
             && !answer.is_ok()
         {
-            cold_path();
             observe::failure(extras.span(), answer, cause);
         }
     }
 
-    /// The same for a call to which no handler answers.
-    #[cold]
+    /// The call has failed on the way.
     pub(crate) fn note_error(&self, error: &Error) {
         if let Some(extras) = self.extras() {
-            observe::error(extras.span(), error);
+            extras.span().record("error.type", error.kind_name());
         }
     }
 

@@ -44,16 +44,11 @@ pub(crate) fn span(method: &'static MethodInfo, binding: &Binding) -> Span {
 /// Says in the span of a call why it failed: the kind of the runtime's error, or the type of the service's own.
 #[cold]
 pub(crate) fn failure<T: Reply>(span: &Span, answer: &T, cause: fn(&T) -> Option<&Error>) {
-    match cause(answer) {
-        Some(why) => error(span, why),
-        None => drop(span.record("error.type", short_name(std::any::type_name::<T::Failure>()))),
+    if span.is_disabled() {
+        return;
     }
-}
-
-/// Says in the span of a call that no handler answered, and why.
-#[cold]
-pub(crate) fn error(span: &Span, error: &Error) {
-    span.record("error.type", error.kind_name());
+    let own = || short_name(std::any::type_name::<T::Failure>());
+    span.record("error.type", cause(answer).map_or_else(own, Error::kind_name));
 }
 
 /// Work given to `wait_until` panicked: nobody waits for it either.

@@ -139,7 +139,7 @@ pub struct Slot<'k, T, L: Flavour> {
     unready: &'k mut Unready<Placed<L::Handler<T>>>,
 }
 
-/// What came of a handler's first poll: made by [`Slot::run`] and [`Slot::refuse`] alone.
+/// What came of a handler's first poll: made by `Slot::run` and `Slot::refuse` alone.
 ///
 /// The value if the handler was ready, by value; anything else lies in the slot. The common case is then one
 /// comparison for the caller, and the rare ones cost it no moves.
@@ -158,7 +158,7 @@ pub(crate) enum Unready<P> {
     Refused(Kind),
 }
 
-/// Room for an [`Unready`] and for what the handler borrows through: the twin, for `'s`, and arguments of type
+/// Room for an `Unready` and for what the handler borrows through: the twin, for `'s`, and arguments of type
 /// `A`.
 #[expect(missing_debug_implementations, reason = "calls alone make it, for the length of one poll")]
 pub struct Rest<'s, A, D: ?Sized> {
@@ -188,7 +188,12 @@ impl<'k, T> Slot<'k, T, Threaded> {
         let parts: *mut Parts<dyn Future<Output = T> + Send + 'k> = parts;
         // SAFETY: only the lifetime bound of the trait object changes. `start` ties the owner of the block to the
         // types that everything in the future was borrowed through.
-        let parts = unsafe { mem::transmute::<_, *mut Parts<dyn Future<Output = T> + Send>>(parts) };
+        let parts = unsafe {
+            mem::transmute::<
+                *mut Parts<dyn Future<Output = T> + Send + 'k>,
+                *mut Parts<dyn Future<Output = T> + Send>,
+            >(parts)
+        };
         // SAFETY: the block holds the future that was written above, and nothing else owns it.
         let placed = unsafe { Placed::new(block, parts) };
         Started { value: first_poll(placed, self.waker, self.unready), handler: PhantomData }
@@ -213,7 +218,11 @@ impl<'k, T> Slot<'k, T, SameThread> {
         unsafe { room.write(made) };
         let parts: *mut Parts<dyn Future<Output = T> + 'k> = parts;
         // SAFETY: as for the `Threaded` flavour.
-        let parts = unsafe { mem::transmute::<_, *mut Parts<dyn Future<Output = T>>>(parts) };
+        let parts = unsafe {
+            mem::transmute::<*mut Parts<dyn Future<Output = T> + 'k>, *mut Parts<dyn Future<Output = T>>>(
+                parts,
+            )
+        };
         // SAFETY: the block holds the future that was written above, and nothing else owns it.
         let placed = unsafe { Placed::new(block, parts) };
         Started { value: first_poll(placed, self.waker, self.unready), handler: PhantomData }
@@ -304,7 +313,7 @@ fn first_poll<D: ?Sized + Future>(
     // SAFETY: as above.
     let future = unsafe { Pin::new_unchecked(future) };
     let polled = future.poll(&mut Context::from_waker(waker));
-    let placed = unwinding.is_over();
+    let placed = unwinding.over();
     match polled {
         Poll::Ready(value) => {
             placed.end();
@@ -323,7 +332,7 @@ struct Unwinding<D: ?Sized>(ManuallyDrop<Placed<D>>);
 
 impl<D: ?Sized> Unwinding<D> {
     #[inline]
-    fn is_over(self) -> Placed<D> {
+    fn over(self) -> Placed<D> {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: neither `this` nor what was in it is used or dropped again.
         unsafe { ManuallyDrop::take(&mut this.0) }

@@ -79,8 +79,7 @@ pub(super) fn deliver<'s>(
     })
 }
 
-/// Delivers a call with options, inside of one that has some, or watched. `enter` is given the state of the
-/// invocation, to note in it what the handler answers.
+/// Delivers a call with options, inside of one that has some, or watched.
 #[cold]
 #[inline(never)]
 pub(super) fn deliver_special<'s>(
@@ -88,7 +87,7 @@ pub(super) fn deliver_special<'s>(
     method: &'static MethodInfo,
     passed: Passed,
     innermost: Innermost<'_>,
-    enter: &mut dyn FnMut(&State<'_>) -> bool,
+    enter: &mut dyn FnMut() -> bool,
 ) -> Delivered<'s> {
     let caller = innermost.frame();
     let mut state = match State::begin(caller, method, binding) {
@@ -100,7 +99,7 @@ pub(super) fn deliver_special<'s>(
     }
     let entered = innermost.enter(&Frame::first_special(&state, caller), || {
         state.enter_span();
-        let entered = catch_unwind(AssertUnwindSafe(|| enter(&state)));
+        let entered = catch_unwind(AssertUnwindSafe(enter));
         state.leave_span();
         entered
     });

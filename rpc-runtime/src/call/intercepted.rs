@@ -122,7 +122,7 @@ where
                 return Poll::Pending;
             }
             let passed = (!mem::replace(&mut self.has_passed, true))
-                .then(|| Passed { added, deadline: Some(self.deadline) });
+                .then_some(Passed { added, deadline: Some(self.deadline) });
             let Poll::Ready(answer) = self.call.poll_passed(passed, callee, cx) else {
                 let mut passage = gate.lock();
                 if matches!(passage.stage, Passage::Left) {

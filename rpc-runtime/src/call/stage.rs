@@ -50,8 +50,10 @@ pub(super) struct Callee<'s, 'x, A, D: ?Sized + Future> {
     /// Finds the runtime's error in an answer.
     pub(super) cause: fn(&D::Output) -> Option<&Error>,
     /// Calls the twin.
-    pub(super) start: &'x mut dyn FnMut(A, &Waker, &mut Rest<'s, A, D>) -> Option<D::Output>,
+    pub(super) start: &'x mut CallTwin<'s, 'x, A, D>,
 }
+
+type CallTwin<'s, 'x, A, D> = dyn FnMut(A, &Waker, &mut Rest<'s, A, D>) -> Option<<D as Future>::Output> + 'x;
 
 impl<'s, A, D> Stage<'s, A, D>
 where
@@ -88,11 +90,18 @@ where
         let mut args = Some(args);
         let mut rest = Rest::new();
         let mut value = None;
-        let (binding, method) = (callee.binding, callee.method);
+        let (binding, method, cause) = (callee.binding, callee.method, callee.cause);
         let delivered = raw::current(|innermost| {
-            deliver_special(binding, method, passed, innermost, &mut |state| {
+            deliver_special(binding, method, passed, innermost, &mut || {
                 value = args.take().and_then(|args| (callee.start)(args, cx.waker(), &mut rest));
-                value.as_ref().inspect(|answer| state.note(*answer, callee.cause)).is_some()
+                if let Some(value) = &value {
+                    with_current(|frame| {
+                        if let Some(frame) = frame {
+                            frame.state.note(value, cause);
+                        }
+                    });
+                }
+                value.is_some()
             })
         });
         match (delivered, value) {
@@ -111,7 +120,7 @@ where
     ) -> Poll<D::Output> {
         let (why, seat) = match (delivered, rest.into_unready()) {
             (Delivered::Suspended(seat), Unready::Pending(tied)) => {
-                return self.suspend(Running(tied.suspend(seat)), callee, cx);
+                return self.suspend(Running(tied.suspend(seat)), cx);
             }
             (Delivered::Failed(error), _) => return failed(error),
             (Delivered::Suspended(seat), Unready::Refused(why)) => (why, Some(seat)),
@@ -128,15 +137,13 @@ where
         failed(error)
     }
 
-    fn suspend(
-        &mut self,
-        mut running: Running<'s, A, D>,
-        callee: &Callee<'s, '_, A, D>,
-        cx: &mut Context<'_>,
-    ) -> Poll<D::Output> {
+    fn suspend(&mut self, mut running: Running<'s, A, D>, cx: &mut Context<'_>) -> Poll<D::Output> {
         let timer = with_current(|caller| running.poll_timer(caller, cx));
         match timer {
-            Poll::Ready(error) => Poll::Ready(running.end(Err(error), callee.cause)),
+            Poll::Ready(error) => {
+                running.0.seat_mut().state.note_error(&error);
+                failed(error)
+            }
             Poll::Pending => {
                 *self = Self::Live(Live::Running(running));
                 Poll::Pending
@@ -159,7 +166,14 @@ where
                 *self = Self::Live(Live::Running(running));
                 Poll::Pending
             }
-            Poll::Ready(ended) => Poll::Ready(running.end(ended, callee.cause)),
+            Poll::Ready(Ok(answer)) => {
+                running.0.seat_mut().state.note(&answer, callee.cause);
+                Poll::Ready(answer)
+            }
+            Poll::Ready(Err(error)) => {
+                running.0.seat_mut().state.note_error(&error);
+                failed(error)
+            }
         }
     }
 
@@ -235,19 +249,6 @@ impl<A, D: ?Sized + Future> Running<'_, A, D> {
                 }
             }
         })
-    }
-}
-
-impl<A, D> Running<'_, A, D>
-where
-    D: ?Sized + Future,
-    D::Output: Reply,
-{
-    /// The answer of the call.
-    fn end(mut self, ended: Result<D::Output, Error>, cause: fn(&D::Output) -> Option<&Error>) -> D::Output {
-        let answer = ended.unwrap_or_else(D::Output::failed);
-        self.0.seat_mut().state.note(&answer, cause);
-        answer
     }
 }
 

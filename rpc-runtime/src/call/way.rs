@@ -134,15 +134,17 @@ mod by_pointers {
     pub struct ByPointers<'s, C: Service, A, T> {
         method: &'static MethodInfo,
         cause: fn(&T) -> Option<&Error>,
-        start: for<'k> fn(Starting<'k, 's, C, A, T>) -> Started<'k, T>,
+        start: StartFn<'s, C, A, T>,
     }
+
+    type StartFn<'s, C, A, T> = for<'k> fn(Starting<'k, 's, C, A, T>) -> Started<'k, T>;
 
     /// Makes the call of a client's method. `start` calls the twin.
     pub fn call<'s, M: Method, A>(
         client: &'s Inner<M::Service>,
         _: M,
         args: A,
-        start: for<'k> fn(Starting<'k, 's, M::Service, A, M::Output>) -> Started<'k, M::Output>,
+        start: StartFn<'s, M::Service, A, M::Output>,
     ) -> Call<'s, ByPointers<'s, M::Service, A, M::Output>> {
         Call::new(client, args, ByPointers { method: M::INFO, cause: M::cause, start })
     }

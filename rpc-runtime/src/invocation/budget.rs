@@ -24,7 +24,7 @@ pub(crate) struct SharedBudget {
     /// What was there at first, for the error.
     limits: Limits,
     /// The counts of the pipeline around a call with lower limits, which count too.
-    outer: Option<Arc<SharedBudget>>,
+    outer: Option<Arc<Self>>,
 }
 
 /// How deep a call is, in the low half, and how much deeper its callees may be, in the high one: an addition and

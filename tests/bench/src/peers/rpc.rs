@@ -190,6 +190,10 @@ pub fn large(executor: &Rc<Executor>) -> Run {
 }
 
 /// Bytes a suspended call holds beside the handler's own future: the call future and its pooled block.
+///
+/// # Panics
+///
+/// If the handler does not suspend, or its thread cannot be made.
 pub fn held_beyond_handler() -> f64 {
     const CALLS: usize = 1_000;
     // On a thread of its own, whose pool is empty: each call takes a fresh block.
