@@ -24,8 +24,8 @@ pub use crate::{
     local::Local,
     raw::{Flavour, Rest, SameThread, Slot, Start, Started, Threaded},
     service::{
-        FromError, Method, MethodId, MethodInfo, NOT_CARRIED, Reply, Serves, Service, ServiceInfo, SlotOf,
-        StartedOf, Target,
+        Answers, FromError, Method, MethodId, MethodInfo, NOT_CARRIED, Reply, Serves, Service, ServiceInfo,
+        SlotOf, StartedOf, Target,
     },
     shape::{
         Fields, Node, Shape,

@@ -93,7 +93,7 @@ impl<'s, W: Way<'s>> Call<'s, W> {
         let mut callee = Callee {
             binding: client.binding(),
             method: way.method(),
-            cause: way.cause(),
+            answers: way.answers(),
             start: &mut |args, waker, rest| way.start(client.twin(), args, waker, rest),
         };
         self.stage.poll_otherwise(otherwise, &mut callee, cx)

@@ -238,6 +238,11 @@ impl Error {
         }))
     }
 
+    /// What happened, in a word.
+    pub(crate) fn kind_name(&self) -> &'static str {
+        self.0.kind.name()
+    }
+
     fn is_own(&self) -> bool {
         self.0.origin == invocation::current_id()
     }

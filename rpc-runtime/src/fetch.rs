@@ -25,7 +25,7 @@ use crate::{
     client::Inner,
     error::Error,
     raw::{self, Rest, Start, Started},
-    service::{MethodInfo, NOT_CARRIED, Service, Target},
+    service::{Answers, MethodInfo, NOT_CARRIED, Service, Target},
 };
 
 /// A request on its way to a Worker.
@@ -138,8 +138,8 @@ impl<'s, C: Service> Way<'s> for FetchOf<C> {
         &FETCH
     }
 
-    fn cause(&self) -> fn(&Result<Response, Error>) -> Option<&Error> {
-        |output| output.as_ref().err()
+    fn answers(&self) -> Answers<Self::Output> {
+        Answers::of(|output: &Self::Output| output.as_ref().err())
     }
 
     fn start(

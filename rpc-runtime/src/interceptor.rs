@@ -9,7 +9,7 @@ use crate::{
     client::Binding,
     error::Error,
     metadata::{self, Entry},
-    service::{MethodInfo, Reply},
+    service::{Answers, MethodInfo},
 };
 
 /// Something that stands around the calls of a client: it observes, refuses, waits, or adds metadata.
@@ -115,9 +115,9 @@ impl Outcome {
         Self(Ending::Refused(error))
     }
 
-    pub(crate) fn of(answer: &impl Reply, rpc: Option<&Error>) -> Self {
-        Self(match rpc {
-            _ if answer.is_ok() => Ending::Answered,
+    pub(crate) fn of<T>(answer: &T, answers: Answers<T>) -> Self {
+        Self(match (answers.cause)(answer) {
+            _ if (answers.is_ok)(answer) => Ending::Answered,
             Some(error) => Ending::Rpc(error.clone()),
             None => Ending::Failed,
         })

@@ -36,7 +36,7 @@ use crate::{
     metadata::{self, Inherited},
     observe,
     raw::{self, Pooled},
-    service::MethodInfo,
+    service::{Answers, MethodInfo},
 };
 
 /// What one call keeps about itself, between polls too.
@@ -261,6 +261,22 @@ impl<'c> State<'c> {
         if let Some(extras) = self.extras() {
             cold_path();
             extras.leave_span();
+        }
+    }
+
+    /// The call has come to its end with this: its span, if somebody looks, says so of a failure.
+    pub(crate) fn note<T>(&self, answer: &T, answers: Answers<T>) {
+        if let Some(extras) = self.extras()
+            && !(answers.is_ok)(answer)
+        {
+            observe::failure(extras.span(), answer, answers);
+        }
+    }
+
+    /// The call has failed on the way.
+    pub(crate) fn note_error(&self, error: &Error) {
+        if let Some(extras) = self.extras() {
+            extras.span().record("error.type", error.kind_name());
         }
     }
 

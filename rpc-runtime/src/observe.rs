@@ -2,7 +2,12 @@
 
 use tracing::{Level, Span, field};
 
-use crate::{client::Binding, raw::Payload, service::MethodInfo};
+use crate::{
+    client::{Binding, short_name},
+    error::Error,
+    raw::Payload,
+    service::{Answers, MethodInfo},
+};
 
 /// Whether anybody looks: one load of a static.
 #[inline]
@@ -34,6 +39,16 @@ pub(crate) fn span(method: &'static MethodInfo, binding: &Binding) -> Span {
         span.record("rpc.method", &*name);
     }
     span
+}
+
+/// Says in the span of a call why it failed: the kind of the runtime's error, or the type of the service's own.
+#[cold]
+pub(crate) fn failure<T>(span: &Span, answer: &T, answers: Answers<T>) {
+    if span.is_disabled() {
+        return;
+    }
+    let own = || short_name((answers.failure)());
+    span.record("error.type", (answers.cause)(answer).map_or_else(own, Error::kind_name));
 }
 
 /// Work given to `wait_until` panicked: nobody waits for it either.

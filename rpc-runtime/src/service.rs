@@ -119,6 +119,42 @@ impl<T, E: FromError> Reply for Result<T, E> {
     }
 }
 
+/// What a call does with answers of type `T`, as functions: so the code that calls share asks no bound of `T`,
+/// and a method that returns something else is told so once, where it says so.
+pub struct Answers<T> {
+    /// A call that failed on the way.
+    pub(crate) failed: fn(Error) -> T,
+    /// Whether there is a value.
+    pub(crate) is_ok: fn(&T) -> bool,
+    /// The runtime's error in an answer.
+    pub(crate) cause: fn(&T) -> Option<&Error>,
+    /// The name of the service's own error.
+    pub(crate) failure: fn() -> &'static str,
+}
+
+impl<T> Answers<T> {
+    pub(crate) fn of(cause: fn(&T) -> Option<&Error>) -> Self
+    where
+        T: Reply,
+    {
+        Self { failed: T::failed, is_ok: T::is_ok, cause, failure: std::any::type_name::<T::Failure> }
+    }
+}
+
+impl<T> Clone for Answers<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Answers<T> {}
+
+impl<T> fmt::Debug for Answers<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answers")
+    }
+}
+
 /// An error type that [`Error`](crate::Error) converts into: any `E: From<rpc_runtime::Error>`.
 #[diagnostic::on_unimplemented(
     message = "the error of a service method must be made from `rpc_runtime::Error`",

@@ -33,6 +33,7 @@ mod recorder;
 mod shapes;
 mod spawned;
 mod step;
+mod tracing;
 mod zero_copy;
 
 use self::drive::block_on;

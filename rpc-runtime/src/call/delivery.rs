@@ -113,5 +113,7 @@ pub(super) fn deliver_special<'s>(
 #[cold]
 fn panicked<'s>(payload: Payload, caller: Option<&Frame<'_>>, state: &State<'_>) -> Delivered<'s> {
     let why = Kind::panicked("the handler", payload);
-    Delivered::Failed(Error::of_call(why, caller, state.method, state.binding))
+    let error = Error::of_call(why, caller, state.method, state.binding);
+    state.note_error(&error);
+    Delivered::Failed(error)
 }

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     delivery::Passed,
-    stage::{Callee, Stage, failed},
+    stage::{Callee, Stage},
 };
 use crate::{
     client::Binding,
@@ -19,7 +19,7 @@ use crate::{
     interceptor::{Around, Gate, Outcome, Outgoing, Rest, Stage as Passage},
     invocation::{Frame, OwnDeadline, Timer, with_current},
     observe,
-    service::{MethodInfo, Reply},
+    service::{Answers, MethodInfo},
 };
 
 /// The chain of interceptors, and the call it stands around.
@@ -46,7 +46,6 @@ impl<A, D: ?Sized + Future> Unpin for Intercepted<'_, A, D> {}
 impl<'s, A, D> Intercepted<'s, A, D>
 where
     D: ?Sized + Future,
-    D::Output: Reply,
 {
     /// `None` if there is no interceptor to stand around the call.
     pub(super) fn new(
@@ -82,14 +81,14 @@ where
     ) -> Poll<D::Output> {
         if let Poll::Ready(outcome) = self.poll_chain(callee, cx) {
             self.call = Stage::Ended;
-            return Poll::Ready(self.settle(outcome));
+            return Poll::Ready(self.settle(outcome, callee.answers));
         }
         let why = match self.timer.poll(self.deadline, cx) {
             Poll::Ready(why) => why,
             Poll::Pending => return Poll::Pending,
         };
         self.end();
-        failed(self.error(why))
+        Poll::Ready((callee.answers.failed)(self.error(why)))
     }
 
     /// Polls the chain, and the call whenever the chain waits for it.
@@ -134,16 +133,16 @@ where
                 return Poll::Pending;
             };
             self.call = Stage::Ended;
-            gate.answer(Outcome::of(&answer, (callee.cause)(&answer)));
+            gate.answer(Outcome::of(&answer, callee.answers));
             self.answer = Some(answer);
         }
     }
 
-    fn settle(&mut self, outcome: Outcome) -> D::Output {
+    fn settle(&mut self, outcome: Outcome, answers: Answers<D::Output>) -> D::Output {
         match (outcome.into_refusal(), self.answer.take()) {
-            (Some(error), _) => D::Output::failed(error),
+            (Some(error), _) => (answers.failed)(error),
             (None, Some(answer)) => answer,
-            (None, None) => D::Output::failed(self.error(Kind::Setup(
+            (None, None) => (answers.failed)(self.error(Kind::Setup(
                 "an interceptor returned the outcome of another call: return that of `next.run()`, or refuse"
                     .into(),
             ))),

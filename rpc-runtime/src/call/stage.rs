@@ -18,7 +18,7 @@ use crate::{
     invocation::{Frame, OwnDeadline, Seat, with_current},
     observe,
     raw::{self, Pooled, Rest, Suspended, Unready},
-    service::{MethodInfo, Reply},
+    service::{Answers, MethodInfo},
 };
 
 /// Where a call is.
@@ -47,10 +47,17 @@ pub(super) enum Otherwise<'s, A, D: ?Sized + Future> {
 pub(super) struct Callee<'s, 'x, A, D: ?Sized + Future> {
     pub(super) binding: &'s Arc<Binding>,
     pub(super) method: &'static MethodInfo,
-    /// Finds the runtime's error in an answer.
-    pub(super) cause: fn(&D::Output) -> Option<&Error>,
+    pub(super) answers: Answers<D::Output>,
     /// Calls the twin.
     pub(super) start: &'x mut CallTwin<'s, 'x, A, D>,
+}
+
+impl<A, D: ?Sized + Future> Callee<'_, '_, A, D> {
+    /// A call that failed on the way.
+    #[cold]
+    fn failed(&self, error: Error) -> Poll<D::Output> {
+        Poll::Ready((self.answers.failed)(error))
+    }
 }
 
 type CallTwin<'s, 'x, A, D> = dyn FnMut(A, &Waker, &mut Rest<'s, A, D>) -> Option<<D as Future>::Output> + 'x;
@@ -58,7 +65,6 @@ type CallTwin<'s, 'x, A, D> = dyn FnMut(A, &Waker, &mut Rest<'s, A, D>) -> Optio
 impl<'s, A, D> Stage<'s, A, D>
 where
     D: ?Sized + Future,
-    D::Output: Reply,
 {
     pub(super) fn poll_otherwise(
         &mut self,
@@ -90,10 +96,17 @@ where
         let mut args = Some(args);
         let mut rest = Rest::new();
         let mut value = None;
-        let (binding, method) = (callee.binding, callee.method);
+        let (binding, method, answers) = (callee.binding, callee.method, callee.answers);
         let delivered = raw::current(|innermost| {
             deliver_special(binding, method, passed, innermost, &mut || {
                 value = args.take().and_then(|args| (callee.start)(args, cx.waker(), &mut rest));
+                if let Some(value) = &value {
+                    with_current(|frame| {
+                        if let Some(frame) = frame {
+                            frame.state.note(value, answers);
+                        }
+                    });
+                }
                 value.is_some()
             })
         });
@@ -113,9 +126,9 @@ where
     ) -> Poll<D::Output> {
         let (why, seat) = match (delivered, rest.into_unready()) {
             (Delivered::Suspended(seat), Unready::Pending(tied)) => {
-                return self.suspend(Running(tied.suspend(seat)), cx);
+                return self.suspend(Running(tied.suspend(seat)), callee, cx);
             }
-            (Delivered::Failed(error), _) => return failed(error),
+            (Delivered::Failed(error), _) => return callee.failed(error),
             (Delivered::Suspended(seat), Unready::Refused(why)) => (why, Some(seat)),
             // A twin that used its slot for nothing; ours do not.
             (delivered, _) => {
@@ -123,14 +136,25 @@ where
                 (Kind::Unavailable("the call was not placed".into()), seat)
             }
         };
-        drop(seat);
-        failed(with_current(|caller| Error::of_call(why, caller, callee.method, callee.binding)))
+        let error = with_current(|caller| Error::of_call(why, caller, callee.method, callee.binding));
+        if let Some(seat) = seat {
+            seat.state.note_error(&error);
+        }
+        callee.failed(error)
     }
 
-    fn suspend(&mut self, mut running: Running<'s, A, D>, cx: &mut Context<'_>) -> Poll<D::Output> {
+    fn suspend(
+        &mut self,
+        mut running: Running<'s, A, D>,
+        callee: &Callee<'s, '_, A, D>,
+        cx: &mut Context<'_>,
+    ) -> Poll<D::Output> {
         let timer = with_current(|caller| running.poll_timer(caller, cx));
         match timer {
-            Poll::Ready(error) => failed(error),
+            Poll::Ready(error) => {
+                running.0.seat_mut().state.note_error(&error);
+                callee.failed(error)
+            }
             Poll::Pending => {
                 *self = Self::Live(Live::Running(running));
                 Poll::Pending
@@ -153,8 +177,14 @@ where
                 *self = Self::Live(Live::Running(running));
                 Poll::Pending
             }
-            Poll::Ready(Ok(answer)) => Poll::Ready(answer),
-            Poll::Ready(Err(error)) => failed(error),
+            Poll::Ready(Ok(answer)) => {
+                running.0.seat_mut().state.note(&answer, callee.answers);
+                Poll::Ready(answer)
+            }
+            Poll::Ready(Err(error)) => {
+                running.0.seat_mut().state.note_error(&error);
+                callee.failed(error)
+            }
         }
     }
 
@@ -168,7 +198,7 @@ where
         let (binding, method) = (callee.binding, callee.method);
         let own = match with_current(|caller| OwnDeadline::of_call(caller, method, binding)) {
             Ok(own) => own,
-            Err(error) => return failed(error),
+            Err(error) => return callee.failed(error),
         };
         let around = Intercepted::new(args, method, binding, own).expect("the client has interceptors");
         self.go_on_intercepted(Pooled::new(around), callee, cx)
@@ -272,11 +302,4 @@ fn cancel(seat: &Seat<'_>, end: &mut dyn FnMut()) {
             state.leave_span();
         });
     });
-}
-
-/// A call that failed on the way.
-#[cold]
-#[inline(never)]
-pub(super) fn failed<T: Reply>(error: Error) -> Poll<T> {
-    Poll::Ready(T::failed(error))
 }

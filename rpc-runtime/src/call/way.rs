@@ -9,9 +9,8 @@ use std::task::Waker;
 use super::Call;
 use crate::{
     client::Inner,
-    error::Error,
     raw::{self, Flavour, Rest, Start, Started},
-    service::{Method, MethodInfo, Reply, Service},
+    service::{Answers, Method, MethodInfo, Service},
 };
 
 /// What a call knows of its method.
@@ -21,15 +20,15 @@ pub trait Way<'s>: Copy {
     /// The arguments, each with the lifetime it has at the caller.
     type Args;
     /// What the method returns.
-    type Output: Reply;
+    type Output;
 
     /// The description.
     #[doc(hidden)]
     fn method(&self) -> &'static MethodInfo;
 
-    /// How to find the runtime's error in an answer.
+    /// What to do with answers.
     #[doc(hidden)]
-    fn cause(&self) -> fn(&Self::Output) -> Option<&Error>;
+    fn answers(&self) -> Answers<Self::Output>;
 
     /// Calls the twin's method.
     #[doc(hidden)]
@@ -107,8 +106,8 @@ mod by_types {
         }
 
         #[inline]
-        fn cause(&self) -> fn(&M::Output) -> Option<&Error> {
-            M::cause
+        fn answers(&self) -> Answers<M::Output> {
+            Answers::of(M::cause)
         }
 
         #[inline]
@@ -133,7 +132,7 @@ mod by_pointers {
     /// A method of the service of `C` that answers with `T`.
     pub struct ByPointers<'s, C: Service, A, T> {
         method: &'static MethodInfo,
-        cause: fn(&T) -> Option<&Error>,
+        answers: fn() -> Answers<T>,
         start: StartFn<'s, C, A, T>,
     }
 
@@ -146,7 +145,7 @@ mod by_pointers {
         args: A,
         start: StartFn<'s, M::Service, A, M::Output>,
     ) -> Call<'s, ByPointers<'s, M::Service, A, M::Output>> {
-        Call::new(client, args, ByPointers { method: M::INFO, cause: M::cause, start })
+        Call::new(client, args, ByPointers { method: M::INFO, answers: || Answers::of(M::cause), start })
     }
 
     impl<C: Service, A, T> Clone for ByPointers<'_, C, A, T> {
@@ -163,7 +162,7 @@ mod by_pointers {
         }
     }
 
-    impl<'s, C: Service, A, T: Reply> Way<'s> for ByPointers<'s, C, A, T> {
+    impl<'s, C: Service, A, T> Way<'s> for ByPointers<'s, C, A, T> {
         type Service = C;
         type Args = A;
         type Output = T;
@@ -172,8 +171,8 @@ mod by_pointers {
             self.method
         }
 
-        fn cause(&self) -> fn(&T) -> Option<&Error> {
-            self.cause
+        fn answers(&self) -> Answers<T> {
+            (self.answers)()
         }
 
         fn start(

@@ -37,6 +37,25 @@ pub(crate) struct Exceeded {
 }
 
 impl Kind {
+    /// In a word, for people who count.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Disconnected(_) => "disconnected",
+            Self::Deadline(_) => "deadline",
+            Self::Cancelled(_) => "cancelled",
+            Self::Overloaded(_) => "overloaded",
+            Self::Limit(_) => "limit",
+            Self::NotFound(_) | Self::NoFetch => "not_found",
+            Self::Contract(_) => "contract",
+            Self::Decode(_) => "decode",
+            Self::Panic(_) => "panic",
+            Self::Denied(_) => "denied",
+            Self::Application(_) => "application",
+            Self::Setup(_) => "setup",
+        }
+    }
+
     /// `who` panicked. The text has the place if the panic hook saw it.
     #[cold]
     pub(crate) fn panicked(who: &str, payload: Payload) -> Self {
