@@ -1,5 +1,6 @@
 //! A process that runs Workers.
 
+mod acceptor;
 mod background;
 mod command;
 mod directory;

@@ -1,34 +1,33 @@
-//! The threads of a host, and the socket before them.
+//! The threads of a host, from its start to its end.
 
 use std::{
     fmt, io,
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc::Sender,
+        mpsc::{self, Sender},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use http::StatusCode;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     runtime::{Builder, Runtime},
-    sync::{mpsc, watch},
-    time::sleep,
+    sync::watch,
 };
 
 use super::{
     Host, Linked,
+    acceptor::{self, Given},
     background::Background,
     directory::{Workers, check},
 };
 use crate::{
     Client as _, Request, Response,
     config::{Config, Fault, Faults, Place},
-    edge::{Acceptor, Connections, EdgeOptions, Handler, Peer, Reference, plain},
+    edge::{Connections, EdgeOptions, Handler, Peer, Reference, plain},
     error::Error,
     fetch::Fetcher,
 };
@@ -37,39 +36,11 @@ use crate::{
 /// of about 3 KiB in a debug build before the handlers' own frames.
 const STACK_BYTES: usize = 8 << 20;
 
-/// How many accepted connections wait for a thread before the acceptor waits too.
-const HANDED_MAX: usize = 64;
-
-/// How long a thread leaves a connection before others are preferred to it. One that waits for I/O alone takes it up
-/// within microseconds; this is what a busy machine may add.
-const STUCK: Duration = Duration::from_millis(20);
-
-/// How long the acceptor waits when all threads are full before it looks again.
-const FULL_PAUSE: Duration = Duration::from_millis(10);
-
 /// A host that serves. Dropping it stops it, as [`stop`](Self::stop) does.
 pub struct Running {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
-}
-
-/// What the acceptor knows of a thread.
-struct Thread {
-    connections: mpsc::Sender<(std::net::TcpStream, SocketAddr)>,
-    open: Arc<AtomicUsize>,
-    /// When it was given what it may not have taken up yet.
-    left_since: Option<Instant>,
-}
-
-impl Thread {
-    /// Whether it has left for a while what it was given.
-    fn is_stuck(&mut self, now: Instant) -> bool {
-        if self.connections.capacity() == self.connections.max_capacity() {
-            self.left_since = None;
-        }
-        self.left_since.is_some_and(|since| now - since > STUCK)
-    }
 }
 
 impl Running {
@@ -123,16 +94,15 @@ pub(super) fn start(host: Host, configs: Vec<Config>, address: SocketAddr) -> Re
     // Declared before what its threads wait for, and thus dropped after it if a thread cannot start.
     let mut running = Running { address, stop, threads: Vec::new() };
     let mut threads = Vec::new();
-    let (ready, readies) = std::sync::mpsc::channel();
+    let (ready, readies) = mpsc::channel();
     let configs = Arc::new(configs);
     for number in 0..host.thread_count() {
-        let (connections, incoming) = mpsc::channel(HANDED_MAX);
-        let open = Arc::new(AtomicUsize::new(0));
-        threads.push(Thread { connections, open: Arc::clone(&open), left_since: None });
+        let (thread, given) = acceptor::thread();
+        threads.push(thread);
         let (linked, configs, options) = (host.workers.clone(), Arc::clone(&configs), host.edge.clone());
         let ready = ready.clone();
         let spawned = named(format!("rpc-{number}"))
-            .spawn(move || serve_thread(&linked, &configs, options, incoming, &open, ready));
+            .spawn(move || serve_thread(&linked, &configs, options, given, ready));
         running.threads.push(spawned.map_err(|error| failed("a thread cannot be started", &error))?);
     }
     drop(ready);
@@ -142,7 +112,7 @@ pub(super) fn start(host: Host, configs: Vec<Config>, address: SocketAddr) -> Re
             Err(_) => return Err(failed("a thread of the host", &"a panic while the Workers were made")),
         }
     }
-    let acceptor = named("rpc-accept".to_owned()).spawn(move || accept(listener, threads, stopped));
+    let acceptor = named("rpc-accept".to_owned()).spawn(move || acceptor::accept(listener, threads, stopped));
     running.threads.push(acceptor.map_err(|error| failed("a thread cannot be started", &error))?);
     Ok(running)
 }
@@ -177,81 +147,12 @@ fn busy(name: &Place, address: SocketAddr, error: &io::Error) -> Faults {
     fault.into()
 }
 
-/// One accepted connection after the other, each to the thread that has the fewest.
-///
-/// One socket, not one for each thread: with SO_REUSEPORT a listener that closes resets what waits in its queue, and
-/// the kernel hands connections to threads by chance, blocked ones included.
-fn accept(listener: std::net::TcpListener, mut threads: Vec<Thread>, mut stopped: watch::Receiver<bool>) {
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return tracing::error!(%error, "cannot accept connections"),
-    };
-    runtime.block_on(async move {
-        let listener = match TcpListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(error) => return tracing::error!(%error, "cannot accept connections"),
-        };
-        let mut acceptor = Acceptor::new(listener);
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                _ = stopped.wait_for(|stopped| *stopped) => break,
-                accepted = acceptor.accept() => accepted,
-            };
-            tokio::select! {
-                biased;
-                () = hand_over(&mut threads, accepted) => {}
-                // All threads are full, and will be told to end what they have.
-                _ = stopped.wait_for(|stopped| *stopped) => break,
-            }
-        }
-        for accepted in acceptor.close() {
-            if offer(&mut threads, accepted).is_err() {
-                tracing::warn!("all threads are full: a connection is cut, because the host stops");
-            }
-        }
-        // The threads drain when the last of these senders is gone.
-    });
-}
-
-/// Waits while all threads are full.
-///
-/// # Cancel safety
-///
-/// The connection is cut.
-async fn hand_over(threads: &mut [Thread], mut accepted: (TcpStream, SocketAddr)) {
-    while let Err(refused) = offer(threads, accepted) {
-        accepted = refused;
-        sleep(FULL_PAUSE).await;
-    }
-}
-
-/// Gives a connection to the thread that has the fewest, of those that take up what they are given if there are
-/// any: a thread that a handler keeps busy leaves it where it is.
-fn offer(threads: &mut [Thread], accepted: (TcpStream, SocketAddr)) -> Result<(), (TcpStream, SocketAddr)> {
-    let now = Instant::now();
-    let least = (threads.iter_mut())
-        .filter(|thread| thread.connections.capacity() > 0)
-        .map(|thread| ((thread.is_stuck(now), thread.open.load(Ordering::Relaxed)), thread))
-        .min_by_key(|(rank, _)| *rank);
-    let Some((_, thread)) = least else { return Err(accepted) };
-    let (stream, address) = accepted;
-    // A socket that the reactor will not let go is of no use to another thread.
-    let Ok(stream) = stream.into_std() else { return Ok(()) };
-    thread.open.fetch_add(1, Ordering::Relaxed);
-    thread.left_since.get_or_insert(now);
-    // There is room, and nobody else sends; so a thread that does not take it is gone, which its end has logged.
-    let _ = thread.connections.try_send((stream, address));
-    Ok(())
-}
-
 /// Makes the Workers of one thread, and serves the connections that it is given until there will be no more.
 fn serve_thread(
     linked: &[Linked],
     configs: &[Config],
     options: EdgeOptions,
-    incoming: mpsc::Receiver<(std::net::TcpStream, SocketAddr)>,
-    open: &AtomicUsize,
+    given: Given,
     ready: Sender<Result<(), Faults>>,
 ) {
     // Where nobody is left to be told, the start has failed already.
@@ -275,7 +176,7 @@ fn serve_thread(
     let (drain, background) = (options.drain, Background::of_this_thread());
     let connections = Connections::new(options, Primary(primary));
     let left = runtime.block_on(async {
-        let connections = serve(connections, incoming, open).await;
+        let connections = serve(connections, given).await;
         let end = Instant::now() + drain;
         connections.drain().await;
         background.drain(end).await;
@@ -306,29 +207,23 @@ async fn make(workers: &Workers<'_>, mut faults: Faults) -> Result<Fetcher, Faul
 }
 
 /// Takes connections until there will be no more, and gives those that are open then.
-async fn serve(
-    mut connections: Connections<Primary>,
-    mut incoming: mpsc::Receiver<(std::net::TcpStream, SocketAddr)>,
-    open: &AtomicUsize,
-) -> Connections<Primary> {
+async fn serve(mut connections: Connections<Primary>, mut given: Given) -> Connections<Primary> {
     loop {
         tokio::select! {
-            taken = incoming.recv(), if !connections.are_full() => {
+            taken = given.next(), if !connections.are_full() => {
                 let Some((stream, address)) = taken else { return connections };
                 let taken = TcpStream::from_std(stream).and_then(|stream| connections.take((stream, address)));
                 if let Err(error) = taken {
-                    open.fetch_sub(1, Ordering::Relaxed);
+                    given.ended();
                     tracing::debug!(%error, "a connection cannot be served");
                 }
             }
-            () = connections.one_ended() => {
-                open.fetch_sub(1, Ordering::Relaxed);
-            }
+            () = connections.one_ended() => given.ended(),
         }
     }
 }
 
-fn runtime() -> io::Result<Runtime> {
+pub(super) fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 

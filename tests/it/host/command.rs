@@ -18,12 +18,20 @@ main = "greets"
 vars = { GREETING = "hello" }
 "#;
 
-/// Configuration files in a folder of their own.
+/// Configuration files in a folder of their own, which goes away with it.
 struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left is left in the target folder.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
 
 impl Folder {
     fn new(name: &str, files: &[(&str, &str)]) -> Self {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("host").join(name);
+        let folder = format!("host-{}-{name}", std::process::id());
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(folder);
         std::fs::create_dir_all(&folder).unwrap();
         for (file, text) in files {
             std::fs::write(folder.join(file), text).unwrap();
