@@ -65,12 +65,17 @@ impl<'s, W: Way<'s>> Future for Call<'s, W> {
         let mut args = Some(args);
         let mut rest = Rest::new();
         let mut value = None;
-        let delivered = deliver(client.binding(), way.method(), &mut || {
+        let mut enter = || {
             if let Some(args) = args.take() {
                 value = way.start(client.twin(), args, cx.waker(), &mut rest);
             }
             value.is_some()
-        });
+        };
+        #[cfg(debug_assertions)]
+        let enter: &mut dyn FnMut() -> bool = &mut enter;
+        #[cfg(not(debug_assertions))]
+        let enter = &mut enter;
+        let delivered = deliver(client.binding(), way.method(), enter);
         if let (Delivered::Answered, Some(value)) = (&delivered, value) {
             rest.forget();
             return Poll::Ready(value);
