@@ -47,13 +47,13 @@ fn made() -> Vec<Error> {
         error_of(step(|_| async { Err(Error::denied("inside")) })),
         error_of(relay(step(|_| async { Ok(0) })).with(CallOptions::new().limits(Limits::new().depth(1)))),
         error_of(step(|_| async { Ok(0) }).with(CallOptions::new().deadline(Duration::ZERO))),
-        Error::application(std::io::Error::new(std::io::ErrorKind::Other, Chain::of(&["low", "lower"]))),
+        Error::application(std::io::Error::other(Chain::of(&["low", "lower"]))),
     ]
 }
 
 /// An error with sources below it.
 #[derive(Debug)]
-struct Chain(&'static str, Option<Box<Chain>>);
+struct Chain(&'static str, Option<Box<Self>>);
 
 impl Chain {
     fn of(messages: &[&'static str]) -> Self {
