@@ -41,6 +41,32 @@ use crate::{
 /// assert_eq!(hasty.now().await?, 0);
 /// # Ok(()) }
 /// ```
+///
+/// # Many calls at once
+///
+/// Calls stand in `join!`, `select!`, `join_all` and streams as any future does. One form rustc refuses inside of a
+/// spawned task, for every `async fn` that borrows: `.map(|key| client.get(key)).buffered(n)` ("implementation of
+/// `FnOnce` is not general enough"), because that closure would have to be general over the lifetime of its argument.
+/// An `async` block that owns the key says the same, and so does a vector of calls:
+///
+/// ```
+/// use futures_util::stream::{self, StreamExt};
+/// # use rpc_runtime::{Client, Result, service};
+/// # #[service] trait Store { async fn get(&self, key: &str) -> Result<usize>; }
+/// # struct Lengths;
+/// # impl Store for Lengths { async fn get(&self, key: &str) -> Result<usize> { Ok(key.len()) } }
+///
+/// # #[tokio::main] async fn main() -> Result<()> {
+/// let store = StoreClient::new(Lengths);
+/// let task = tokio::spawn(async move {
+///     let (store, keys) = (&store, ["a", "bc", "def"].map(String::from));
+///     let blocks = stream::iter(keys.clone()).map(|key| async move { store.get(&key).await });
+///     let calls = stream::iter(keys.iter().map(|key| store.get(key)).collect::<Vec<_>>());
+///     blocks.buffered(2).count().await + calls.buffered(2).count().await
+/// });
+/// assert_eq!(task.await.map_err(rpc_runtime::Error::application)?, 6);
+/// # Ok(()) }
+/// ```
 pub trait Client: Service {
     /// A client of the same target whose calls carry `options` too: what they say replaces what this client
     /// says, interceptors are added inside of its own. The client itself stays as it is.

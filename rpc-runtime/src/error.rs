@@ -5,7 +5,14 @@ mod hop;
 mod kind;
 mod wire;
 
-use std::{error::Error as StdError, fmt, sync::Arc};
+use std::{
+    error::Error as StdError,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 pub(crate) use self::kind::{Exceeded, Kind};
 pub use self::{
@@ -51,6 +58,8 @@ struct Inner {
     origin: u64,
     /// Whether the method may be run twice.
     idempotent: bool,
+    /// Whether a handler has answered with it: it speaks of that handler's call then, not of its caller's.
+    handed_up: AtomicBool,
 }
 
 /// The origin of an error that was decoded: no invocation of this process.
@@ -235,6 +244,7 @@ impl Error {
             remote: false,
             origin,
             idempotent: false,
+            handed_up: AtomicBool::new(false),
         }))
     }
 
@@ -244,7 +254,13 @@ impl Error {
     }
 
     fn is_own(&self) -> bool {
-        self.0.origin == invocation::current_id()
+        self.0.origin == invocation::current_id() && !self.0.handed_up.load(Ordering::Relaxed)
+    }
+
+    /// A handler has answered with this error. The number of the invocation does not tell it from its caller's own
+    /// where both stand outside of any: the handler may have got it from a task that left its pipeline.
+    pub(crate) fn hand_up(&self) {
+        self.0.handed_up.store(true, Ordering::Relaxed);
     }
 
     fn make_mut(&mut self) -> &mut Inner {
@@ -265,6 +281,7 @@ impl Inner {
             remote: self.remote,
             origin: self.origin,
             idempotent: self.idempotent,
+            handed_up: AtomicBool::new(self.handed_up.load(Ordering::Relaxed)),
         }
     }
 }

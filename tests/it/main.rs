@@ -20,6 +20,7 @@ mod description;
 mod drive;
 mod edge;
 mod env;
+mod errors;
 mod fetch;
 mod host;
 mod hygiene;

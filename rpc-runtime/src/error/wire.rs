@@ -1,7 +1,13 @@
 //! An error as it leaves its host: kind, text, hops and the messages of its sources. Back traces, the sources
 //! themselves and whatever else a host knows stay there.
 
-use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    error::Error as StdError,
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -54,6 +60,7 @@ impl<'de> Deserialize<'de> for Error {
             remote: true,
             origin: ELSEWHERE,
             idempotent: false,
+            handed_up: AtomicBool::new(false),
         })))
     }
 }
