@@ -99,6 +99,28 @@ impl Error {
         Self::new(Kind::NotFound(what.into().into()))
     }
 
+    /// There is no room for this work now, such as in a queue of the Worker. The reason is shown to the caller.
+    ///
+    /// [`is_overloaded`](Self::is_overloaded) where it is made, and to the caller of an
+    /// [interceptor](crate::Interceptor) that refuses with it. The caller of a *handler* that answers with it sees
+    /// `false`: that handler ran. Out of a Worker's `fetch` it becomes a 503 at the edge of the host.
+    ///
+    /// ```
+    /// use rpc_runtime::{Error, Result};
+    ///
+    /// fn admit(waiting: usize) -> Result<()> {
+    ///     if waiting < 100 { Ok(()) } else { Err(Error::overloaded("100 jobs are waiting")) }
+    /// }
+    ///
+    /// let error = admit(100).unwrap_err();
+    /// assert!(error.is_overloaded() && !error.is_retryable());
+    /// assert_eq!(error.to_string(), "overloaded: 100 jobs are waiting");
+    /// ```
+    #[must_use]
+    pub fn overloaded(reason: impl Into<String>) -> Self {
+        Self::new(Kind::Overloaded(reason.into().into()))
+    }
+
     /// No handler ran, for a reason that may pass: the callee is not there yet, not there any more, or the
     /// connection was refused. Safe to retry.
     #[must_use]
@@ -246,6 +268,13 @@ impl Error {
             idempotent: false,
             handed_up: AtomicBool::new(false),
         }))
+    }
+
+    /// Whether it tells of overload, whoever's call it speaks of: a host says so to clients that it does not trust
+    /// with more, and that make no second call by themselves.
+    #[cfg(feature = "host")]
+    pub(crate) fn tells_of_overload(&self) -> bool {
+        matches!(self.0.kind, Kind::Overloaded(_))
     }
 
     /// What happened, in a word.

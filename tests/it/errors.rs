@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use rpc_runtime::config::Config;
 use rpc_runtime::{
-    CallOptions, Cause, Client, Ctx, Entrypoint, Env, Error, Fetch, Host, Limits, Request, Response, Result,
-    Worker, message, service,
+    CallOptions, Cause, Client, Ctx, Entrypoint, Env, Error, Fetch, Host, Interceptor, Limits, Next, Outcome,
+    Outgoing, Request, Response, Result, Worker, message, service,
 };
 
 use crate::drive::{block_on, pause};
@@ -84,6 +84,29 @@ fn each_kind_answers_to_its_predicate_alone() {
     let expected =
         ["denied", "not found", "application", "panic", "denied", "limit", "deadline", "application"];
     assert_eq!(kinds, expected.map(|kind| vec![kind]));
+}
+
+#[test]
+fn overload_speaks_of_the_call_of_who_is_refused() {
+    struct Full;
+
+    impl Interceptor for Full {
+        async fn around(&self, _: &Outgoing, _: Next) -> Outcome {
+            Outcome::refused(Error::overloaded("enough"))
+        }
+    }
+
+    let inside = step(|_| async {
+        let made = Error::overloaded("9 jobs wait");
+        assert_eq!(answers(&made), ["overloaded"]);
+        Err(made)
+    });
+    let error = block_on(inside.run(0)).unwrap_err();
+    assert_eq!(answers(&error), [""; 0], "a handler ran");
+    assert!(error.to_string().starts_with("overloaded: 9 jobs wait"), "{error}");
+    let before = step(|_| async { unreachable!("nobody gets here") });
+    let error = block_on(before.with(CallOptions::new().interceptor(Full)).run(0)).unwrap_err();
+    assert_eq!(answers(&error), ["overloaded"]);
 }
 
 #[test]

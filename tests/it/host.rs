@@ -117,6 +117,9 @@ impl Auth for AuthWorker {
         if token == "boom" {
             panic!("s3cret of the auth Worker");
         }
+        if token == "full" {
+            return Err(Error::overloaded("s3cret queue"));
+        }
         let instance = self.instance.as_ref().map_or(0, |instance| instance.number);
         Ok(format!("{token} is known to {instance}"))
     }

@@ -63,7 +63,7 @@ async fn handled<H: Handler>(
     if response.status().is_informational() {
         let (reference, status) = (Reference::new(), response.status());
         tracing::error!(%reference, %status, "the handler answered with a status that is no answer");
-        return (reference.into_response(), true);
+        return (reference.into_failure(), true);
     }
     (response, tunnel.is_some() || fate.ends_connection())
 }
@@ -114,7 +114,7 @@ async fn contained<H: Handler>(connection: &Connection<H>, request: Request<Body
         let reference = Reference::new();
         let message = panic_message(&*panic);
         tracing::error!(%reference, %method, path = path.as_ref().map(PathAndQuery::path), ?peer, panic = message, "the handler panicked");
-        reference.into_response()
+        reference.into_failure()
     })
 }
 
@@ -176,11 +176,14 @@ impl Reference {
     }
 
     /// 500, with nothing in it but the reference.
-    pub(crate) fn into_response(self) -> Response<Body> {
-        let mut response = plain(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            &format!("the request failed; the log has the reason under the reference {self}"),
-        );
+    pub(crate) fn into_failure(self) -> Response<Body> {
+        self.into_response(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")
+    }
+
+    /// What may be told, and the reference.
+    pub(crate) fn into_response(self, status: StatusCode, told: &str) -> Response<Body> {
+        let text = format!("{told}; the log has the reason under the reference {self}");
+        let mut response = plain(status, &text);
         if let Ok(value) = HeaderValue::try_from(self.to_string()) {
             response.headers_mut().insert(REFERENCE, value);
         }
@@ -197,7 +200,7 @@ impl std::fmt::Display for Reference {
 const REFERENCE: HeaderName = HeaderName::from_static("x-error-reference");
 
 /// A short text for whoever looks at the answer with curl.
-pub(crate) fn plain(status: StatusCode, text: &str) -> Response<Body> {
+fn plain(status: StatusCode, text: &str) -> Response<Body> {
     let mut response = Response::new(Body::from(format!("{text}\n")));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

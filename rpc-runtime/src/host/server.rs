@@ -27,7 +27,7 @@ use super::{
 use crate::{
     Client as _, Request, Response,
     config::{Config, Fault, Faults, Place},
-    edge::{Connections, EdgeOptions, Handler, Peer, Reference, plain},
+    edge::{Connections, EdgeOptions, Handler, Peer, Reference},
     error::Error,
     fetch::Fetcher,
 };
@@ -238,16 +238,16 @@ impl Handler for Primary {
 
 /// What a client outside of the system gets to see of an error: its class, and where the log has the rest.
 fn failure(error: &Error) -> Response {
-    if error.is_overloaded() || error.is_unavailable() {
-        tracing::warn!(%error, "a request was refused");
-        return plain(
+    let reference = Reference::new();
+    if error.tells_of_overload() || error.is_unavailable() {
+        tracing::warn!(%reference, error = %Chain(error), "a request was refused");
+        return reference.into_response(
             StatusCode::SERVICE_UNAVAILABLE,
-            "the service is overloaded or not ready; try again later",
+            "the service is overloaded or not ready, try again later",
         );
     }
-    let reference = Reference::new();
     tracing::error!(%reference, error = %Chain(error), "a request failed");
-    reference.into_response()
+    reference.into_failure()
 }
 
 /// An error with what caused it: `cannot connect: connection refused`.

@@ -56,6 +56,7 @@ impl Fetch for Front {
             "forward" => return self.env.site.fetch(request).await,
             "calls" => return Ok(Response::new(self.calls(rest.parse().unwrap()).await.into())),
             "denied" => return Err(Error::denied("s3cret reason")),
+            "overloaded" => return Err(Error::overloaded("s3cret reason")),
             "source" => {
                 let source = std::io::Error::other("s3cret disk");
                 return Err(Error::application(std::io::Error::other(source)));
@@ -173,6 +174,27 @@ fn what_fails_is_500_with_a_reference_and_nothing_else() {
     references.sort_unstable();
     references.dedup();
     assert_eq!(references.len(), 4);
+    assert_eq!(connection.get("/still").body, "/still");
+}
+
+#[test]
+fn overload_is_503_with_a_reference_whoever_is_overloaded() {
+    let running = start("");
+    let mut connection = Connection::open(running.address());
+    // The one that is asked, and one that it has called.
+    for path in ["/overloaded", "/verify/full"] {
+        let answer = connection.get(path);
+        let reference = answer.head.lines().find_map(|line| line.strip_prefix("x-error-reference: "));
+        assert_eq!(answer.status, 503);
+        assert_eq!(
+            answer.body,
+            format!(
+                "the service is overloaded or not ready, try again later; the log has the reason under the \
+                 reference {}\n",
+                reference.unwrap()
+            )
+        );
+    }
     assert_eq!(connection.get("/still").body, "/still");
 }
 
