@@ -82,11 +82,34 @@ type MakeTwin<W> = fn(Arc<OnceLock<W>>, &Entrypoint<W>) -> Box<dyn Any>;
 
 /// A service that an entrypoint offers.
 struct Offer<W> {
-    info: &'static ServiceInfo,
-    client: TypeId,
+    service: Offered,
     /// Makes the twin for a Worker in a cell: a `Box<C::Dyn>`, boxed once more to forget its type.
     #[cfg_attr(not(feature = "host"), expect(dead_code, reason = "a host alone asks for it"))]
     twin: MakeTwin<W>,
+}
+
+/// A service on offer, whoever offers it.
+#[derive(Clone, Copy)]
+pub(crate) struct Offered {
+    pub(crate) info: &'static ServiceInfo,
+    pub(crate) client: TypeId,
+    /// The path of the client's type, for the fault.
+    #[cfg_attr(not(feature = "host"), expect(dead_code, reason = "a host alone asks for it"))]
+    pub(crate) client_name: fn() -> &'static str,
+    /// Whether it can be asked for over a boundary.
+    #[cfg_attr(not(feature = "host"), expect(dead_code, reason = "a host alone asks for it"))]
+    pub(crate) is_on_wire: bool,
+}
+
+impl Offered {
+    fn of<C: Service>() -> Self {
+        Self {
+            info: C::INFO,
+            client: TypeId::of::<C>(),
+            client_name: std::any::type_name::<C>,
+            is_on_wire: TypeId::of::<C::Flavour>() == TypeId::of::<Threaded>(),
+        }
+    }
 }
 
 impl<W: 'static> Entrypoint<W> {
@@ -97,7 +120,7 @@ impl<W: 'static> Entrypoint<W> {
     /// Offers a service, named by its client: `.service::<AuthClient>()`.
     #[must_use]
     pub fn service<C: Serves<W>>(mut self) -> Self {
-        self.offers.push(Offer { info: C::INFO, client: TypeId::of::<C>(), twin: twin_in_cell::<C, W> });
+        self.offers.push(Offer { service: Offered::of::<C>(), twin: twin_in_cell::<C, W> });
         self
     }
 
@@ -154,14 +177,14 @@ impl<W: 'static> Entrypoint<W> {
     #[cfg(feature = "host")]
     /// The twin that a client of this type needs, for a Worker in a cell: a `Box<C::Dyn>` in the box.
     pub(crate) fn twin(&self, client: TypeId, cell: &Arc<OnceLock<W>>) -> Option<Box<dyn Any>> {
-        let offer = self.offers.iter().find(|offer| offer.client == client)?;
+        let offer = self.offers.iter().find(|offer| offer.service.client == client)?;
         Some((offer.twin)(Arc::clone(cell), self))
     }
 
     /// A client that owns a Worker, for what this entrypoint declares.
     pub(crate) fn own<C: Serves<W>>(&self, worker: W) -> Inner<C> {
         let mut binding = Binding::of_type::<W>();
-        if !self.offers.iter().any(|offer| offer.client == TypeId::of::<C>()) {
+        if !self.offers.iter().any(|offer| offer.service.client == TypeId::of::<C>()) {
             refuse_undeclared::<C>(&mut binding);
         }
         Inner::new(C::twin(Local::new(Hold::Owned(worker), C::Flavour::fetch_of(self))), binding)
@@ -169,7 +192,15 @@ impl<W: 'static> Entrypoint<W> {
 
     /// The names of the services on offer, in declared order, `fetch` among them.
     pub(crate) fn services(&self) -> impl Iterator<Item = &'static str> {
-        self.offers.iter().map(|offer| if offer.info.name.is_empty() { "fetch" } else { offer.info.name })
+        let name = |offer: &Offer<W>| offer.service.info.name;
+        self.offers.iter().map(name).map(|name| if name.is_empty() { "fetch" } else { name })
+    }
+
+    #[cfg(feature = "host")]
+    /// The services on offer here and at the named entrypoints.
+    pub(crate) fn all_services(&self) -> Vec<Offered> {
+        let named = self.named.iter().flat_map(|(_, entrypoint)| entrypoint.all_services());
+        self.offers.iter().map(|offer| offer.service).chain(named).collect()
     }
 
     pub(crate) fn threaded_fetch(&self) -> Option<FetchFn<W, Threaded>> {

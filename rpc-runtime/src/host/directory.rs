@@ -1,5 +1,7 @@
 //! The Workers of one thread by name: what bindings are resolved against.
 
+mod collisions;
+
 use std::{any::Any, any::TypeId, fmt};
 
 use super::{
@@ -12,6 +14,7 @@ use crate::{
     env::{Bindings, Wanted},
     fetch::Fetcher,
     service::Service,
+    worker::Offered,
 };
 
 /// Resolves a binding to the twin of its target.
@@ -69,6 +72,14 @@ impl<'a> Workers<'a> {
             visit(at, &mut makings, &mut ordered);
         }
         ordered
+    }
+
+    /// Every service on offer, with who offers it.
+    fn services(&self) -> impl Iterator<Item = (&'a Config, Offered)> {
+        self.0.iter().flat_map(|Entry { config, instance }| {
+            let services = instance.as_ref().map(|worker| worker.services()).unwrap_or_default();
+            services.into_iter().map(|service| (*config, service))
+        })
     }
 
     /// A client for the requests to the Worker that is served: that of the first configuration. Without a fault if
@@ -167,6 +178,7 @@ pub(super) fn check(linked: &[Linked], configs: &[Config]) -> Result<(), Faults>
         faults.push(nothing_to_run());
     }
     let workers = Workers::new(linked, configs, &mut faults);
+    faults.extend(collisions::faults(workers.services()));
     workers.bind(&mut faults);
     faults.extend(workers.primary().err().flatten());
     faults.result(())

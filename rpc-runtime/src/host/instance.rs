@@ -13,13 +13,16 @@ use crate::{
     env::{Bindings, Env},
     error::{Error, Kind},
     raw::Payload,
-    worker::{Entrypoint, Worker},
+    worker::{Entrypoint, Offered, Worker},
 };
 
 /// One Worker on one thread. Its cell is there before the Worker is, so bindings can lead in a circle.
 pub(super) trait Instance {
     /// What an entrypoint offers; `Err` with the names there are.
     fn entrypoint(&self, name: Option<&str>) -> Result<Vec<&'static str>, Vec<&'static str>>;
+
+    /// Every service on offer, at whatever entrypoint.
+    fn services(&self) -> Vec<Offered>;
 
     /// The twin for a client of this type: a `Box<C::Dyn>` in the box.
     fn twin(&self, entrypoint: Option<&str>, client: TypeId) -> Option<Box<dyn Any>>;
@@ -56,6 +59,10 @@ where
             Some(entrypoint) => Ok(entrypoint.services().collect()),
             None => Err(self.entrypoint.names().collect()),
         }
+    }
+
+    fn services(&self) -> Vec<Offered> {
+        self.entrypoint.all_services()
     }
 
     fn twin(&self, entrypoint: Option<&str>, client: TypeId) -> Option<Box<dyn Any>> {

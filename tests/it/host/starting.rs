@@ -180,6 +180,67 @@ fn the_worker_that_is_served_must_answer_requests() {
 }
 
 #[test]
+fn two_services_of_one_name_are_refused_whoever_offers_them() {
+    mod other {
+        use super::*;
+
+        /// Is no `super::Auth`, and would be taken for it by a peer.
+        #[service(rename = "Auth")]
+        trait Other {
+            async fn verify(&self, token: &str) -> Result<String>;
+        }
+
+        #[service(local, rename = "Auth")]
+        trait Here {
+            async fn verify(&self) -> Result<()>;
+        }
+
+        pub(super) struct Impostor;
+
+        impl Other for Impostor {
+            async fn verify(&self, _: &str) -> Result<String> {
+                Ok("everybody".to_owned())
+            }
+        }
+
+        impl Here for Impostor {
+            async fn verify(&self) -> Result<()> {
+                Ok(())
+            }
+        }
+
+        impl Worker for Impostor {
+            type Env = ();
+            async fn new((): ()) -> Result<Self> {
+                Ok(Self)
+            }
+            fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self> {
+                entrypoint.service::<HereClient>().named("Side", |side| side.service::<OtherClient>())
+            }
+        }
+    }
+
+    let host = Host::new().worker::<AuthWorker>("auth").worker::<other::Impostor>("impostor");
+    let faults = on_a_free_port(host, &[AUTH, "name = 'second'\nmain = 'impostor'"]).unwrap_err();
+    let here = "it::host::starting::two_services_of_one_name_are_refused_whoever_offers_them";
+    assert_eq!(
+        told(&faults),
+        [format!(
+            "1.toml:2:8 main: two services of one name | `Auth` of `auth` (`it::host::AuthClient`) and \
+             `Auth` of `second` (`{here}::other::OtherClient`) | \
+             give one of them `#[service(rename = \"..\")]`, or let both Workers use one trait"
+        )]
+    );
+    assert!(faults.to_string().contains("0.toml:3:8"), "the first one is shown too: {faults}");
+}
+
+#[test]
+fn one_service_may_have_several_workers() {
+    let second = "name = 'second'\nmain = 'auth'";
+    on_a_free_port(host(), &[AUTH, second]).unwrap().stop();
+}
+
+#[test]
 fn a_host_can_be_started_and_stopped_inside_of_a_runtime() {
     on_tokio(async {
         let running = on_a_free_port(host(), &[&failing("one", "")]).unwrap();
