@@ -51,6 +51,7 @@ struct Query<'a> {
     text: &'a str,
 }
 
+#[expect(clippy::too_many_arguments, reason = "one of every kind")]
 #[service]
 trait Auth {
     async fn verify(&self, token: &str) -> Result<User, AuthError>;
@@ -206,7 +207,7 @@ fn the_last_client_drops_what_it_owns() {
 
     let drops = Arc::<AtomicU32>::default();
     let first = StepClient::new(Noted(Arc::clone(&drops)));
-    let second = first.clone().with(rpc_runtime::CallOptions::new().metadata("key", "value"));
+    let second = first.with(rpc_runtime::CallOptions::new().metadata("key", "value"));
     drop(first);
     assert_eq!(block_on(second.run(1)).unwrap(), 1);
     assert_eq!(drops.load(Ordering::SeqCst), 0);
@@ -298,9 +299,11 @@ fn a_client_may_live_in_a_static_and_in_a_struct() {
     assert_eq!(block_on(auth.verify("t0ken")).unwrap().id, 7);
     let elsewhere = std::thread::spawn(|| block_on(LAZY.verify("t0ken")).unwrap().id);
     assert_eq!(elsewhere.join().unwrap(), 7);
-    let holds = Holds { auth: LAZY.clone(), maybe: None }.clone();
-    assert_eq!(block_on(holds.auth.verify("t0ken")).unwrap().id, 7);
-    assert!(holds.maybe.is_none());
+    let holds = Holds { auth: LAZY.clone(), maybe: None };
+    let cloned = holds.clone();
+    drop(holds);
+    assert_eq!(block_on(cloned.auth.verify("t0ken")).unwrap().id, 7);
+    assert!(cloned.maybe.is_none());
 }
 
 #[test]
@@ -417,8 +420,8 @@ fn calls_begin_in_the_order_of_their_first_polls() {
     for at in [3, 1, 7, 0, 2, 6, 5, 4] {
         assert!(poll_once(calls[at].as_mut()).is_pending());
     }
-    for at in 0..8 {
-        assert!(matches!(poll_once(calls[at].as_mut()), Poll::Ready(Ok(_))));
+    for call in &mut calls {
+        assert!(matches!(poll_once(call.as_mut()), Poll::Ready(Ok(_))));
     }
     assert_eq!(*order.lock().unwrap(), [3, 1, 7, 0, 2, 6, 5, 4]);
 }

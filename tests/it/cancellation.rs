@@ -230,21 +230,18 @@ fn arguments_of_a_call_that_was_never_polled_are_dropped_with_it() {
 fn forgetting_a_call_harms_no_other() {
     let notes = Notes::default();
     let client = relay(waiting(&notes));
-    let outer = {
+    let outer = step(move |input| {
         let client = client.clone();
-        step(move |input| {
-            let client = client.clone();
-            async move {
-                let mut call = Box::pin({
-                    let client = client.clone();
-                    async move { client.run(input).await }
-                });
-                assert!(poll_now(call.as_mut()).await.is_pending());
-                std::mem::forget(call);
-                client.run(input).await
-            }
-        })
-    };
+        async move {
+            let mut call = Box::pin({
+                let client = client.clone();
+                async move { client.run(input).await }
+            });
+            assert!(poll_now(call.as_mut()).await.is_pending());
+            std::mem::forget(call);
+            client.run(input).await
+        }
+    });
     for _ in 0..3 {
         assert_eq!(block_on(outer.run(1)).unwrap(), 2);
         assert_eq!(notes.take().iter().filter(|note| note.starts_with("guard")).count(), 1);

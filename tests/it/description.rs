@@ -10,13 +10,13 @@ use serde::Deserialize;
 use serde::de::{IntoDeserializer, value};
 
 #[message]
-pub struct Query<'a> {
+struct Query<'a> {
     text: &'a str,
     limit: Option<u32>,
 }
 
 #[message]
-pub enum SearchError {
+enum SearchError {
     Refused,
     Rpc(Error),
 }
@@ -37,6 +37,7 @@ trait Search {
         query: Query<'_>,
         #[rpc(default, rename = "of")] r#in: &[&str],
     ) -> Result<Rows, SearchError>;
+    #[expect(clippy::ptr_arg, reason = "whatever a user lends")]
     #[rpc(rename = "put")]
     async fn store(&self, body: Bytes, more: &[u8], name: &String) -> Result<(), SearchError>;
     #[cfg(false)]
@@ -46,7 +47,7 @@ trait Search {
 
 /// Has serde, and no shape.
 #[derive(serde::Serialize, serde::Deserialize)]
-pub struct Foreign(u8);
+struct Foreign(u8);
 
 #[test]
 fn a_contract_is_made_of_wire_names_and_shapes() {
@@ -70,7 +71,7 @@ mod owned {
     use super::{Result, Rows, SearchError, message, service};
 
     #[message]
-    pub struct Query {
+    pub(super) struct Query {
         text: String,
         limit: Option<u32>,
     }

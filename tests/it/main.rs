@@ -1,15 +1,6 @@
 //! Behaviour through the public interface, a module for each.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
-#![allow(
-    clippy::redundant_clone,
-    clippy::needless_range_loop,
-    clippy::too_many_arguments,
-    clippy::ptr_arg,
-    unreachable_pub,
-    reason = "what a user may write is what is tested"
-)]
-
 mod body;
 mod calls;
 mod cancellation;
