@@ -63,6 +63,8 @@ pub struct Config {
     pub services: Vec<ServiceBinding>,
     /// The variables.
     pub vars: Vars,
+    /// Of the key `services`, or of the file where it is not there.
+    services_place: Place,
     place: Place,
 }
 
@@ -159,8 +161,7 @@ impl Config {
             return Ok(found);
         }
         let fault = self
-            .place
-            .key(binding)
+            .services_place
             .fault(format_args!("missing binding `{binding}`"))
             .with_expected(format_args!("`{{ binding = \"{binding}\", service = \"..\" }}` in `services`"))
             .with_received("no such binding");
@@ -192,9 +193,10 @@ fn read(source: &Arc<Source>, root: &value::Table, complete: bool, faults: &mut 
         let entrypoint = entry.optional_string("entrypoint", Rule::Identifier);
         Some(ServiceBinding { binding: binding?, service: service?, entrypoint: entrypoint? })
     });
+    let services_place = reader.place_of("services");
     let vars = reader.vars("vars");
     refuse_duplicates(&services, &vars, faults);
-    Some(Config { name: name?, main: main?, services, vars, place })
+    Some(Config { name: name?, main: main?, services, vars, services_place, place })
 }
 
 /// Bindings and variables share one namespace: both are fields of the Worker's `Env`.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 pub use self::values::{Json, Secret};
 use crate::{
     client::{Binding, INVOCATION, Inner},
-    config::{Config, Fault, Faults, Located, ServiceBinding},
+    config::{Config, Fault, Faults, Located, ServiceBinding, Variable, nearest},
     host::Directory,
     invocation::SUBREQUEST,
     service::Service,
@@ -106,6 +106,7 @@ pub struct Bindings<'a> {
     config: &'a Config,
     directory: &'a dyn Directory,
     faults: &'a mut Faults,
+    taken: Vec<&'static str>,
 }
 
 /// One field of an [`Env`] being made.
@@ -117,17 +118,25 @@ pub struct Field<'b, 'a> {
 
 impl<'a> Bindings<'a> {
     pub(crate) fn new(config: &'a Config, directory: &'a dyn Directory, faults: &'a mut Faults) -> Self {
-        Self { config, directory, faults }
+        Self { config, directory, faults, taken: Vec::new() }
     }
 
     /// The value for the field that the configuration calls `name`.
     pub fn take<T: FromEnv>(&mut self, name: &'static str) -> Option<T> {
+        self.taken.push(name);
         T::from_env(&mut Field { name, bindings: self })
     }
 
     /// The value for a field that is marked `#[env(secret)]`.
     pub fn take_secret<T: FromEnv + IsSecret>(&mut self, name: &'static str) -> Option<T> {
         self.take(name)
+    }
+
+    /// The variables of `config` that no field has taken.
+    pub(crate) fn unread<'c>(&self, config: &'c Config) -> Vec<Unread<'c>> {
+        let names = config.vars.iter().map(Variable::name);
+        let unread = names.filter(|name| !self.taken.contains(&name.as_str()));
+        unread.map(|name| Unread { name, nearest: nearest(name, self.taken.iter().copied()) }).collect()
     }
 }
 
@@ -238,6 +247,13 @@ impl Field<'_, '_> {
         }
         fault
     }
+}
+
+/// A variable that no field takes.
+pub(crate) struct Unread<'a> {
+    pub(crate) name: &'a Located<String>,
+    /// The field that was probably meant.
+    pub(crate) nearest: Option<&'static str>,
 }
 
 /// What a binding is asked for.

@@ -125,6 +125,8 @@ impl Host {
 
     /// Checks these configurations as [`start`](Self::start) does, and starts nothing.
     ///
+    /// A variable that no field of the `Env` takes is no fault; the log warns of it, here and at the start.
+    ///
     /// # Errors
     ///
     /// Everything that is wrong with them.

@@ -291,6 +291,36 @@ fn later_checks_point_at_the_value() {
 }
 
 #[test]
+fn a_fault_without_a_line_shows_none() {
+    // Comments first, so that the first line would be nobody's.
+    let text = "# site\nname = 'a'\nmain = 'a'\n";
+    let config = Config::parse("w.toml", text).unwrap();
+    let missing = config.service("AUTH").unwrap_err();
+    assert_eq!(missing.place().to_string(), "w.toml");
+    assert_eq!(
+        missing.to_string(),
+        "error: services: missing binding `AUTH`\n--> w.toml\n = note: expected \
+         `{ binding = \"AUTH\", service = \"..\" }` in `services`, received no such binding"
+    );
+    let absent = Config::parse("w.toml", "# site\nname = 'a'\n").unwrap_err();
+    assert_eq!(
+        absent.to_string(),
+        "error: main: missing key\n--> w.toml\n = note: expected `main = \"..\"`, received nothing"
+    );
+    let missing = config.vars.read::<u8>("COUNT").unwrap_err();
+    assert_eq!((missing.place().to_string(), missing.place().field()), ("w.toml".to_owned(), "vars.COUNT"));
+
+    // Where the others stand is the best line for a binding that is missing.
+    for services in
+        ["services = [{ binding = 'A', service = 'b' }]", "[[services]]\nbinding = 'A'\nservice = 'b'"]
+    {
+        let config = Config::parse("w.toml", format!("{text}{services}")).unwrap();
+        let missing = config.service("AUTH").unwrap_err();
+        assert_eq!((missing.place().line(), missing.place().field()), (4, "services"));
+    }
+}
+
+#[test]
 fn files_that_cannot_be_read_are_faults_too() {
     let folder = std::env::temp_dir().join(format!("rpc-config-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

@@ -328,15 +328,15 @@ impl<'a> IntoIterator for &'a Faults {
     }
 }
 
-/// The line of a place, with the place underlined.
+/// The line of a place, with the place underlined; the file alone where there is no line.
 ///
 /// Only this line is given to the renderer, which would otherwise walk the whole file for each
 /// fault.
 fn excerpt<'a>(group: Group<'a>, place: &'a Place, label: &'a str) -> Group<'a> {
-    let (text, span) = (place.text(), place.span());
-    if text.is_empty() {
+    if !place.has_line() {
         return group.element(Origin::path(place.file())).element(Level::NOTE.message(label));
     }
+    let (text, span) = (place.text(), place.span());
     let line = line_around(text, span.start);
     let shown = clipped(text, &line, span.start);
     let underlined = span.start - shown.start..span.end.min(shown.end).max(span.start) - shown.start;

@@ -41,7 +41,8 @@ impl Source {
 #[derive(Clone)]
 pub struct Place {
     source: Arc<Source>,
-    span: Range<usize>,
+    /// `None` for what has no line of its own.
+    span: Option<Range<usize>>,
     field: String,
 }
 
@@ -52,12 +53,12 @@ impl Place {
     }
 
     pub(crate) fn whole(source: &Arc<Source>) -> Self {
-        Self { source: Arc::clone(source), span: 0..0, field: String::new() }
+        Self { source: Arc::clone(source), span: None, field: String::new() }
     }
 
     /// The same field at another span.
     pub(crate) fn at(&self, span: Range<usize>) -> Self {
-        Self { span, ..self.clone() }
+        Self { span: Some(span), ..self.clone() }
     }
 
     /// A field in the table that stands here; its span is still that of the table.
@@ -87,13 +88,13 @@ impl Place {
         &self.field
     }
 
-    /// The line, counted from 1.
+    /// The line, counted from 1; also 1 for the file as a whole.
     #[must_use]
     pub fn line(&self) -> usize {
         self.before().bytes().filter(|byte| *byte == b'\n').count() + 1
     }
 
-    /// The column, in characters, counted from 1.
+    /// The column, in characters, counted from 1; also 1 for the file as a whole.
     #[must_use]
     pub fn column(&self) -> usize {
         let before = self.before();
@@ -110,10 +111,17 @@ impl Place {
         &self.source.text
     }
 
-    /// The span, within the text and on character boundaries whatever a parser said.
+    /// The span, within the text and on character boundaries whatever a parser said; empty and at the beginning for
+    /// the file as a whole.
     pub(crate) fn span(&self) -> Range<usize> {
-        let start = floor_boundary(self.text(), self.span.start);
-        start..floor_boundary(self.text(), self.span.end.max(start))
+        let span = self.span.clone().unwrap_or_default();
+        let start = floor_boundary(self.text(), span.start);
+        start..floor_boundary(self.text(), span.end.max(start))
+    }
+
+    /// Whether there is a line to show.
+    pub(crate) fn has_line(&self) -> bool {
+        self.span.is_some() && !self.text().is_empty()
     }
 
     fn before(&self) -> &str {
@@ -122,9 +130,10 @@ impl Place {
 }
 
 impl fmt::Display for Place {
-    /// `gateway/worker.toml:3:12`
+    /// `gateway/worker.toml:3:12`, or the file alone where there is no line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file(), self.line(), self.column())
+        f.write_str(self.file())?;
+        if self.has_line() { write!(f, ":{}:{}", self.line(), self.column()) } else { Ok(()) }
     }
 }
 

@@ -151,6 +151,11 @@ impl<'a> Reader<'a> {
         Vars::new(place, table.entries.clone())
     }
 
+    /// Where a key stands, or would have to.
+    pub(crate) fn place_of(&self, key: &str) -> Place {
+        self.table.get(key).map_or_else(|| self.place.key(key), |entry| self.key_place(entry))
+    }
+
     fn key_place(&self, entry: &Entry) -> Place {
         self.place.key(&entry.key).at(entry.key_span.clone())
     }

@@ -28,6 +28,7 @@ pub(super) fn run(host: Host, args: impl IntoIterator<Item = OsString>) -> ExitC
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    log::install();
     let (name, matches) = matches.subcommand().expect("clap asks for a command");
     let done = configs(matches).and_then(|configs| match name {
         "check" => host.check(&configs).map(|()| say(&summary(&configs))),
@@ -97,7 +98,6 @@ fn dev(host: Host, configs: Vec<Config>, matches: &ArgMatches) -> Result<(), Fau
     let port = matches.get_one("port").copied().unwrap_or(PORT);
     let summary = summary(&configs);
     let name = configs.first().map(|config| config.name.to_string()).unwrap_or_default();
-    log::install();
     let running = host.start(configs, SocketAddr::new(ip, port))?;
     // Whoever reads that it serves may tell it to stop.
     let signals = Signals::listen();

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     client::{Binding, INVOCATION, Inner},
     config::{Config, Fault, Faults, Located, Place, ServiceBinding, nearest},
-    env::{Bindings, Wanted},
+    env::{Bindings, Unread, Wanted},
     fetch::Fetcher,
     service::Service,
     worker::Offered,
@@ -54,8 +54,13 @@ impl<'a> Workers<'a> {
         Self(entries)
     }
 
-    /// Makes every `Env`, and gives what makes the Workers: those that others are bound to first.
-    pub(super) fn bind(&self, faults: &mut Faults) -> Vec<(&'a Config, Making)> {
+    /// Makes every `Env`, and gives what makes the Workers: those that others are bound to first. Tells of the
+    /// variables that were not needed for it.
+    pub(super) fn bind(
+        &self,
+        faults: &mut Faults,
+        mut unread: impl FnMut(Unread<'a>),
+    ) -> Vec<(&'a Config, Making)> {
         for entry in &self.0 {
             faults.extend(
                 entry.config.services.iter().filter_map(|binding| self.astray(entry.config, binding)),
@@ -63,7 +68,9 @@ impl<'a> Workers<'a> {
         }
         let mut makings: Vec<_> = (self.0.iter())
             .filter_map(|Entry { config, instance }| {
-                let making = instance.as_ref()?.bind(&mut Bindings::new(config, self, faults))?;
+                let mut bindings = Bindings::new(config, self, faults);
+                let making = instance.as_ref()?.bind(&mut bindings)?;
+                bindings.unread(config).into_iter().for_each(&mut unread);
                 Some((*config, Some(making)))
             })
             .collect();
@@ -170,7 +177,7 @@ impl fmt::Debug for Workers<'_> {
     }
 }
 
-/// Everything that is wrong with these configurations.
+/// Everything that is wrong with these configurations. What is only strange goes to the log.
 pub(super) fn check(linked: &[Linked], configs: &[Config]) -> Result<(), Faults> {
     let mut faults = Faults::new();
     faults.extend(linked_twice(linked));
@@ -179,9 +186,23 @@ pub(super) fn check(linked: &[Linked], configs: &[Config]) -> Result<(), Faults>
     }
     let workers = Workers::new(linked, configs, &mut faults);
     faults.extend(collisions::faults(workers.services()));
-    workers.bind(&mut faults);
+    let mut unread = Vec::new();
+    workers.bind(&mut faults, |variable| unread.push(variable));
     faults.extend(workers.primary().err().flatten());
-    faults.result(())
+    faults.result(())?;
+    // An `Env` that is not complete may not have come to them.
+    unread.iter().for_each(warn_of);
+    Ok(())
+}
+
+/// No fault: a file may be shared, or be ahead of the program.
+fn warn_of(Unread { name, nearest }: &Unread<'_>) {
+    tracing::warn!(
+        variable = name.place().field(),
+        place = %name.place(),
+        nearest = *nearest,
+        "no field of the `Env` takes a variable"
+    );
 }
 
 fn nothing_to_run() -> Fault {

@@ -189,7 +189,7 @@ fn serve_thread(
 
 /// Makes the Workers, none of them if there are faults, and a client of the one that is served.
 async fn make(workers: &Workers<'_>, mut faults: Faults) -> Result<Fetcher, Faults> {
-    let makings = workers.bind(&mut faults);
+    let makings = workers.bind(&mut faults, |_| {});
     let makings = faults.result(makings)?;
     let mut faults = Faults::new();
     for (config, making) in makings {

@@ -146,6 +146,32 @@ error: vars.GREETING: wrong type
 }
 
 #[test]
+fn a_variable_that_no_field_takes_is_warned_of() {
+    let front = format!("{FRONT}vars = {{ API_KEI = 1, UNLIKE = 2 }}\n");
+    let folder = Folder::new("unread-vars", &[("front.toml", &front), ("greets.toml", GREETS)]);
+    let (code, stdout, stderr) = folder.run(&["check", "-c", "front.toml", "-c", "greets.toml"]);
+    assert_eq!((code, &*stdout), (Some(0), "front\n  GREETER -> greets\ngreets\n"));
+    let warned = "WARN rpc_runtime::host::directory: no field of the `Env` takes a variable";
+    let expected = [
+        format!("{warned} variable=\"vars.API_KEI\" place=front.toml:5:10 nearest=\"API_KEY\"\n"),
+        format!("{warned} variable=\"vars.UNLIKE\" place=front.toml:5:23\n"),
+    ];
+    assert_eq!(stderr, expected.concat());
+
+    // Once, however many threads there are, and it serves.
+    let serving = Serving::dev(&folder);
+    assert_eq!(get(serving.address, "/you").body, "hello, you");
+    serving.signal("TERM");
+    assert_eq!(serving.end().2, expected.concat());
+
+    // Not where there are faults, among which it may have been meant.
+    let greets = GREETS.replace("GREETING", "GREETNG");
+    let folder = Folder::new("unread-faults", &[("front.toml", &front), ("greets.toml", &greets)]);
+    let (code, _, stderr) = folder.run(&["check", "-c", "front.toml", "-c", "greets.toml"]);
+    assert_eq!((code, stderr.contains("WARN")), (Some(1), false), "{stderr}");
+}
+
+#[test]
 fn files_that_cannot_be_read_are_named() {
     let folder = Folder::new("unread", &[("bad.toml", "name = ")]);
     let (code, _, stderr) = folder.run(&["check", "-c", "no-such.toml", "-c", "bad.toml"]);
