@@ -41,6 +41,9 @@ use crate::{
 /// ```
 ///
 /// A field is named in the configuration by its own name in upper case, or by `#[env(name = "..")]`.
+///
+/// A field may be the client of a `#[service(local)]`. A Worker that keeps it is not `Send`, and thus cannot implement
+/// [`Fetch`](crate::Fetch), nor a service that is not local: rustc says that the `Rc` in the client is not.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the `Env` of a Worker",
     note = "write `#[derive(Env)]` above it, or `type Env = ();` for a Worker that needs nothing"

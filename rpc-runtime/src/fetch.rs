@@ -70,6 +70,9 @@ pub trait Fetch: Send + Sync {
 
 /// Answers requests on the thread it lives on, for callers on that thread: [`Fetch`] without `Send`, as for
 /// `#[service(local)]`.
+///
+/// For Workers that hold what is not `Send`, such as the client of a local service. Those callers are the clients of
+/// the local services that the same entrypoint offers; a host serves no such Worker to the outside.
 pub trait LocalFetch {
     /// Answers one request.
     ///

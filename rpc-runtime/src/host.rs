@@ -42,6 +42,13 @@ use crate::{
 /// file on <http://localhost:8787>, and the others to its bindings alone; `check` reads the same files and starts
 /// nothing.
 ///
+/// # Workers that stay in their thread
+///
+/// A Worker that holds what is not `Send`, such as the client of a `#[service(local)]`, offers local services, and
+/// Workers of the same kind may hold clients of it. The Worker that is served, and every one that offers `fetch` or a
+/// service that is not local, is `Send` and `Sync`, so it holds no such client: it can use one in its
+/// [`new`](Worker::new), and no longer.
+///
 /// # Instances
 ///
 /// Every thread has an instance of each Worker, made when the host starts: those that others are bound to first, so a

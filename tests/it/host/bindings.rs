@@ -1,5 +1,8 @@
 //! What a Worker reaches through its bindings.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use super::*;
 
 /// Calls whoever is next.
@@ -146,4 +149,81 @@ fn the_error_of_a_call_names_the_workers_by_their_names() {
     let running = on_a_free_port(host, &[&ring("one", "two"), &ring("two", "one")]).unwrap();
     let told = get(running.address(), "/40").body;
     assert!(told.contains("(one fetch > two RingCall/go_round > one RingCall/go_round > "), "{told}");
+}
+
+#[service(local)]
+trait Canvas {
+    async fn draw(&self, on: &Cell<u32>) -> Result<()>;
+}
+
+/// Holds what stays in its thread, and so does what it is bound to.
+struct Painter {
+    below: Option<CanvasClient>,
+    drawn: Rc<Cell<u32>>,
+}
+
+#[derive(Env)]
+struct PainterEnv {
+    below: Option<CanvasClient>,
+}
+
+impl Worker for Painter {
+    type Env = PainterEnv;
+
+    async fn new(env: PainterEnv) -> Result<Self> {
+        Ok(Self { below: env.below, drawn: Rc::default() })
+    }
+
+    fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self> {
+        entrypoint.service::<CanvasClient>()
+    }
+}
+
+impl Canvas for Painter {
+    async fn draw(&self, on: &Cell<u32>) -> Result<()> {
+        self.drawn.set(self.drawn.get() + 1);
+        on.set(on.get() + self.drawn.get());
+        match &self.below {
+            Some(below) => below.draw(on).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Draws while it is made, which is the one time when it may.
+struct Gallery {
+    drawn: u32,
+}
+
+impl Worker for Gallery {
+    type Env = PainterEnv;
+
+    async fn new(env: PainterEnv) -> Result<Self> {
+        let (canvas, drawn) = (env.below.expect("a binding"), Cell::new(0));
+        canvas.draw(&drawn).await?;
+        canvas.draw(&drawn).await?;
+        Ok(Self { drawn: drawn.get() })
+    }
+
+    fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self> {
+        entrypoint.fetch()
+    }
+}
+
+impl Fetch for Gallery {
+    async fn fetch(&self, _: Request) -> Result<Response> {
+        Ok(Response::new(self.drawn.to_string().into()))
+    }
+}
+
+#[test]
+fn workers_with_local_services_reach_each_other_on_their_thread() {
+    let config = |name: &str, main: &str, below: &str| {
+        format!("name = '{name}'\nmain = '{main}'\nservices = [{{ binding = 'BELOW', service = '{below}' }}]")
+    };
+    let (gallery, upper) = (config("gallery", "gallery", "upper"), config("upper", "painter", "lower"));
+    let host = Host::new().worker::<Gallery>("gallery").worker::<Painter>("painter");
+    let running = on_a_free_port(host, &[&gallery, &upper, "name = 'lower'\nmain = 'painter'"]).unwrap();
+    // One of each drew with every call, on each thread for itself: 1 + 1, then 2 + 2.
+    assert_eq!(get(running.address(), "/").body, "6");
 }
