@@ -1,10 +1,11 @@
 //! Where the messages of an HTTP/1 connection begin and end, read strictly.
 //!
-//! hyper 1.12 accepts three things that must be refused, and by the time it has parsed a head they
+//! hyper 1.12 accepts four things that must be refused, and by the time it has parsed a head they
 //! can no longer be seen: lines that end in a bare LF, `Content-Length` beside `Transfer-Encoding`
-//! (it removes the first), and a second `Content-Length` of equal value. Two parties on a
-//! connection that disagree about any of these disagree about where the next request starts
-//! (RFC 9112, 11.2). So the bytes are read here first, by a machine without I/O or clock that
+//! (it removes the first), a second `Content-Length` of equal value, and a `#` in the target (it
+//! removes what follows). Two parties on a connection that disagree about any of the first three
+//! disagree about where the next request starts (RFC 9112, 11.2), about the last one, what it asks
+//! for. So the bytes are read here first, by a machine without I/O or clock that
 //! knows lines, the two headers that frame a body, and chunks; everything else is left to hyper.
 
 use memchr::memchr;
@@ -180,7 +181,11 @@ impl Framing {
         if !self.head.begun {
             self.head.begun = true;
             self.head.upgrade = line.starts_with(b"CONNECT ");
-            return Ok(());
+            // hyper would leave it out, and whoever passed the request on may have routed by it.
+            return match memchr(b'#', line.split(|byte| *byte == b' ').nth(1).unwrap_or_default()) {
+                Some(_) => Err("the target has a fragment, which is never sent"),
+                None => Ok(()),
+            };
         }
         if matches!(line[0], b' ' | b'\t') {
             return Err("a header goes on in the next line");
@@ -349,6 +354,13 @@ mod tests {
         ] {
             assert_refused(&format!("POST / HTTP/1.1\r\n{headers}\r\n\r\n"));
         }
+    }
+
+    #[test]
+    fn a_fragment_is_refused_and_a_method_may_have_its_sign() {
+        assert_refused("GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_refused("GET # HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_passes("GET# /a HTTP/1.1\r\nReferer: /a#b\r\n\r\n");
     }
 
     #[test]

@@ -45,6 +45,7 @@ async fn m2_the_target_and_the_host_agree() {
             "GET http://evil/ HTTP/1.1\r\nHost: good\r\n\r\n",
             "GET http://good@evil/ HTTP/1.1\r\nHost: evil\r\n\r\n",
             "GET http://good/ HTTP/1.1\r\n\r\n",
+            "GET /public#/../private HTTP/1.1\r\nHost: good\r\n\r\n",
             "CONNECT evil:80 HTTP/1.1\r\nHost: good:80\r\n\r\n",
         ],
     )
