@@ -117,6 +117,10 @@ impl Config {
                 .with_received(error)
                 .into());
         }
+        Self::from_bytes(file, bytes)
+    }
+
+    pub(crate) fn from_bytes(file: String, bytes: Vec<u8>) -> Result<Self, Faults> {
         // Cut off after the limit, what was text may no longer be.
         if bytes.len() > Self::FILE_BYTES_MAX {
             return Err(too_long(file));

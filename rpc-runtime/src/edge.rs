@@ -35,6 +35,7 @@
 //! | `Content-Length` twice, beside `Transfer-Encoding`, not a plain number | 400 |
 //! | a transfer coding other than `chunked` | 501; `chunked` not last or not once: 400 |
 //! | a line of a head that ends in LF alone, goes on in the next, holds NUL or CR | 400 |
+//! | a `#` in the target | 400 |
 //! | chunks that do not add up | the body ends with an error, 400 if the handler says nothing better |
 //! | a head, a target, a number of headers that is too large | 431, 414, 431 |
 //! | a head that does not come in time, an idle connection | closed |
@@ -175,6 +176,18 @@ pub async fn serve<H: Handler>(
         let _ = connections.take(accepted);
     }
     connections.drain().await
+}
+
+/// Serves one connection that is no socket, to its end.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) async fn serve_bytes<T, H>(io: T, handler: H)
+where
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    H: Handler,
+{
+    let shared = Shared { handler, options: EdgeOptions::default(), stopping: Stopping::default() };
+    let peer = Peer { address: ([127, 0, 0, 1], 0).into() };
+    connection::serve(io, peer, Arc::new(shared)).await;
 }
 
 /// The connections that one thread serves.

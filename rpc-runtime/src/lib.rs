@@ -64,7 +64,7 @@
 //! # Invariants
 //!
 //! - On the path of a call in process there is no reference count, no lock, no clock and no task, unless the call asks
-//!   for a deadline or is watched.
+//!   for a deadline, is watched, or goes through a binding that closes a circle.
 //! - A call keeps no pointer to the invocation that made it.
 //! - `unsafe` stands in one private module, `raw`, which runs under Miri.
 //! - Expansions state facts; whatever they could do is done here.
@@ -83,6 +83,9 @@ pub mod edge;
 mod env;
 mod error;
 mod fetch;
+#[cfg(all(feature = "host", any(test, feature = "fuzzing")))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "host")]
 mod host;
 mod interceptor;
