@@ -640,9 +640,12 @@ impl<'a> Innermost<'a> {
 /// is one load from the thread's own memory; the sweep at the end of the thread is registered by the first block
 /// that comes back, which finds the slots shut.
 struct Pool {
-    /// How many slots of a size are taken; [`SHUT`] before the first block comes back and after the sweep.
+    /// How many slots of a size are taken; [`SHUT`] before the first block comes back and after the sweep. Never more
+    /// than that.
     filled: [Cell<u8>; CLASSES],
-    slots: [[Cell<*mut Free>; SLOTS]; CLASSES],
+    /// The slots of a size, between one that is always empty, which is found when none is taken, and another for
+    /// [`SHUT`]: so the block to take lies at `filled`, if there is any.
+    slots: [[Cell<*mut Free>; SLOTS + 2]; CLASSES],
     lists: [Cell<*mut Free>; CLASSES],
     /// How many bytes the lists may still keep.
     room: Cell<usize>,
@@ -675,7 +678,8 @@ const SLOTS: usize = 8;
 /// What a block may be large, in bytes, to have all the slots; larger sizes have one.
 const SMALL_MAX: usize = 1024;
 
-const SHUT: u8 = u8::MAX;
+/// More than there are slots, so that nothing can be put into one.
+const SHUT: u8 = SLOTS as u8 + 1;
 
 /// What a thread keeps at most, in bytes: blocks beyond it go back to the allocator, so calls that start on one
 /// thread and end on another cannot pile up there.
@@ -724,16 +728,15 @@ fn take(layout: Layout) -> NonNull<u8> {
     let Some(class) = class(layout) else { return allocate(layout) };
     POOL.with(|pool| {
         let filled = &pool.filled[class];
-        let last = filled.get().wrapping_sub(1);
-        // Also false for no slot filled, and for `SHUT`.
-        if usize::from(last) < slots(class)
-            && let Some(block) = NonNull::new(pool.slots[class][usize::from(last)].get())
-        {
-            filled.set(last);
+        // SAFETY: `filled` is at most `SHUT`, the index of the last one.
+        let last = unsafe { pool.slots[class].get_unchecked(usize::from(filled.get())) };
+        if let Some(block) = NonNull::new(last.get()) {
+            // Of the slots that were ever written to, none is at 0.
+            filled.set(filled.get().wrapping_sub(1));
             return block.cast();
         }
         cold_path();
-        pool.take_from_list(class)
+        Pool::take_from_list(class)
     })
 }
 
@@ -745,12 +748,12 @@ fn give(block: NonNull<u8>, layout: Layout) {
         let filled = &pool.filled[class];
         let next = filled.get();
         if usize::from(next) < slots(class) {
-            pool.slots[class][usize::from(next)].set(block.as_ptr().cast());
+            pool.slots[class][usize::from(next) + 1].set(block.as_ptr().cast());
             filled.set(next + 1);
             return;
         }
         cold_path();
-        pool.give_to_list(block, class);
+        Pool::give_to_list(block, class);
     });
 }
 
@@ -758,7 +761,7 @@ impl Pool {
     const fn new() -> Self {
         Self {
             filled: [const { Cell::new(SHUT) }; CLASSES],
-            slots: [const { [const { Cell::new(ptr::null_mut()) }; SLOTS] }; CLASSES],
+            slots: [const { [const { Cell::new(ptr::null_mut()) }; SLOTS + 2] }; CLASSES],
             lists: [const { Cell::new(ptr::null_mut()) }; CLASSES],
             room: Cell::new(0),
             phase: Cell::new(Phase::Unused),
@@ -766,33 +769,37 @@ impl Pool {
     }
 
     #[inline(never)]
-    fn take_from_list(&self, class: usize) -> NonNull<u8> {
-        let list = &self.lists[class];
-        let Some(block) = NonNull::new(list.get()) else { return allocate(block_layout(class)) };
-        // SAFETY: a block in a list is free, owned by the list, and begins with its link.
-        list.set(unsafe { block.as_ref().next });
-        self.room.set(self.room.get() + size(class));
-        block.cast()
+    fn take_from_list(class: usize) -> NonNull<u8> {
+        POOL.with(|pool| {
+            let list = &pool.lists[class];
+            let Some(block) = NonNull::new(list.get()) else { return allocate(block_layout(class)) };
+            // SAFETY: a block in a list is free, owned by the list, and begins with its link.
+            list.set(unsafe { block.as_ref().next });
+            pool.room.set(pool.room.get() + size(class));
+            block.cast()
+        })
     }
 
     /// The slots are full, or shut.
     #[inline(never)]
-    fn give_to_list(&self, block: NonNull<u8>, class: usize) {
-        if self.phase.get() == Phase::Unused {
-            self.open();
-            if self.phase.get() == Phase::Open {
-                return give(block, block_layout(class));
+    fn give_to_list(block: NonNull<u8>, class: usize) {
+        POOL.with(|pool| {
+            if pool.phase.get() == Phase::Unused {
+                pool.open();
+                if pool.phase.get() == Phase::Open {
+                    return give(block, block_layout(class));
+                }
             }
-        }
-        let Some(room) = self.room.get().checked_sub(size(class)) else {
-            return free(block, block_layout(class));
-        };
-        self.room.set(room);
-        let block = block.cast::<Free>();
-        let list = &self.lists[class];
-        // SAFETY: the block is free, at least `STEP` bytes large and aligned for a link.
-        unsafe { block.write(Free { next: list.get() }) };
-        list.set(block.as_ptr());
+            let Some(room) = pool.room.get().checked_sub(size(class)) else {
+                return free(block, block_layout(class));
+            };
+            pool.room.set(room);
+            let block = block.cast::<Free>();
+            let list = &pool.lists[class];
+            // SAFETY: the block is free, at least `STEP` bytes large and aligned for a link.
+            unsafe { block.write(Free { next: list.get() }) };
+            list.set(block.as_ptr());
+        });
     }
 
     /// Registers the sweep. On a thread whose locals are gone already the pool stays shut.
@@ -812,7 +819,7 @@ impl Pool {
         for class in 0..CLASSES {
             let filled = self.filled[class].replace(SHUT);
             let filled = if filled == SHUT { 0 } else { usize::from(filled) };
-            for slot in &self.slots[class][..filled] {
+            for slot in &self.slots[class][1..=filled] {
                 if let Some(block) = NonNull::new(slot.get()) {
                     free(block.cast(), block_layout(class));
                 }
