@@ -14,17 +14,16 @@ use std::{
     fmt,
     future::Future,
     hint::cold_path,
-    mem,
     pin::Pin,
     task::{Context, Poll},
 };
 
 pub(crate) use self::delivery::Passed;
-pub(crate) use self::way::HandlerOf;
+pub(crate) use self::{stage::Stage, way::HandlerOf};
 pub use self::way::{Chosen, Way, call};
 use self::{
     delivery::{Delivered, deliver},
-    stage::{Callee, Otherwise, Stage},
+    stage::{Callee, Unanswered},
 };
 use crate::{client::Inner, raw::Rest};
 
@@ -54,19 +53,16 @@ impl<'s, W: Way<'s>> Future for Call<'s, W> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<W::Output> {
         let this = self.get_mut();
-        let args = match mem::replace(&mut this.stage, Stage::Ended) {
-            Stage::Made(args) => args,
-            stage => {
-                cold_path();
-                return this.otherwise(Otherwise::Again(stage), cx);
-            }
-        };
-        let (client, way) = (this.client, this.way);
-        let mut args = Some(args);
+        if !matches!(this.stage, Stage::Made(_)) {
+            cold_path();
+            return this.otherwise(None, cx);
+        }
+        let (client, way, stage) = (this.client, this.way, &mut this.stage);
         let mut rest = Rest::new();
         let mut value = None;
+        // The arguments stay where they are until the twin takes them.
         let mut enter = || {
-            if let Some(args) = args.take() {
+            if let Some(args) = stage.take_args() {
                 value = way.start(client.twin(), args, cx.waker(), &mut rest);
             }
             value.is_some()
@@ -81,7 +77,7 @@ impl<'s, W: Way<'s>> Future for Call<'s, W> {
             return Poll::Ready(value);
         }
         cold_path();
-        this.otherwise(Otherwise::Unanswered { delivered, args, rest }, cx)
+        this.otherwise(Some(Unanswered { delivered, rest }), cx)
     }
 }
 
@@ -91,7 +87,7 @@ impl<'s, W: Way<'s>> Call<'s, W> {
     #[inline(never)]
     fn otherwise(
         &mut self,
-        otherwise: Otherwise<'s, W::Args, HandlerOf<W::Service, W::Output>>,
+        first: Option<Unanswered<'s, W::Args, HandlerOf<W::Service, W::Output>>>,
         cx: &mut Context<'_>,
     ) -> Poll<W::Output> {
         let (client, way) = (self.client, self.way);
@@ -101,7 +97,7 @@ impl<'s, W: Way<'s>> Call<'s, W> {
             answers: way.answers(),
             start: &mut |args, waker, rest| way.start(client.twin(), args, waker, rest),
         };
-        self.stage.poll_otherwise(otherwise, &mut callee, cx)
+        self.stage.poll_otherwise(first, &mut callee, cx)
     }
 }
 

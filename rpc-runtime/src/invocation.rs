@@ -22,7 +22,7 @@ use std::{
 #[cfg(feature = "host")]
 pub(crate) use self::budget::SUBREQUEST;
 pub(crate) use self::{
-    budget::{Budget, Depth, Left, SharedBudget},
+    budget::{Budget, Depth, Left, SharedBudget, Start},
     extras::Extras,
     timer::{OwnDeadline, Timer, sleep_until},
 };
@@ -84,25 +84,34 @@ impl<'c> State<'c> {
         method: &'static MethodInfo,
         binding: &'c Binding,
     ) -> Result<Self, Error> {
-        let (depth, budget, deadline);
         match caller {
-            None => {
-                depth = Depth::first(binding.limits.depth);
-                budget = Budget::first(&binding.limits);
-                deadline = Deadline::NONE;
-            }
-            Some(caller) => {
-                // Read before the counter is written, so that nothing has to be read again.
-                let state = caller.state;
-                depth = state.depth.deeper();
-                budget = Budget::elsewhere();
-                deadline = state.deadline;
-                if depth.is_exceeded() || !caller.root.budget.spend(binding.cost) {
-                    cold_path();
-                    caller.spend_otherwise(depth, method, binding)?;
-                }
-            }
+            None => Ok(Self::first(method, binding)),
+            Some(caller) => Self::inside(caller, method, binding),
         }
+    }
+
+    /// The state of the first call of a pipeline.
+    #[inline]
+    pub(crate) fn first(method: &'static MethodInfo, binding: &'c Binding) -> Self {
+        let Start { depth, budget } = binding.start;
+        let (deadline, budget) = (Deadline::NONE, Budget::new(budget));
+        Self { method, binding, id: Cell::new(0), deadline, depth, budget, extras: OnceCell::new() }
+    }
+
+    #[inline]
+    pub(crate) fn inside(
+        caller: &Frame<'_>,
+        method: &'static MethodInfo,
+        binding: &'c Binding,
+    ) -> Result<Self, Error> {
+        // Read before the counter is written, so that nothing has to be read again.
+        let State { depth, deadline, .. } = *caller.state;
+        let depth = depth.deeper();
+        if depth.is_exceeded() || !caller.root.budget.spend(binding.cost) {
+            cold_path();
+            caller.spend_otherwise(depth, method, binding)?;
+        }
+        let budget = Budget::elsewhere();
         Ok(Self { method, binding, id: Cell::new(0), deadline, depth, budget, extras: OnceCell::new() })
     }
 
@@ -307,12 +316,8 @@ impl<'c> Seat<'c> {
 impl<'a> Frame<'a> {
     /// The frame of a call that begins inside `caller`.
     #[inline]
-    pub(crate) fn first(state: &'a State<'a>, caller: Option<&'a Self>) -> Self {
-        let root = match caller {
-            Some(caller) => caller.root,
-            None => state,
-        };
-        Self { state, root, parent: caller }
+    pub(crate) fn first(state: &'a State<'a>, caller: &'a Self) -> Self {
+        Self { state, root: caller.root, parent: Some(caller) }
     }
 
     /// The same, of a call that may have limits of its own.

@@ -57,12 +57,21 @@ pub(super) fn deliver<'s, E: FnMut() -> bool + ?Sized>(
             cold_path();
             return Delivered::Special;
         }
-        let state = match State::begin(caller, method, binding) {
-            Ok(state) => state,
-            Err(error) => return Delivered::Failed(error),
+        let state;
+        let frame = match caller {
+            None => {
+                state = State::first(method, binding);
+                Frame::alone(&state)
+            }
+            Some(caller) => {
+                state = match State::inside(caller, method, binding) {
+                    Ok(state) => state,
+                    Err(error) => return Delivered::Failed(error),
+                };
+                Frame::first(&state, caller)
+            }
         };
-        let entered =
-            innermost.enter(&Frame::first(&state, caller), || catch_unwind(AssertUnwindSafe(enter)));
+        let entered = innermost.enter(&frame, || catch_unwind(AssertUnwindSafe(enter)));
         match entered {
             Ok(true) => {
                 state.end();

@@ -26,7 +26,7 @@ use crate::{
 ///
 /// The chain asks for the call through the gate and never holds it. So the typed answer stays here, and the
 /// chain is one `Send` future whatever the service.
-pub(super) struct Intercepted<'s, A, D: ?Sized + Future> {
+pub(crate) struct Intercepted<'s, A, D: ?Sized + Future> {
     method: &'static MethodInfo,
     binding: Arc<Binding>,
     /// Gone when this is dropped.

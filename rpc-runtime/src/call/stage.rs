@@ -24,23 +24,21 @@ use crate::{
 /// Where a call is.
 ///
 /// `Live` is an enum of its own so that whoever drops a call that has ended makes one comparison.
-pub(super) enum Stage<'s, A, D: ?Sized + Future> {
+pub(crate) enum Stage<'s, A, D: ?Sized + Future> {
     Made(A),
     Live(Live<'s, A, D>),
     Ended,
 }
 
-pub(super) enum Live<'s, A, D: ?Sized + Future> {
+pub(crate) enum Live<'s, A, D: ?Sized + Future> {
     Running(Running<'s, A, D>),
     Intercepted(Pooled<Intercepted<'s, A, D>>),
 }
 
-/// What there is to do beside a first poll that is answered at once.
-pub(super) enum Otherwise<'s, A, D: ?Sized + Future> {
-    /// The call was polled before.
-    Again(Stage<'s, A, D>),
-    /// The first poll gave no value.
-    Unanswered { delivered: Delivered<'s>, args: Option<A>, rest: Rest<'s, A, D> },
+/// A first poll that gave no value.
+pub(super) struct Unanswered<'s, A, D: ?Sized> {
+    pub(super) delivered: Delivered<'s>,
+    pub(super) rest: Rest<'s, A, D>,
 }
 
 /// Whom a call is made to.
@@ -66,22 +64,23 @@ impl<'s, A, D> Stage<'s, A, D>
 where
     D: ?Sized + Future,
 {
+    /// Everything but a first poll that is answered at once: what came of the `first` one, or a later one.
     pub(super) fn poll_otherwise(
         &mut self,
-        otherwise: Otherwise<'s, A, D>,
+        first: Option<Unanswered<'s, A, D>>,
         callee: &mut Callee<'s, '_, A, D>,
         cx: &mut Context<'_>,
     ) -> Poll<D::Output> {
-        match otherwise {
-            Otherwise::Again(Self::Live(live)) => self.go_on(live, callee, cx),
-            Otherwise::Again(_) => panic!("a call was polled after it had ended"),
-            Otherwise::Unanswered { delivered: Delivered::Special, args: Some(args), .. } => {
+        match (mem::replace(self, Self::Ended), first) {
+            (Self::Live(live), _) => self.go_on(live, callee, cx),
+            (Self::Made(args), Some(Unanswered { delivered: Delivered::Special, .. })) => {
                 match callee.binding.interceptors() {
                     Some(_) => self.intercept(args, callee, cx),
                     None => self.begin(args, Passed::default(), callee, cx),
                 }
             }
-            Otherwise::Unanswered { delivered, rest, .. } => self.settle(delivered, rest, callee, cx),
+            (_, Some(Unanswered { delivered, rest })) => self.settle(delivered, rest, callee, cx),
+            (_, None) => panic!("a call was polled after it had ended"),
         }
     }
 
@@ -224,15 +223,17 @@ where
         callee: &mut Callee<'s, '_, A, D>,
         cx: &mut Context<'_>,
     ) -> Poll<D::Output> {
-        match (mem::replace(self, Self::Ended), passed) {
-            (Self::Made(args), Some(passed)) => self.begin(args, passed, callee, cx),
-            (stage, _) => self.poll_otherwise(Otherwise::Again(stage), callee, cx),
+        if let Some(passed) = passed
+            && let Self::Made(args) = mem::replace(self, Self::Ended)
+        {
+            return self.begin(args, passed, callee, cx);
         }
+        self.poll_otherwise(None, callee, cx)
     }
 }
 
 /// A call whose handler has suspended.
-pub(super) struct Running<'s, A, D: ?Sized>(Suspended<'s, A, D>);
+pub(crate) struct Running<'s, A, D: ?Sized>(Suspended<'s, A, D>);
 
 impl<A, D: ?Sized + Future> Running<'_, A, D> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<D::Output, Error>> {

@@ -46,17 +46,41 @@ const GUARDS: u64 = 1 << 63 | 1 << 31;
 #[cfg(feature = "host")]
 pub(crate) const SUBREQUEST: u64 = 1 << 32;
 
-impl Budget {
+/// What a call counts from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    pub(super) depth: Depth,
+    pub(super) budget: u64,
+}
+
+impl Start {
     /// Of the first call of a pipeline, which is an invocation itself.
+    pub(crate) fn of(limits: &Limits) -> Self {
+        Self { depth: Depth::first(limits.depth), budget: whole(limits) - 1 }
+    }
+
+    /// Of a call that counts with its caller's pipeline.
     #[inline]
+    pub(super) fn elsewhere(depth: Depth) -> Self {
+        Self { depth, budget: 0 }
+    }
+}
+
+impl Budget {
+    #[inline]
+    pub(super) fn new(left: u64) -> Self {
+        Self(Cell::new(left))
+    }
+
+    /// Of the first call of a pipeline, which is an invocation itself.
     pub(super) fn first(limits: &Limits) -> Self {
-        Self(Cell::new(whole(limits) - 1))
+        Self::new(whole(limits) - 1)
     }
 
     /// Of a call that counts with its caller's pipeline.
     #[inline]
     pub(super) fn elsewhere() -> Self {
-        Self(Cell::new(0))
+        Self::new(0)
     }
 
     pub(super) fn refill(&self, limits: &Limits) {
