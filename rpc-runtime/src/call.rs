@@ -14,6 +14,7 @@ use std::{
     fmt,
     future::Future,
     hint::cold_path,
+    mem,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -22,10 +23,13 @@ pub(crate) use self::delivery::Passed;
 pub(crate) use self::{stage::Stage, way::HandlerOf};
 pub use self::way::{Chosen, Way, call};
 use self::{
-    delivery::{Delivered, deliver},
+    delivery::deliver,
     stage::{Callee, Unanswered},
 };
-use crate::{client::Inner, raw::Rest};
+use crate::{
+    client::Inner,
+    raw::{Beside, Given, Rest},
+};
 
 /// A call: does nothing until it is polled, and cancels its callee when it is dropped.
 ///
@@ -40,7 +44,7 @@ pub struct Call<'s, W: Way<'s>> {
 impl<'s, W: Way<'s>> Call<'s, W> {
     #[inline]
     pub(crate) fn new(client: &'s Inner<W::Service>, args: W::Args, way: W) -> Self {
-        Self { client, stage: Stage::Made(args), way }
+        Self { client, stage: Stage::Made(Beside::new(args)), way }
     }
 }
 
@@ -53,31 +57,33 @@ impl<'s, W: Way<'s>> Future for Call<'s, W> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<W::Output> {
         let this = self.get_mut();
-        if !matches!(this.stage, Stage::Made(_)) {
+        let mut given = Given::of(&mut this.stage);
+        if given.is_none() {
             cold_path();
             return this.otherwise(None, cx);
         }
-        let (client, way, stage) = (this.client, this.way, &mut this.stage);
+        let (client, way) = (this.client, this.way);
         let mut rest = Rest::new();
-        let mut value = None;
+        let mut polled = Poll::Pending;
         // The arguments stay where they are until the twin takes them.
         let mut enter = || {
-            if let Some(args) = stage.take_args() {
-                value = way.start(client.twin(), args, cx.waker(), &mut rest);
+            if let Some(given) = given.take() {
+                polled = way.start(client.twin(), given, cx, &mut rest);
             }
-            value.is_some()
+            polled.is_ready()
         };
         #[cfg(debug_assertions)]
         let enter: &mut dyn FnMut() -> bool = &mut enter;
         #[cfg(not(debug_assertions))]
         let enter = &mut enter;
         let delivered = deliver(client.binding(), way.method(), enter);
-        if let (Delivered::Answered, Some(value)) = (&delivered, value) {
-            rest.forget();
-            return Poll::Ready(value);
+        if polled.is_ready() {
+            mem::forget((delivered, rest));
+        } else {
+            cold_path();
+            polled = this.otherwise(Some(Unanswered { delivered, rest }), cx);
         }
-        cold_path();
-        this.otherwise(Some(Unanswered { delivered, rest }), cx)
+        polled
     }
 }
 
@@ -95,7 +101,7 @@ impl<'s, W: Way<'s>> Call<'s, W> {
             binding: client.binding(),
             method: way.method(),
             answers: way.answers(),
-            start: &mut |args, waker, rest| way.start(client.twin(), args, waker, rest),
+            start: &mut |args, cx, rest| way.start(client.twin(), args, cx, rest),
         };
         self.stage.poll_otherwise(first, &mut callee, cx)
     }

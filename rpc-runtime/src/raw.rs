@@ -34,7 +34,7 @@ use std::{
     cell::Cell,
     fmt,
     future::Future,
-    hint::cold_path,
+    hint::{cold_path, unreachable_unchecked},
     marker::PhantomData,
     mem::{self, ManuallyDrop, MaybeUninit},
     ops::{Deref, DerefMut},
@@ -42,7 +42,7 @@ use std::{
     ptr::{self, NonNull},
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use crate::{
@@ -136,17 +136,17 @@ pub struct Start<'k, 's, D: ?Sized, A, T, L: Flavour> {
 /// Where a twin's method puts the future of its handler.
 #[expect(missing_debug_implementations, reason = "expansions alone name it, for the length of one call")]
 pub struct Slot<'k, T, L: Flavour> {
-    waker: &'k Waker,
+    cx: &'k mut Context<'k>,
     unready: &'k mut Unready<Placed<L::Handler<T>>>,
 }
 
 /// What came of a handler's first poll: made by `Slot::run` and `Slot::refuse` alone.
 ///
-/// The value if the handler was ready, by value; anything else lies in the slot. The common case is then one
-/// comparison for the caller, and the rare ones cost it no moves.
+/// The value if the handler was ready, by value; for anything else it is pending, and lies in the slot. The common
+/// case is then one comparison for the caller, and the rare ones cost it no moves.
 #[expect(missing_debug_implementations, reason = "expansions alone name it, for the length of one call")]
 pub struct Started<'k, T> {
-    value: Option<T>,
+    polled: Poll<T>,
     handler: PhantomData<&'k ()>,
 }
 
@@ -197,7 +197,7 @@ impl<'k, T> Slot<'k, T, Threaded> {
         };
         // SAFETY: the block holds the future that was written above, and nothing else owns it.
         let placed = unsafe { Placed::new(block, parts) };
-        Started { value: first_poll(placed, self.waker, self.unready), handler: PhantomData }
+        Started { polled: first_poll(placed, self.cx, self.unready), handler: PhantomData }
     }
 }
 
@@ -226,16 +226,25 @@ impl<'k, T> Slot<'k, T, SameThread> {
         };
         // SAFETY: the block holds the future that was written above, and nothing else owns it.
         let placed = unsafe { Placed::new(block, parts) };
-        Started { value: first_poll(placed, self.waker, self.unready), handler: PhantomData }
+        Started { polled: first_poll(placed, self.cx, self.unready), handler: PhantomData }
     }
 }
 
 impl<'k, T, L: Flavour> Slot<'k, T, L> {
+    #[inline]
+    fn new<A>(cx: &'k mut Context<'_>, rest: &'k mut Rest<'_, A, L::Handler<T>>) -> Self {
+        // SAFETY: only the lifetime of the waker behind it changes, to a shorter one that nobody can put another
+        // waker in for: `cx` is reached by `first_poll` alone, which hands it to a `Future::poll`, and that one is
+        // written for every lifetime.
+        let cx = unsafe { mem::transmute::<&'k mut Context<'_>, &'k mut Context<'k>>(cx) };
+        Self { cx, unready: &mut rest.unready }
+    }
+
     /// No handler ran, for this reason.
     #[cold]
     pub(crate) fn refuse(self, why: Kind) -> Started<'k, T> {
         *self.unready = Unready::Refused(why);
-        Started { value: None, handler: PhantomData }
+        Started { polled: Poll::Pending, handler: PhantomData }
     }
 
     /// The Worker that a binding leads to is not there yet.
@@ -254,12 +263,23 @@ impl<'k, T, L: Flavour> Slot<'k, T, L> {
 pub(crate) fn start<'s, D: ?Sized + 'static, A, T, L: Flavour>(
     twin: &'s D,
     args: A,
-    waker: &Waker,
+    cx: &mut Context<'_>,
     rest: &mut Rest<'s, A, L::Handler<T>>,
     method: impl for<'k> FnOnce(Start<'k, 's, D, A, T, L>) -> Started<'k, T>,
-) -> Option<T> {
-    let slot = Slot { waker, unready: &mut rest.unready };
-    method(Start { twin, args, slot, tie: PhantomData }).value
+) -> Poll<T> {
+    method(Start { twin, args, slot: Slot::new(cx, rest), tie: PhantomData }).polled
+}
+
+/// The same for a method that takes its arguments itself, from where they lie: of large ones, each move less counts.
+#[inline]
+pub(crate) fn start_with_given<'s, D: ?Sized + 'static, A: 'static, T, L: Flavour>(
+    twin: &'s D,
+    args: Given<'_, 's, A, L::Handler<T>>,
+    cx: &mut Context<'_>,
+    rest: &mut Rest<'s, A, L::Handler<T>>,
+    method: impl for<'k, 'l> FnOnce(&'k D, Given<'l, 's, A, L::Handler<T>>, Slot<'k, T, L>) -> Started<'k, T>,
+) -> Poll<T> {
+    method(twin, args, Slot::new(cx, rest)).polled
 }
 
 impl<'s, A, D: ?Sized> Rest<'s, A, D> {
@@ -283,19 +303,51 @@ impl<'s, A, D: ?Sized> Rest<'s, A, D> {
     }
 }
 
-impl<A, D: ?Sized + Future> Stage<'_, A, D> {
-    /// Takes the arguments of a call that has not begun from where they lie. It has ended, then, unless it goes on.
+/// A value whose spare bit patterns are not used: the tag of an enum around it lies beside it. Then a large value is
+/// moved out of the enum without being touched, and straight to where it goes.
+pub(crate) struct Beside<A>(MaybeUninit<A>);
+
+impl<A> Beside<A> {
+    #[inline]
+    pub(crate) fn new(value: A) -> Self {
+        Self(MaybeUninit::new(value))
+    }
+}
+
+impl<A> Drop for Beside<A> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the value was written by `new`, and whoever moves it out forgets `self`.
+        unsafe { self.0.assume_init_drop() };
+    }
+}
+
+/// The arguments of a call that begins, where they lie. They stay there if nobody takes them.
+#[expect(missing_debug_implementations, reason = "ways of calling alone see it, for the length of one call")]
+pub struct Given<'l, 's, A, D: ?Sized + Future>(&'l mut Stage<'s, A, D>);
+
+impl<'l, 's, A, D: ?Sized + Future> Given<'l, 's, A, D> {
+    /// `None` for a call that has begun before.
+    #[inline]
+    pub(crate) fn of(stage: &'l mut Stage<'s, A, D>) -> Option<Self> {
+        matches!(stage, Stage::Made(_)).then_some(Self(stage))
+    }
+
+    /// Moves them out. The call has ended, then, unless it goes on.
     ///
     /// `mem::replace` moves all of the enum first, and loads 16 bytes at a time of what the caller has just stored
     /// 8 at a time, for which it has to wait.
     #[inline]
-    pub(crate) fn take_args(&mut self) -> Option<A> {
-        let Self::Made(args) = self else { return None };
-        // SAFETY: it is a reference to an `A`, which is overwritten below without a drop.
-        let args = unsafe { ptr::read(args) };
-        // SAFETY: `self` is a reference. What it held was moved out.
-        unsafe { ptr::write(self, Self::Ended) };
-        Some(args)
+    pub(crate) fn take(self) -> A {
+        let Stage::Made(Beside(args)) = &*self.0 else {
+            // SAFETY: `of` has seen that it is `Made`, and nobody else reaches it since.
+            unsafe { unreachable_unchecked() }
+        };
+        // SAFETY: there is an `A` until it is overwritten below, without a drop.
+        let args = unsafe { args.assume_init_read() };
+        // SAFETY: it is a reference. What it held was moved out.
+        unsafe { ptr::write(self.0, Stage::Ended) };
+        args
     }
 }
 
@@ -321,26 +373,22 @@ struct Head {
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn first_poll<D: ?Sized + Future>(
     placed: Placed<D>,
-    waker: &Waker,
+    cx: &mut Context<'_>,
     unready: &mut Unready<Placed<D>>,
-) -> Option<D::Output> {
+) -> Poll<D::Output> {
     let unwinding = Unwinding(ManuallyDrop::new(placed));
     // SAFETY: the block holds the future, which stays where it is until it is dropped there.
     let future = unsafe { &mut (*unwinding.0.parts.as_ptr()).future };
     // SAFETY: as above.
     let future = unsafe { Pin::new_unchecked(future) };
-    let polled = future.poll(&mut Context::from_waker(waker));
+    let polled = future.poll(cx);
     let placed = unwinding.over();
-    match polled {
-        Poll::Ready(value) => {
-            placed.end();
-            Some(value)
-        }
-        Poll::Pending => {
-            *unready = Unready::Pending(placed);
-            None
-        }
+    if polled.is_ready() {
+        placed.end();
+    } else {
+        *unready = Unready::Pending(placed);
     }
+    polled
 }
 
 /// Owns a handler while it is polled. When the poll panics, a panic of the handler's drop must not meet the first

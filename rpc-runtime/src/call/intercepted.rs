@@ -49,7 +49,7 @@ where
 {
     /// `None` if there is no interceptor to stand around the call.
     pub(super) fn new(
-        args: A,
+        call: Stage<'s, A, D>,
         method: &'static MethodInfo,
         binding: &Arc<Binding>,
         own: Option<OwnDeadline>,
@@ -66,7 +66,7 @@ where
             method,
             binding: Arc::clone(binding),
             parts: Some((chain, gate)),
-            call: Stage::Made(args),
+            call,
             answer: None,
             has_passed: false,
             deadline,

@@ -58,12 +58,6 @@ impl Start {
     pub(crate) fn of(limits: &Limits) -> Self {
         Self { depth: Depth::first(limits.depth), budget: whole(limits) - 1 }
     }
-
-    /// Of a call that counts with its caller's pipeline.
-    #[inline]
-    pub(super) fn elsewhere(depth: Depth) -> Self {
-        Self { depth, budget: 0 }
-    }
 }
 
 impl Budget {
