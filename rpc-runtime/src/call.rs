@@ -19,12 +19,11 @@ use std::{
     task::{Context, Poll},
 };
 
-pub(crate) use self::delivery::Passed;
-pub(crate) use self::{stage::Stage, way::HandlerOf};
 pub use self::way::{Chosen, Way, call};
+pub(crate) use self::{delivery::Passed, stage::Stage, way::HandlerOf};
 use self::{
-    delivery::deliver,
-    stage::{Callee, Unanswered},
+    delivery::{Delivered, End, deliver},
+    stage::{Callee, Otherwise},
 };
 use crate::{
     client::Inner,
@@ -60,7 +59,7 @@ impl<'s, W: Way<'s>> Future for Call<'s, W> {
         let mut given = Given::of(&mut this.stage);
         if given.is_none() {
             cold_path();
-            return this.otherwise(None, cx);
+            return this.otherwise(Otherwise::Again, cx);
         }
         let (client, way) = (this.client, this.way);
         let mut rest = Rest::new();
@@ -76,14 +75,26 @@ impl<'s, W: Way<'s>> Future for Call<'s, W> {
         let enter: &mut dyn FnMut() -> bool = &mut enter;
         #[cfg(not(debug_assertions))]
         let enter = &mut enter;
-        let delivered = deliver(client.binding(), way.method(), enter);
-        if polled.is_ready() {
-            mem::forget((delivered, rest));
-        } else {
-            cold_path();
-            polled = this.otherwise(Some(Unanswered { delivered, rest }), cx);
+        let (end, delivered) = deliver(client.binding(), way.method(), enter);
+        match end {
+            End::Plain => {
+                mem::forget((delivered, rest));
+                polled
+            }
+            End::Laden => {
+                mem::forget(rest);
+                end_laden(delivered, polled)
+            }
+            End::Special => {
+                cold_path();
+                mem::forget((delivered, rest));
+                this.otherwise(Otherwise::Special, cx)
+            }
+            End::Unanswered => {
+                cold_path();
+                this.otherwise(Otherwise::Unanswered { delivered, rest }, cx)
+            }
         }
-        polled
     }
 }
 
@@ -93,7 +104,7 @@ impl<'s, W: Way<'s>> Call<'s, W> {
     #[inline(never)]
     fn otherwise(
         &mut self,
-        first: Option<Unanswered<'s, W::Args, HandlerOf<W::Service, W::Output>>>,
+        otherwise: Otherwise<'s, W::Args, HandlerOf<W::Service, W::Output>>,
         cx: &mut Context<'_>,
     ) -> Poll<W::Output> {
         let (client, way) = (self.client, self.way);
@@ -103,8 +114,18 @@ impl<'s, W: Way<'s>> Call<'s, W> {
             answers: way.answers(),
             start: &mut |args, cx, rest| way.start(client.twin(), args, cx, rest),
         };
-        self.stage.poll_otherwise(first, &mut callee, cx)
+        self.stage.poll_otherwise(otherwise, &mut callee, cx)
     }
+}
+
+/// An answer of an invocation that has more to its end than going away.
+#[cold]
+#[inline(never)]
+fn end_laden<T>(delivered: Delivered<'_>, polled: Poll<T>) -> Poll<T> {
+    if let Delivered::Laden(state) = delivered {
+        drop(state);
+    }
+    polled
 }
 
 impl<'s, W: Way<'s>> fmt::Debug for Call<'s, W> {

@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use crate::{
     error::{Exceeded, Kind},
     fetch::{Fetching, Request},
-    invocation::Start,
+    invocation::FirstCounts,
     limits::Limits,
     local::{Hold, Local},
     metadata::{self, Entry, Travelling},
@@ -109,7 +109,7 @@ pub(crate) struct Binding {
     pub(crate) worker: Cow<'static, str>,
     pub(crate) limits: Limits,
     /// What a pipeline that begins with this call counts from.
-    pub(crate) start: Start,
+    pub(crate) first: FirstCounts,
     /// What a call costs: an invocation in the low half, a subrequest in the high one.
     pub(crate) cost: u64,
     /// Whether there is more to a call than its arguments. Read by every call, instead of all of `options`.
@@ -214,7 +214,7 @@ impl Binding {
         Self {
             worker: Cow::Borrowed(short_name(std::any::type_name::<W>())),
             limits: Limits::new(),
-            start: Start::of(&Limits::new()),
+            first: FirstCounts::of(&Limits::new()),
             cost: INVOCATION,
             special: false,
             options: None,

@@ -1,10 +1,11 @@
 //! The only `unsafe` code of the crate: where the futures of suspended handlers live, and the stack of
 //! invocations that this thread is inside of.
 //!
-//! Three things, each behind a safe interface:
+//! Four things, each behind a safe interface:
 //!
 //! - **The pool**: memory blocks in steps of 64 bytes up to 8 KiB, kept per thread, so that a call in the
 //!   steady state allocates nothing.
+//! - **Arguments** ([`Given`]): moved out of a call once, from where they lie.
 //! - **Placed futures** ([`Placed`], [`Suspended`]): a future of any type, made and polled for the first time
 //!   in a block, and given away as a trait object when it suspends.
 //! - **The stack** ([`Innermost`], [`current`]): a thread-local pointer to the frame of the innermost invocation
@@ -167,6 +168,27 @@ pub struct Rest<'s, A, D: ?Sized> {
     tie: PhantomData<(&'s (), A)>,
 }
 
+/// Makes a future of type `$F`, borrowed for `'k`, in a fresh block with the layout of `Parts<$F>`, and gives it as a
+/// `Placed<$D>`.
+///
+/// No function, because a debug build would compile it for every method.
+macro_rules! place {
+    ($block:ident, $make:expr, $F:ident, $($D:tt)*) => {{
+        let parts: *mut Parts<$F> = $block.0.as_ptr().cast();
+        let made = $make;
+        // SAFETY: the block has the layout of `Parts<$F>`; no reference is formed.
+        let room = unsafe { &raw mut (*parts).future };
+        // SAFETY: the block is fresh, and `room` points at room for an `$F` in it.
+        unsafe { room.write(made) };
+        let parts: *mut Parts<$($D)* + 'k> = parts;
+        // SAFETY: only the lifetime bound of the trait object changes. `start` ties the owner of the block to the
+        // types that everything in the future was borrowed through.
+        let parts = unsafe { mem::transmute::<*mut Parts<$($D)* + 'k>, *mut Parts<$($D)*>>(parts) };
+        // SAFETY: the block holds the future that was written above, and nothing else owns it.
+        unsafe { Placed::new($block, parts) }
+    }};
+}
+
 impl<'k, T> Slot<'k, T, Threaded> {
     /// Makes the handler's future in a pooled block and polls it for the first time. A future that is ready gives
     /// the block back before this returns.
@@ -179,25 +201,27 @@ impl<'k, T> Slot<'k, T, Threaded> {
         F: Future<Output = T> + Send + 'k,
     {
         let Some(worker) = worker else { return self.not_started() };
+        #[cfg(debug_assertions)]
         let block = Block::take(const { Layout::new::<Parts<F>>() });
-        let parts: *mut Parts<F> = block.0.as_ptr().cast();
-        let made = make(worker);
-        // SAFETY: the block has the layout of `Parts<F>`; no reference is formed.
-        let room = unsafe { &raw mut (*parts).future };
-        // SAFETY: the block is fresh, and `room` points at room for an `F` in it.
-        unsafe { room.write(made) };
-        let parts: *mut Parts<dyn Future<Output = T> + Send + 'k> = parts;
-        // SAFETY: only the lifetime bound of the trait object changes. `start` ties the owner of the block to the
-        // types that everything in the future was borrowed through.
-        let parts = unsafe {
-            mem::transmute::<
-                *mut Parts<dyn Future<Output = T> + Send + 'k>,
-                *mut Parts<dyn Future<Output = T> + Send>,
-            >(parts)
+        #[cfg(not(debug_assertions))]
+        let Some(block) = Block::take_free(const { Layout::new::<Parts<F>>() }) else {
+            return self.run_in_new_block(worker, make);
         };
-        // SAFETY: the block holds the future that was written above, and nothing else owns it.
-        let placed = unsafe { Placed::new(block, parts) };
+        let placed = place!(block, make(worker), F, dyn Future<Output = T> + Send);
         Started { polled: first_poll(placed, self.cx, self.unready), handler: PhantomData }
+    }
+
+    /// The same when no block is free. A way out of its own, so that nothing has to be kept for a way back.
+    #[cfg(not(debug_assertions))]
+    #[cold]
+    #[inline(never)]
+    fn run_in_new_block<W: ?Sized, F>(self, worker: &'k W, make: impl FnOnce(&'k W) -> F) -> Started<'k, T>
+    where
+        F: Future<Output = T> + Send + 'k,
+    {
+        let block = Block::take(const { Layout::new::<Parts<F>>() });
+        let placed = place!(block, make(worker), F, dyn Future<Output = T> + Send);
+        Started { polled: first_poll_of_any(placed, self.cx, self.unready), handler: PhantomData }
     }
 }
 
@@ -210,23 +234,27 @@ impl<'k, T> Slot<'k, T, SameThread> {
         F: Future<Output = T> + 'k,
     {
         let Some(worker) = worker else { return self.not_started() };
+        #[cfg(debug_assertions)]
         let block = Block::take(const { Layout::new::<Parts<F>>() });
-        let parts: *mut Parts<F> = block.0.as_ptr().cast();
-        let made = make(worker);
-        // SAFETY: the block has the layout of `Parts<F>`; no reference is formed.
-        let room = unsafe { &raw mut (*parts).future };
-        // SAFETY: the block is fresh, and `room` points at room for an `F` in it.
-        unsafe { room.write(made) };
-        let parts: *mut Parts<dyn Future<Output = T> + 'k> = parts;
-        // SAFETY: as for the `Threaded` flavour.
-        let parts = unsafe {
-            mem::transmute::<*mut Parts<dyn Future<Output = T> + 'k>, *mut Parts<dyn Future<Output = T>>>(
-                parts,
-            )
+        #[cfg(not(debug_assertions))]
+        let Some(block) = Block::take_free(const { Layout::new::<Parts<F>>() }) else {
+            return self.run_in_new_block(worker, make);
         };
-        // SAFETY: the block holds the future that was written above, and nothing else owns it.
-        let placed = unsafe { Placed::new(block, parts) };
+        let placed = place!(block, make(worker), F, dyn Future<Output = T>);
         Started { polled: first_poll(placed, self.cx, self.unready), handler: PhantomData }
+    }
+
+    /// The same when no block is free. A way out of its own, so that nothing has to be kept for a way back.
+    #[cfg(not(debug_assertions))]
+    #[cold]
+    #[inline(never)]
+    fn run_in_new_block<W: ?Sized, F>(self, worker: &'k W, make: impl FnOnce(&'k W) -> F) -> Started<'k, T>
+    where
+        F: Future<Output = T> + 'k,
+    {
+        let block = Block::take(const { Layout::new::<Parts<F>>() });
+        let placed = place!(block, make(worker), F, dyn Future<Output = T>);
+        Started { polled: first_poll_of_any(placed, self.cx, self.unready), handler: PhantomData }
     }
 }
 
@@ -288,12 +316,6 @@ impl<'s, A, D: ?Sized> Rest<'s, A, D> {
         Self { unready: Unready::Unused, tie: PhantomData }
     }
 
-    /// There was a value, so nothing is here. Spares the caller a drop flag.
-    #[inline]
-    pub(crate) fn forget(self) {
-        mem::forget(self);
-    }
-
     pub(crate) fn into_unready(self) -> Unready<Tied<'s, A, D>> {
         match self.unready {
             Unready::Pending(placed) => Unready::Pending(Tied { placed, tie: PhantomData }),
@@ -303,8 +325,10 @@ impl<'s, A, D: ?Sized> Rest<'s, A, D> {
     }
 }
 
-/// A value whose spare bit patterns are not used: the tag of an enum around it lies beside it. Then a large value is
-/// moved out of the enum without being touched, and straight to where it goes.
+/// A value whose spare bit patterns are not used: the tag of an enum around it lies beside it.
+///
+/// So writing the tag does not touch a value that was moved out before, and the compiler moves a large one straight
+/// to where it goes: a request into the block of its handler, without a stop on the stack.
 pub(crate) struct Beside<A>(MaybeUninit<A>);
 
 impl<A> Beside<A> {
@@ -389,6 +413,17 @@ fn first_poll<D: ?Sized + Future>(
         *unready = Unready::Pending(placed);
     }
     polled
+}
+
+/// The same for whatever lies in the block, so that a handler's own code is not there twice.
+#[cfg(not(debug_assertions))]
+#[inline(never)]
+fn first_poll_of_any<D: ?Sized + Future>(
+    placed: Placed<D>,
+    cx: &mut Context<'_>,
+    unready: &mut Unready<Placed<D>>,
+) -> Poll<D::Output> {
+    first_poll(placed, cx, unready)
 }
 
 /// Owns a handler while it is polled. When the poll panics, a panic of the handler's drop must not meet the first
@@ -575,6 +610,13 @@ impl Block {
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn take(layout: Layout) -> Self {
         Self(take(layout), layout)
+    }
+
+    /// A block from the slots of its size.
+    #[cfg(not(debug_assertions))]
+    #[inline(always)]
+    fn take_free(layout: Layout) -> Option<Self> {
+        POOL.with(|pool| pool.take_from_slots(class(layout)?)).map(|block| Self(block, layout))
     }
 }
 
@@ -791,15 +833,7 @@ const fn block_layout(class: usize) -> Layout {
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn take(layout: Layout) -> NonNull<u8> {
     let Some(class) = class(layout) else { return allocate(layout) };
-    POOL.with(|pool| {
-        let filled = &pool.filled[class];
-        // SAFETY: `filled` is at most `SHUT`, the index of the last one.
-        let last = unsafe { pool.slots[class].get_unchecked(usize::from(filled.get())) };
-        if let Some(block) = NonNull::new(last.get()) {
-            // Of the slots that were ever written to, none is at 0.
-            filled.set(filled.get().wrapping_sub(1));
-            return block.cast();
-        }
+    POOL.with(|pool| pool.take_from_slots(class)).unwrap_or_else(|| {
         cold_path();
         Pool::take_from_list(class)
     })
@@ -831,6 +865,18 @@ impl Pool {
             room: Cell::new(0),
             phase: Cell::new(Phase::Unused),
         }
+    }
+
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn take_from_slots(&self, class: usize) -> Option<NonNull<u8>> {
+        let filled = &self.filled[class];
+        // SAFETY: `filled` is at most `SHUT`, the index of the last one.
+        let last = unsafe { self.slots[class].get_unchecked(usize::from(filled.get())) };
+        let block = NonNull::new(last.get())?;
+        // Of the slots that were ever written to, none is at 0.
+        filled.set(filled.get().wrapping_sub(1));
+        Some(block.cast())
     }
 
     #[inline(never)]

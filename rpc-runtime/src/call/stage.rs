@@ -35,10 +35,14 @@ pub(crate) enum Live<'s, A, D: ?Sized + Future> {
     Intercepted(Pooled<Intercepted<'s, A, D>>),
 }
 
-/// A first poll that gave no value.
-pub(super) struct Unanswered<'s, A, D: ?Sized> {
-    pub(super) delivered: Delivered<'s>,
-    pub(super) rest: Rest<'s, A, D>,
+/// What there is to do beside a first poll that is answered at once.
+pub(super) enum Otherwise<'s, A, D: ?Sized + Future> {
+    /// The call was polled before.
+    Again,
+    /// There is more to this call than its arguments.
+    Special,
+    /// The first poll gave no value.
+    Unanswered { delivered: Delivered<'s>, rest: Rest<'s, A, D> },
 }
 
 /// Whom a call is made to.
@@ -58,30 +62,29 @@ impl<A, D: ?Sized + Future> Callee<'_, '_, A, D> {
     }
 }
 
-type CallTwin<'s, 'x, A, D> = dyn FnMut(Given<'_, 's, A, D>, &mut Context<'_>, &mut Rest<'s, A, D>) -> Poll<<D as Future>::Output>
-    + 'x;
+type CallTwin<'s, 'x, A, D> =
+    dyn FnMut(Given<'_, 's, A, D>, &mut Context<'_>, &mut Rest<'s, A, D>) -> Poll<<D as Future>::Output> + 'x;
 
 impl<'s, A, D> Stage<'s, A, D>
 where
     D: ?Sized + Future,
 {
-    /// Everything but a first poll that is answered at once: what came of the `first` one, or a later one.
     pub(super) fn poll_otherwise(
         &mut self,
-        first: Option<Unanswered<'s, A, D>>,
+        otherwise: Otherwise<'s, A, D>,
         callee: &mut Callee<'s, '_, A, D>,
         cx: &mut Context<'_>,
     ) -> Poll<D::Output> {
-        match first {
-            None => match mem::replace(self, Self::Ended) {
+        match otherwise {
+            Otherwise::Again => match mem::replace(self, Self::Ended) {
                 Self::Live(live) => self.go_on(live, callee, cx),
                 _ => panic!("a call was polled after it had ended"),
             },
-            Some(Unanswered { delivered: Delivered::Special, .. }) => match callee.binding.interceptors() {
+            Otherwise::Special => match callee.binding.interceptors() {
                 Some(_) => self.intercept(callee, cx),
                 None => self.begin(Passed::default(), callee, cx),
             },
-            Some(Unanswered { delivered, rest }) => {
+            Otherwise::Unanswered { delivered, rest } => {
                 *self = Self::Ended;
                 self.settle(delivered, rest, callee, cx)
             }
@@ -194,11 +197,7 @@ where
     }
 
     /// The call behind the interceptors of its client.
-    fn intercept(
-        &mut self,
-        callee: &mut Callee<'s, '_, A, D>,
-        cx: &mut Context<'_>,
-    ) -> Poll<D::Output> {
+    fn intercept(&mut self, callee: &mut Callee<'s, '_, A, D>, cx: &mut Context<'_>) -> Poll<D::Output> {
         let (binding, method) = (callee.binding, callee.method);
         let own = match with_current(|caller| OwnDeadline::of_call(caller, method, binding)) {
             Ok(own) => own,
@@ -237,7 +236,7 @@ where
         {
             return self.begin(passed, callee, cx);
         }
-        self.poll_otherwise(None, callee, cx)
+        self.poll_otherwise(Otherwise::Again, callee, cx)
     }
 }
 

@@ -46,15 +46,14 @@ const GUARDS: u64 = 1 << 63 | 1 << 31;
 #[cfg(feature = "host")]
 pub(crate) const SUBREQUEST: u64 = 1 << 32;
 
-/// What a call counts from.
+/// What the first call of a pipeline counts from, worked out when its client is made.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Start {
+pub(crate) struct FirstCounts {
     pub(super) depth: Depth,
     pub(super) budget: u64,
 }
 
-impl Start {
-    /// Of the first call of a pipeline, which is an invocation itself.
+impl FirstCounts {
     pub(crate) fn of(limits: &Limits) -> Self {
         Self { depth: Depth::first(limits.depth), budget: whole(limits) - 1 }
     }
