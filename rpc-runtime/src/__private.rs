@@ -22,7 +22,7 @@ pub use crate::{
     error::{Cause, Error, Field, NoCause},
     fetch::DynFetcher,
     local::Local,
-    raw::{Flavour, Rest, SameThread, Slot, Start, Started, Threaded},
+    raw::{Flavour, Given, Rest, SameThread, Slot, Start, Started, Threaded},
     service::{
         Answers, FromError, Method, MethodId, MethodInfo, NOT_CARRIED, Reply, Serves, Service, ServiceInfo,
         SlotOf, StartedOf, Target,

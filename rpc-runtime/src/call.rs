@@ -19,14 +19,16 @@ use std::{
     task::{Context, Poll},
 };
 
-pub(crate) use self::delivery::Passed;
-pub(crate) use self::way::HandlerOf;
 pub use self::way::{Chosen, Way, call};
+pub(crate) use self::{delivery::Passed, stage::Stage, way::HandlerOf};
 use self::{
-    delivery::{Delivered, deliver},
-    stage::{Callee, Otherwise, Stage},
+    delivery::{Delivered, End, deliver},
+    stage::{Callee, Otherwise},
 };
-use crate::{client::Inner, raw::Rest};
+use crate::{
+    client::Inner,
+    raw::{Beside, Given, Rest},
+};
 
 /// A call: does nothing until it is polled, and cancels its callee when it is dropped.
 ///
@@ -41,7 +43,7 @@ pub struct Call<'s, W: Way<'s>> {
 impl<'s, W: Way<'s>> Call<'s, W> {
     #[inline]
     pub(crate) fn new(client: &'s Inner<W::Service>, args: W::Args, way: W) -> Self {
-        Self { client, stage: Stage::Made(args), way }
+        Self { client, stage: Stage::Made(Beside::new(args)), way }
     }
 }
 
@@ -54,34 +56,45 @@ impl<'s, W: Way<'s>> Future for Call<'s, W> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<W::Output> {
         let this = self.get_mut();
-        let args = match mem::replace(&mut this.stage, Stage::Ended) {
-            Stage::Made(args) => args,
-            stage => {
-                cold_path();
-                return this.otherwise(Otherwise::Again(stage), cx);
-            }
-        };
+        let mut given = Given::of(&mut this.stage);
+        if given.is_none() {
+            cold_path();
+            return this.otherwise(Otherwise::Again, cx);
+        }
         let (client, way) = (this.client, this.way);
-        let mut args = Some(args);
         let mut rest = Rest::new();
-        let mut value = None;
+        let mut polled = Poll::Pending;
+        // The arguments stay where they are until the twin takes them.
         let mut enter = || {
-            if let Some(args) = args.take() {
-                value = way.start(client.twin(), args, cx.waker(), &mut rest);
+            if let Some(given) = given.take() {
+                polled = way.start(client.twin(), given, cx, &mut rest);
             }
-            value.is_some()
+            polled.is_ready()
         };
         #[cfg(debug_assertions)]
         let enter: &mut dyn FnMut() -> bool = &mut enter;
         #[cfg(not(debug_assertions))]
         let enter = &mut enter;
-        let delivered = deliver(client.binding(), way.method(), enter);
-        if let (Delivered::Answered, Some(value)) = (&delivered, value) {
-            rest.forget();
-            return Poll::Ready(value);
+        let (end, delivered) = deliver(client.binding(), way.method(), enter);
+        match end {
+            End::Plain => {
+                mem::forget((delivered, rest));
+                polled
+            }
+            End::Laden => {
+                mem::forget(rest);
+                end_laden(delivered, polled)
+            }
+            End::Special => {
+                cold_path();
+                mem::forget((delivered, rest));
+                this.otherwise(Otherwise::Special, cx)
+            }
+            End::Unanswered => {
+                cold_path();
+                this.otherwise(Otherwise::Unanswered { delivered, rest }, cx)
+            }
         }
-        cold_path();
-        this.otherwise(Otherwise::Unanswered { delivered, args, rest }, cx)
     }
 }
 
@@ -99,10 +112,20 @@ impl<'s, W: Way<'s>> Call<'s, W> {
             binding: client.binding(),
             method: way.method(),
             answers: way.answers(),
-            start: &mut |args, waker, rest| way.start(client.twin(), args, waker, rest),
+            start: &mut |args, cx, rest| way.start(client.twin(), args, cx, rest),
         };
         self.stage.poll_otherwise(otherwise, &mut callee, cx)
     }
+}
+
+/// An answer of an invocation that has more to its end than going away.
+#[cold]
+#[inline(never)]
+fn end_laden<T>(delivered: Delivered<'_>, polled: Poll<T>) -> Poll<T> {
+    if let Delivered::Laden(state) = delivered {
+        drop(state);
+    }
+    polled
 }
 
 impl<'s, W: Way<'s>> fmt::Debug for Call<'s, W> {

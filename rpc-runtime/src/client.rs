@@ -7,6 +7,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use crate::{
     error::{Exceeded, Kind},
     fetch::{Fetching, Request},
+    invocation::FirstCounts,
     limits::Limits,
     local::{Hold, Local},
     metadata::{self, Entry, Travelling},
@@ -107,6 +108,8 @@ pub(crate) struct Binding {
     /// The name of the callee.
     pub(crate) worker: Cow<'static, str>,
     pub(crate) limits: Limits,
+    /// What a pipeline that begins with this call counts from.
+    pub(crate) first: FirstCounts,
     /// What a call costs: an invocation in the low half, a subrequest in the high one.
     pub(crate) cost: u64,
     /// Whether there is more to a call than its arguments. Read by every call, instead of all of `options`.
@@ -211,6 +214,7 @@ impl Binding {
         Self {
             worker: Cow::Borrowed(short_name(std::any::type_name::<W>())),
             limits: Limits::new(),
+            first: FirstCounts::of(&Limits::new()),
             cost: INVOCATION,
             special: false,
             options: None,

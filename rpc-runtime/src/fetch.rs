@@ -10,7 +10,7 @@ use std::{
     future::Future,
     marker::PhantomData,
     pin::Pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 pub use self::fetcher::DynFetcher;
@@ -24,7 +24,7 @@ use crate::{
     call::{Call, HandlerOf, Way},
     client::Inner,
     error::Error,
-    raw::{self, Rest, Start, Started},
+    raw::{self, Flavour, Given, Rest},
     service::{Answers, MethodInfo, NOT_CARRIED, Service, Target},
 };
 
@@ -82,6 +82,10 @@ pub trait LocalFetch {
     fn fetch(&self, request: Request) -> impl Future<Output = Result<Response, Error>>;
 }
 
+/// A request on its way to a `fetch`, where it lies.
+pub(crate) type GivenRequest<'l, 's, L> =
+    Given<'l, 's, Request, <L as Flavour>::Handler<Result<Response, Error>>>;
+
 /// A request being answered: what [`Client::fetch`](crate::Client::fetch) returns.
 #[must_use = "a request is not sent until it is awaited"]
 pub struct Fetching<'c, C: Service>(Call<'c, FetchOf<C>>);
@@ -90,13 +94,6 @@ impl<'c, C: Service> Fetching<'c, C> {
     pub(crate) fn new(client: &'c Inner<C>, request: Request) -> Self {
         Self(Call::new(client, request, FetchOf::default()))
     }
-}
-
-/// Hands the request to the twin.
-fn start<'k, C: Service>(
-    call: Start<'k, '_, C::Dyn, Request, Result<Response, Error>, C::Flavour>,
-) -> Started<'k, Result<Response, Error>> {
-    call.twin.fetch(call.args, call.slot)
 }
 
 impl<C: Service> Future for Fetching<'_, C> {
@@ -148,11 +145,11 @@ impl<'s, C: Service> Way<'s> for FetchOf<C> {
     fn start(
         &self,
         twin: &'s C::Dyn,
-        request: Request,
-        waker: &Waker,
+        request: Given<'_, 's, Request, HandlerOf<C, Self::Output>>,
+        cx: &mut Context<'_>,
         rest: &mut Rest<'s, Request, HandlerOf<C, Self::Output>>,
-    ) -> Option<Self::Output> {
-        raw::start(twin, request, waker, rest, start::<C>)
+    ) -> Poll<Self::Output> {
+        raw::start_with_given(twin, request, cx, rest, |twin, request, slot| twin.fetch(request, slot))
     }
 }
 

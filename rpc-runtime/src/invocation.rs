@@ -22,7 +22,7 @@ use std::{
 #[cfg(feature = "host")]
 pub(crate) use self::budget::SUBREQUEST;
 pub(crate) use self::{
-    budget::{Budget, Depth, Left, SharedBudget},
+    budget::{Budget, Depth, FirstCounts, Left, SharedBudget},
     extras::Extras,
     timer::{OwnDeadline, Timer, sleep_until},
 };
@@ -77,33 +77,52 @@ impl<'c> State<'c> {
     /// # Errors
     ///
     /// A limit of the pipeline is reached.
-    #[cfg_attr(debug_assertions, inline(never))]
-    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn begin(
         caller: Option<&Frame<'_>>,
         method: &'static MethodInfo,
         binding: &'c Binding,
     ) -> Result<Self, Error> {
-        let (depth, budget, deadline);
-        match caller {
-            None => {
-                depth = Depth::first(binding.limits.depth);
-                budget = Budget::first(&binding.limits);
-                deadline = Deadline::NONE;
-            }
-            Some(caller) => {
-                // Read before the counter is written, so that nothing has to be read again.
-                let state = caller.state;
-                depth = state.depth.deeper();
-                budget = Budget::elsewhere();
-                deadline = state.deadline;
-                if depth.is_exceeded() || !caller.root.budget.spend(binding.cost) {
-                    cold_path();
-                    caller.spend_otherwise(depth, method, binding)?;
-                }
-            }
+        let Some(caller) = caller else { return Ok(Self::first(method, binding)) };
+        if let Some(state) = Self::inside(caller, method, binding) {
+            return Ok(state);
         }
-        Ok(Self { method, binding, id: Cell::new(0), deadline, depth, budget, extras: OnceCell::new() })
+        let depth = caller.state.depth.deeper();
+        caller.spend_otherwise(depth, method, binding)?;
+        Ok(Self::of_callee(depth, caller.state.deadline, method, binding))
+    }
+
+    /// The state of the first call of a pipeline.
+    #[inline]
+    pub(crate) fn first(method: &'static MethodInfo, binding: &'c Binding) -> Self {
+        let FirstCounts { depth, budget } = binding.first;
+        let (deadline, budget) = (Deadline::NONE, Budget::new(budget));
+        Self { method, binding, id: Cell::new(0), deadline, depth, budget, extras: OnceCell::new() }
+    }
+
+    /// The state of a call that `caller` makes, if the plain counters cover it: [`State::begin`] is for the others.
+    #[inline]
+    pub(crate) fn inside(
+        caller: &Frame<'_>,
+        method: &'static MethodInfo,
+        binding: &'c Binding,
+    ) -> Option<Self> {
+        // Read before the counter is written, so that nothing has to be read again.
+        let (depth, deadline) = (caller.state.depth.deeper(), caller.state.deadline);
+        if depth.is_exceeded() || !caller.root.budget.spend(binding.cost) {
+            return None;
+        }
+        Some(Self::of_callee(depth, deadline, method, binding))
+    }
+
+    #[inline]
+    fn of_callee(
+        depth: Depth,
+        deadline: Deadline,
+        method: &'static MethodInfo,
+        binding: &'c Binding,
+    ) -> Self {
+        let budget = Budget::elsewhere();
+        Self { method, binding, id: Cell::new(0), deadline, depth, budget, extras: OnceCell::new() }
     }
 
     /// Whether [`State::prepare`] has anything to do for a call.
@@ -239,21 +258,16 @@ impl<'c> State<'c> {
         }
     }
 
-    /// Whether there is more to the end of the invocation than going away.
+    /// Whether there is nothing more to the end of the invocation than going away.
     #[inline]
-    pub(crate) fn has_extras(&self) -> bool {
-        self.extras.get().is_some()
+    pub(crate) fn is_plain(&self) -> bool {
+        self.extras.get().is_none()
     }
 
     /// The invocation ends. A plain state has nothing to drop, and no drop flag to look at.
     #[inline]
-    pub(crate) fn end(self) {
-        if self.has_extras() {
-            cold_path();
-            end_with_extras(self);
-        } else {
-            std::mem::forget(self);
-        }
+    pub(crate) fn end_plain(self) {
+        std::mem::forget(self);
     }
 
     #[inline]
@@ -307,15 +321,11 @@ impl<'c> Seat<'c> {
 impl<'a> Frame<'a> {
     /// The frame of a call that begins inside `caller`.
     #[inline]
-    pub(crate) fn first(state: &'a State<'a>, caller: Option<&'a Self>) -> Self {
-        let root = match caller {
-            Some(caller) => caller.root,
-            None => state,
-        };
-        Self { state, root, parent: caller }
+    pub(crate) fn inside(state: &'a State<'a>, caller: &'a Self) -> Self {
+        Self { state, root: caller.root, parent: Some(caller) }
     }
 
-    /// The same, of a call that may have limits of its own.
+    /// The frame of a call that begins, and may have limits of its own.
     pub(crate) fn first_special(state: &'a State<'a>, caller: Option<&'a Self>) -> Self {
         let root = if state.has_own_budget() { state } else { caller.map_or(state, |caller| caller.root) };
         Self { state, root, parent: caller }
@@ -431,12 +441,6 @@ impl State<'_> {
         let shared = &self.make_extras().shared_budget;
         Arc::clone(shared.get_or_init(|| Arc::new(self.budget_here().moved(self.limits(), around()))))
     }
-}
-
-#[cold]
-#[inline(never)]
-fn end_with_extras(state: State<'_>) {
-    drop(state);
 }
 
 /// Lends the innermost invocation of this thread.

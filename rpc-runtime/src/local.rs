@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     error::{Error, Kind},
-    fetch::{Request, Response},
+    fetch::{GivenRequest, Response},
     raw::{Flavour, Slot, Started},
     service::Target,
 };
@@ -29,8 +29,11 @@ pub(crate) enum Hold<W> {
 }
 
 /// How a request reaches the `fetch` of a Worker.
-pub(crate) type FetchFn<W, L> =
-    for<'k> fn(&'k W, Request, Slot<'k, Result<Response, Error>, L>) -> Started<'k, Result<Response, Error>>;
+pub(crate) type FetchFn<W, L> = for<'k> fn(
+    &'k W,
+    GivenRequest<'_, '_, L>,
+    Slot<'k, Result<Response, Error>, L>,
+) -> Started<'k, Result<Response, Error>>;
 
 impl<W, L: Flavour> Local<W, L> {
     pub(crate) fn new(hold: Hold<W>, fetch: Option<FetchFn<W, L>>) -> Self {
@@ -64,7 +67,7 @@ impl<W> Hold<W> {
 impl<W, L: Flavour> Target<L> for Local<W, L> {
     fn fetch<'k>(
         &'k self,
-        request: Request,
+        request: GivenRequest<'_, '_, L>,
         slot: Slot<'k, Result<Response, Error>, L>,
     ) -> Started<'k, Result<Response, Error>> {
         match (self.worker(), self.fetch) {

@@ -1,10 +1,11 @@
 //! The only `unsafe` code of the crate: where the futures of suspended handlers live, and the stack of
 //! invocations that this thread is inside of.
 //!
-//! Three things, each behind a safe interface:
+//! Four things, each behind a safe interface:
 //!
 //! - **The pool**: memory blocks in steps of 64 bytes up to 8 KiB, kept per thread, so that a call in the
 //!   steady state allocates nothing.
+//! - **Arguments** ([`Given`]): moved out of a call once, from where they lie.
 //! - **Placed futures** ([`Placed`], [`Suspended`]): a future of any type, made and polled for the first time
 //!   in a block, and given away as a trait object when it suspends.
 //! - **The stack** ([`Innermost`], [`current`]): a thread-local pointer to the frame of the innermost invocation
@@ -34,7 +35,7 @@ use std::{
     cell::Cell,
     fmt,
     future::Future,
-    hint::cold_path,
+    hint::{cold_path, unreachable_unchecked},
     marker::PhantomData,
     mem::{self, ManuallyDrop, MaybeUninit},
     ops::{Deref, DerefMut},
@@ -42,10 +43,11 @@ use std::{
     ptr::{self, NonNull},
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use crate::{
+    call::Stage,
     error::Kind,
     invocation::{Frame, Seat},
     local::FetchFn,
@@ -135,17 +137,17 @@ pub struct Start<'k, 's, D: ?Sized, A, T, L: Flavour> {
 /// Where a twin's method puts the future of its handler.
 #[expect(missing_debug_implementations, reason = "expansions alone name it, for the length of one call")]
 pub struct Slot<'k, T, L: Flavour> {
-    waker: &'k Waker,
+    cx: &'k mut Context<'k>,
     unready: &'k mut Unready<Placed<L::Handler<T>>>,
 }
 
 /// What came of a handler's first poll: made by `Slot::run` and `Slot::refuse` alone.
 ///
-/// The value if the handler was ready, by value; anything else lies in the slot. The common case is then one
-/// comparison for the caller, and the rare ones cost it no moves.
+/// The value if the handler was ready, by value; for anything else it is pending, and lies in the slot. The common
+/// case is then one comparison for the caller, and the rare ones cost it no moves.
 #[expect(missing_debug_implementations, reason = "expansions alone name it, for the length of one call")]
 pub struct Started<'k, T> {
-    value: Option<T>,
+    polled: Poll<T>,
     handler: PhantomData<&'k ()>,
 }
 
@@ -166,6 +168,27 @@ pub struct Rest<'s, A, D: ?Sized> {
     tie: PhantomData<(&'s (), A)>,
 }
 
+/// Makes a future of type `$F`, borrowed for `'k`, in a fresh block with the layout of `Parts<$F>`, and gives it as a
+/// `Placed<$D>`.
+///
+/// No function, because a debug build would compile it for every method.
+macro_rules! place {
+    ($block:ident, $make:expr, $F:ident, $($D:tt)*) => {{
+        let parts: *mut Parts<$F> = $block.0.as_ptr().cast();
+        let made = $make;
+        // SAFETY: the block has the layout of `Parts<$F>`; no reference is formed.
+        let room = unsafe { &raw mut (*parts).future };
+        // SAFETY: the block is fresh, and `room` points at room for an `$F` in it.
+        unsafe { room.write(made) };
+        let parts: *mut Parts<$($D)* + 'k> = parts;
+        // SAFETY: only the lifetime bound of the trait object changes. `start` ties the owner of the block to the
+        // types that everything in the future was borrowed through.
+        let parts = unsafe { mem::transmute::<*mut Parts<$($D)* + 'k>, *mut Parts<$($D)*>>(parts) };
+        // SAFETY: the block holds the future that was written above, and nothing else owns it.
+        unsafe { Placed::new($block, parts) }
+    }};
+}
+
 impl<'k, T> Slot<'k, T, Threaded> {
     /// Makes the handler's future in a pooled block and polls it for the first time. A future that is ready gives
     /// the block back before this returns.
@@ -178,25 +201,27 @@ impl<'k, T> Slot<'k, T, Threaded> {
         F: Future<Output = T> + Send + 'k,
     {
         let Some(worker) = worker else { return self.not_started() };
+        #[cfg(debug_assertions)]
         let block = Block::take(const { Layout::new::<Parts<F>>() });
-        let parts: *mut Parts<F> = block.0.as_ptr().cast();
-        let made = make(worker);
-        // SAFETY: the block has the layout of `Parts<F>`; no reference is formed.
-        let room = unsafe { &raw mut (*parts).future };
-        // SAFETY: the block is fresh, and `room` points at room for an `F` in it.
-        unsafe { room.write(made) };
-        let parts: *mut Parts<dyn Future<Output = T> + Send + 'k> = parts;
-        // SAFETY: only the lifetime bound of the trait object changes. `start` ties the owner of the block to the
-        // types that everything in the future was borrowed through.
-        let parts = unsafe {
-            mem::transmute::<
-                *mut Parts<dyn Future<Output = T> + Send + 'k>,
-                *mut Parts<dyn Future<Output = T> + Send>,
-            >(parts)
+        #[cfg(not(debug_assertions))]
+        let Some(block) = Block::take_free(const { Layout::new::<Parts<F>>() }) else {
+            return self.run_in_new_block(worker, make);
         };
-        // SAFETY: the block holds the future that was written above, and nothing else owns it.
-        let placed = unsafe { Placed::new(block, parts) };
-        Started { value: first_poll(placed, self.waker, self.unready), handler: PhantomData }
+        let placed = place!(block, make(worker), F, dyn Future<Output = T> + Send);
+        Started { polled: first_poll(placed, self.cx, self.unready), handler: PhantomData }
+    }
+
+    /// The same when no block is free. A way out of its own, so that nothing has to be kept for a way back.
+    #[cfg(not(debug_assertions))]
+    #[cold]
+    #[inline(never)]
+    fn run_in_new_block<W: ?Sized, F>(self, worker: &'k W, make: impl FnOnce(&'k W) -> F) -> Started<'k, T>
+    where
+        F: Future<Output = T> + Send + 'k,
+    {
+        let block = Block::take(const { Layout::new::<Parts<F>>() });
+        let placed = place!(block, make(worker), F, dyn Future<Output = T> + Send);
+        Started { polled: first_poll_of_any(placed, self.cx, self.unready), handler: PhantomData }
     }
 }
 
@@ -209,32 +234,45 @@ impl<'k, T> Slot<'k, T, SameThread> {
         F: Future<Output = T> + 'k,
     {
         let Some(worker) = worker else { return self.not_started() };
+        #[cfg(debug_assertions)]
         let block = Block::take(const { Layout::new::<Parts<F>>() });
-        let parts: *mut Parts<F> = block.0.as_ptr().cast();
-        let made = make(worker);
-        // SAFETY: the block has the layout of `Parts<F>`; no reference is formed.
-        let room = unsafe { &raw mut (*parts).future };
-        // SAFETY: the block is fresh, and `room` points at room for an `F` in it.
-        unsafe { room.write(made) };
-        let parts: *mut Parts<dyn Future<Output = T> + 'k> = parts;
-        // SAFETY: as for the `Threaded` flavour.
-        let parts = unsafe {
-            mem::transmute::<*mut Parts<dyn Future<Output = T> + 'k>, *mut Parts<dyn Future<Output = T>>>(
-                parts,
-            )
+        #[cfg(not(debug_assertions))]
+        let Some(block) = Block::take_free(const { Layout::new::<Parts<F>>() }) else {
+            return self.run_in_new_block(worker, make);
         };
-        // SAFETY: the block holds the future that was written above, and nothing else owns it.
-        let placed = unsafe { Placed::new(block, parts) };
-        Started { value: first_poll(placed, self.waker, self.unready), handler: PhantomData }
+        let placed = place!(block, make(worker), F, dyn Future<Output = T>);
+        Started { polled: first_poll(placed, self.cx, self.unready), handler: PhantomData }
+    }
+
+    /// The same when no block is free. A way out of its own, so that nothing has to be kept for a way back.
+    #[cfg(not(debug_assertions))]
+    #[cold]
+    #[inline(never)]
+    fn run_in_new_block<W: ?Sized, F>(self, worker: &'k W, make: impl FnOnce(&'k W) -> F) -> Started<'k, T>
+    where
+        F: Future<Output = T> + 'k,
+    {
+        let block = Block::take(const { Layout::new::<Parts<F>>() });
+        let placed = place!(block, make(worker), F, dyn Future<Output = T>);
+        Started { polled: first_poll_of_any(placed, self.cx, self.unready), handler: PhantomData }
     }
 }
 
 impl<'k, T, L: Flavour> Slot<'k, T, L> {
+    #[inline]
+    fn new<A>(cx: &'k mut Context<'_>, rest: &'k mut Rest<'_, A, L::Handler<T>>) -> Self {
+        // SAFETY: only the lifetime of the waker behind it changes, to a shorter one that nobody can put another
+        // waker in for: `cx` is reached by `first_poll` alone, which hands it to a `Future::poll`, and that one is
+        // written for every lifetime.
+        let cx = unsafe { mem::transmute::<&'k mut Context<'_>, &'k mut Context<'k>>(cx) };
+        Self { cx, unready: &mut rest.unready }
+    }
+
     /// No handler ran, for this reason.
     #[cold]
     pub(crate) fn refuse(self, why: Kind) -> Started<'k, T> {
         *self.unready = Unready::Refused(why);
-        Started { value: None, handler: PhantomData }
+        Started { polled: Poll::Pending, handler: PhantomData }
     }
 
     /// The Worker that a binding leads to is not there yet.
@@ -253,12 +291,23 @@ impl<'k, T, L: Flavour> Slot<'k, T, L> {
 pub(crate) fn start<'s, D: ?Sized + 'static, A, T, L: Flavour>(
     twin: &'s D,
     args: A,
-    waker: &Waker,
+    cx: &mut Context<'_>,
     rest: &mut Rest<'s, A, L::Handler<T>>,
     method: impl for<'k> FnOnce(Start<'k, 's, D, A, T, L>) -> Started<'k, T>,
-) -> Option<T> {
-    let slot = Slot { waker, unready: &mut rest.unready };
-    method(Start { twin, args, slot, tie: PhantomData }).value
+) -> Poll<T> {
+    method(Start { twin, args, slot: Slot::new(cx, rest), tie: PhantomData }).polled
+}
+
+/// The same for a method that takes its arguments itself, from where they lie: of large ones, each move less counts.
+#[inline]
+pub(crate) fn start_with_given<'s, D: ?Sized + 'static, A: 'static, T, L: Flavour>(
+    twin: &'s D,
+    args: Given<'_, 's, A, L::Handler<T>>,
+    cx: &mut Context<'_>,
+    rest: &mut Rest<'s, A, L::Handler<T>>,
+    method: impl for<'k, 'l> FnOnce(&'k D, Given<'l, 's, A, L::Handler<T>>, Slot<'k, T, L>) -> Started<'k, T>,
+) -> Poll<T> {
+    method(twin, args, Slot::new(cx, rest)).polled
 }
 
 impl<'s, A, D: ?Sized> Rest<'s, A, D> {
@@ -267,18 +316,62 @@ impl<'s, A, D: ?Sized> Rest<'s, A, D> {
         Self { unready: Unready::Unused, tie: PhantomData }
     }
 
-    /// There was a value, so nothing is here. Spares the caller a drop flag.
-    #[inline]
-    pub(crate) fn forget(self) {
-        mem::forget(self);
-    }
-
     pub(crate) fn into_unready(self) -> Unready<Tied<'s, A, D>> {
         match self.unready {
             Unready::Pending(placed) => Unready::Pending(Tied { placed, tie: PhantomData }),
             Unready::Refused(why) => Unready::Refused(why),
             Unready::Unused => Unready::Unused,
         }
+    }
+}
+
+/// A value whose spare bit patterns are not used: the tag of an enum around it lies beside it.
+///
+/// So writing the tag does not touch a value that was moved out before, and the compiler moves a large one straight
+/// to where it goes: a request into the block of its handler, without a stop on the stack.
+pub(crate) struct Beside<A>(MaybeUninit<A>);
+
+impl<A> Beside<A> {
+    #[inline]
+    pub(crate) fn new(value: A) -> Self {
+        Self(MaybeUninit::new(value))
+    }
+}
+
+impl<A> Drop for Beside<A> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the value was written by `new`, and whoever moves it out forgets `self`.
+        unsafe { self.0.assume_init_drop() };
+    }
+}
+
+/// The arguments of a call that begins, where they lie. They stay there if nobody takes them.
+#[expect(missing_debug_implementations, reason = "ways of calling alone see it, for the length of one call")]
+pub struct Given<'l, 's, A, D: ?Sized + Future>(&'l mut Stage<'s, A, D>);
+
+impl<'l, 's, A, D: ?Sized + Future> Given<'l, 's, A, D> {
+    /// `None` for a call that has begun before.
+    #[inline]
+    pub(crate) fn of(stage: &'l mut Stage<'s, A, D>) -> Option<Self> {
+        matches!(stage, Stage::Made(_)).then_some(Self(stage))
+    }
+
+    /// Moves them out. The call has ended, then, unless it goes on.
+    ///
+    /// `mem::replace` moves all of the enum first, and loads 16 bytes at a time of what the caller has just stored
+    /// 8 at a time, for which it has to wait.
+    #[inline]
+    pub(crate) fn take(self) -> A {
+        let Stage::Made(Beside(args)) = &*self.0 else {
+            // SAFETY: `of` has seen that it is `Made`, and nobody else reaches it since.
+            unsafe { unreachable_unchecked() }
+        };
+        // SAFETY: there is an `A` until it is overwritten below, without a drop.
+        let args = unsafe { args.assume_init_read() };
+        // SAFETY: it is a reference. What it held was moved out.
+        unsafe { ptr::write(self.0, Stage::Ended) };
+        args
     }
 }
 
@@ -304,26 +397,33 @@ struct Head {
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn first_poll<D: ?Sized + Future>(
     placed: Placed<D>,
-    waker: &Waker,
+    cx: &mut Context<'_>,
     unready: &mut Unready<Placed<D>>,
-) -> Option<D::Output> {
+) -> Poll<D::Output> {
     let unwinding = Unwinding(ManuallyDrop::new(placed));
     // SAFETY: the block holds the future, which stays where it is until it is dropped there.
     let future = unsafe { &mut (*unwinding.0.parts.as_ptr()).future };
     // SAFETY: as above.
     let future = unsafe { Pin::new_unchecked(future) };
-    let polled = future.poll(&mut Context::from_waker(waker));
+    let polled = future.poll(cx);
     let placed = unwinding.over();
-    match polled {
-        Poll::Ready(value) => {
-            placed.end();
-            Some(value)
-        }
-        Poll::Pending => {
-            *unready = Unready::Pending(placed);
-            None
-        }
+    if polled.is_ready() {
+        placed.end();
+    } else {
+        *unready = Unready::Pending(placed);
     }
+    polled
+}
+
+/// The same for whatever lies in the block, so that a handler's own code is not there twice.
+#[cfg(not(debug_assertions))]
+#[inline(never)]
+fn first_poll_of_any<D: ?Sized + Future>(
+    placed: Placed<D>,
+    cx: &mut Context<'_>,
+    unready: &mut Unready<Placed<D>>,
+) -> Poll<D::Output> {
+    first_poll(placed, cx, unready)
 }
 
 /// Owns a handler while it is polled. When the poll panics, a panic of the handler's drop must not meet the first
@@ -511,6 +611,13 @@ impl Block {
     fn take(layout: Layout) -> Self {
         Self(take(layout), layout)
     }
+
+    /// A block from the slots of its size.
+    #[cfg(not(debug_assertions))]
+    #[inline(always)]
+    fn take_free(layout: Layout) -> Option<Self> {
+        POOL.with(|pool| pool.take_from_slots(class(layout)?)).map(|block| Self(block, layout))
+    }
 }
 
 impl Drop for Block {
@@ -640,9 +747,12 @@ impl<'a> Innermost<'a> {
 /// is one load from the thread's own memory; the sweep at the end of the thread is registered by the first block
 /// that comes back, which finds the slots shut.
 struct Pool {
-    /// How many slots of a size are taken; [`SHUT`] before the first block comes back and after the sweep.
+    /// How many slots of a size are taken; [`SHUT`] before the first block comes back and after the sweep. Never more
+    /// than that.
     filled: [Cell<u8>; CLASSES],
-    slots: [[Cell<*mut Free>; SLOTS]; CLASSES],
+    /// The slots of a size, between one that is always empty, which is found when none is taken, and another for
+    /// [`SHUT`]: so the block to take lies at `filled`, if there is any.
+    slots: [[Cell<*mut Free>; SLOTS + 2]; CLASSES],
     lists: [Cell<*mut Free>; CLASSES],
     /// How many bytes the lists may still keep.
     room: Cell<usize>,
@@ -675,7 +785,8 @@ const SLOTS: usize = 8;
 /// What a block may be large, in bytes, to have all the slots; larger sizes have one.
 const SMALL_MAX: usize = 1024;
 
-const SHUT: u8 = u8::MAX;
+/// More than there are slots, so that nothing can be put into one.
+const SHUT: u8 = SLOTS as u8 + 1;
 
 /// What a thread keeps at most, in bytes: blocks beyond it go back to the allocator, so calls that start on one
 /// thread and end on another cannot pile up there.
@@ -722,18 +833,9 @@ const fn block_layout(class: usize) -> Layout {
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn take(layout: Layout) -> NonNull<u8> {
     let Some(class) = class(layout) else { return allocate(layout) };
-    POOL.with(|pool| {
-        let filled = &pool.filled[class];
-        let last = filled.get().wrapping_sub(1);
-        // Also false for no slot filled, and for `SHUT`.
-        if usize::from(last) < slots(class)
-            && let Some(block) = NonNull::new(pool.slots[class][usize::from(last)].get())
-        {
-            filled.set(last);
-            return block.cast();
-        }
+    POOL.with(|pool| pool.take_from_slots(class)).unwrap_or_else(|| {
         cold_path();
-        pool.take_from_list(class)
+        Pool::take_from_list(class)
     })
 }
 
@@ -745,12 +847,12 @@ fn give(block: NonNull<u8>, layout: Layout) {
         let filled = &pool.filled[class];
         let next = filled.get();
         if usize::from(next) < slots(class) {
-            pool.slots[class][usize::from(next)].set(block.as_ptr().cast());
+            pool.slots[class][usize::from(next) + 1].set(block.as_ptr().cast());
             filled.set(next + 1);
             return;
         }
         cold_path();
-        pool.give_to_list(block, class);
+        Pool::give_to_list(block, class);
     });
 }
 
@@ -758,41 +860,57 @@ impl Pool {
     const fn new() -> Self {
         Self {
             filled: [const { Cell::new(SHUT) }; CLASSES],
-            slots: [const { [const { Cell::new(ptr::null_mut()) }; SLOTS] }; CLASSES],
+            slots: [const { [const { Cell::new(ptr::null_mut()) }; SLOTS + 2] }; CLASSES],
             lists: [const { Cell::new(ptr::null_mut()) }; CLASSES],
             room: Cell::new(0),
             phase: Cell::new(Phase::Unused),
         }
     }
 
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn take_from_slots(&self, class: usize) -> Option<NonNull<u8>> {
+        let filled = &self.filled[class];
+        // SAFETY: `filled` is at most `SHUT`, the index of the last one.
+        let last = unsafe { self.slots[class].get_unchecked(usize::from(filled.get())) };
+        let block = NonNull::new(last.get())?;
+        // Of the slots that were ever written to, none is at 0.
+        filled.set(filled.get().wrapping_sub(1));
+        Some(block.cast())
+    }
+
     #[inline(never)]
-    fn take_from_list(&self, class: usize) -> NonNull<u8> {
-        let list = &self.lists[class];
-        let Some(block) = NonNull::new(list.get()) else { return allocate(block_layout(class)) };
-        // SAFETY: a block in a list is free, owned by the list, and begins with its link.
-        list.set(unsafe { block.as_ref().next });
-        self.room.set(self.room.get() + size(class));
-        block.cast()
+    fn take_from_list(class: usize) -> NonNull<u8> {
+        POOL.with(|pool| {
+            let list = &pool.lists[class];
+            let Some(block) = NonNull::new(list.get()) else { return allocate(block_layout(class)) };
+            // SAFETY: a block in a list is free, owned by the list, and begins with its link.
+            list.set(unsafe { block.as_ref().next });
+            pool.room.set(pool.room.get() + size(class));
+            block.cast()
+        })
     }
 
     /// The slots are full, or shut.
     #[inline(never)]
-    fn give_to_list(&self, block: NonNull<u8>, class: usize) {
-        if self.phase.get() == Phase::Unused {
-            self.open();
-            if self.phase.get() == Phase::Open {
-                return give(block, block_layout(class));
+    fn give_to_list(block: NonNull<u8>, class: usize) {
+        POOL.with(|pool| {
+            if pool.phase.get() == Phase::Unused {
+                pool.open();
+                if pool.phase.get() == Phase::Open {
+                    return give(block, block_layout(class));
+                }
             }
-        }
-        let Some(room) = self.room.get().checked_sub(size(class)) else {
-            return free(block, block_layout(class));
-        };
-        self.room.set(room);
-        let block = block.cast::<Free>();
-        let list = &self.lists[class];
-        // SAFETY: the block is free, at least `STEP` bytes large and aligned for a link.
-        unsafe { block.write(Free { next: list.get() }) };
-        list.set(block.as_ptr());
+            let Some(room) = pool.room.get().checked_sub(size(class)) else {
+                return free(block, block_layout(class));
+            };
+            pool.room.set(room);
+            let block = block.cast::<Free>();
+            let list = &pool.lists[class];
+            // SAFETY: the block is free, at least `STEP` bytes large and aligned for a link.
+            unsafe { block.write(Free { next: list.get() }) };
+            list.set(block.as_ptr());
+        });
     }
 
     /// Registers the sweep. On a thread whose locals are gone already the pool stays shut.
@@ -812,7 +930,7 @@ impl Pool {
         for class in 0..CLASSES {
             let filled = self.filled[class].replace(SHUT);
             let filled = if filled == SHUT { 0 } else { usize::from(filled) };
-            for slot in &self.slots[class][..filled] {
+            for slot in &self.slots[class][1..=filled] {
                 if let Some(block) = NonNull::new(slot.get()) {
                     free(block.cast(), block_layout(class));
                 }

@@ -6,7 +6,7 @@ use std::{fmt, time::Duration};
 use crate::{
     client::Inner,
     error::Error,
-    fetch::{Request, Response},
+    fetch::{GivenRequest, Response},
     local::Local,
     raw::{Flavour, Slot, Started},
     shape::{Child, Node},
@@ -78,7 +78,7 @@ pub trait Target<L: Flavour> {
     /// Hands a request to the Worker's `fetch`.
     fn fetch<'k>(
         &'k self,
-        request: Request,
+        request: GivenRequest<'_, '_, L>,
         slot: Slot<'k, Result<Response, Error>, L>,
     ) -> Started<'k, Result<Response, Error>>;
 }

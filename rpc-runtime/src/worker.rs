@@ -10,7 +10,7 @@ use std::{
 use crate::{
     client::{Binding, Inner},
     error::{Error, Kind},
-    fetch::{Fetch, Fetcher, LocalFetch, Request, Response},
+    fetch::{Fetch, Fetcher, GivenRequest, LocalFetch, Response},
     local::{FetchFn, Hold, Local},
     raw::{Flavour, SameThread, Slot, Started, Threaded},
     service::{Serves, Service, ServiceInfo},
@@ -236,27 +236,27 @@ fn twin_in_cell<C: Serves<W>, W: 'static>(
 /// Polls the `fetch` of a Worker in the slot of a call.
 pub(crate) fn fetch<'k, W: Fetch>(
     worker: &'k W,
-    request: Request,
+    request: GivenRequest<'_, '_, Threaded>,
     slot: Slot<'k, Result<Response, Error>, Threaded>,
 ) -> Started<'k, Result<Response, Error>> {
-    slot.run(Some(worker), move |worker| worker.fetch(request))
+    slot.run(Some(worker), |worker| worker.fetch(request.take()))
 }
 
 /// The same for callers that stay on their thread.
 fn fetch_here<'k, W: Fetch>(
     worker: &'k W,
-    request: Request,
+    request: GivenRequest<'_, '_, SameThread>,
     slot: Slot<'k, Result<Response, Error>, SameThread>,
 ) -> Started<'k, Result<Response, Error>> {
-    slot.run(Some(worker), move |worker| worker.fetch(request))
+    slot.run(Some(worker), |worker| worker.fetch(request.take()))
 }
 
 fn local_fetch<'k, W: LocalFetch>(
     worker: &'k W,
-    request: Request,
+    request: GivenRequest<'_, '_, SameThread>,
     slot: Slot<'k, Result<Response, Error>, SameThread>,
 ) -> Started<'k, Result<Response, Error>> {
-    slot.run(Some(worker), move |worker| worker.fetch(request))
+    slot.run(Some(worker), |worker| worker.fetch(request.take()))
 }
 
 impl<W: 'static> fmt::Debug for Entrypoint<W> {

@@ -18,13 +18,30 @@ use crate::{
 
 /// What came of the delivery of a call.
 pub(super) enum Delivered<'s> {
+    /// Nothing was done.
+    Nothing,
     /// The handler was ready: the value is where `enter` put it.
     Answered,
+    /// The same, and there is more to the end of the invocation than going away.
+    Laden(State<'s>),
     /// It has suspended, or there is none.
     Suspended(Seat<'s>),
     Failed(Error),
-    /// Nothing was done: there is more to this call than its arguments.
+}
+
+/// Where to go on from a delivery. Beside what came of it, and not read from there, because the compiler then sees
+/// that each end of [`deliver`] has a way of its own: the one of a plain answer keeps nothing for the others.
+#[derive(Clone, Copy)]
+pub(super) enum End {
+    /// Answered, and all is done.
+    Plain,
+    /// Answered, and there is more to the end of the invocation than going away.
+    Laden,
+    /// For [`deliver_special`] to deliver: there is more to the call than its arguments, or its pipeline counts
+    /// where many threads do, or it has reached a limit.
     Special,
+    /// The handler has suspended, or there is none, or it panicked.
+    Unanswered,
 }
 
 /// What a call has got from its interceptors when they let it pass.
@@ -50,31 +67,45 @@ pub(super) fn deliver<'s, E: FnMut() -> bool + ?Sized>(
     binding: &'s Arc<Binding>,
     method: &'static MethodInfo,
     enter: &mut E,
-) -> Delivered<'s> {
+) -> (End, Delivered<'s>) {
     raw::current(|innermost| {
         let caller = innermost.frame();
         if State::is_special(caller, method, binding) {
             cold_path();
-            return Delivered::Special;
+            return (End::Special, Delivered::Nothing);
         }
-        let state = match State::begin(caller, method, binding) {
-            Ok(state) => state,
-            Err(error) => return Delivered::Failed(error),
+        let state;
+        let frame = match caller {
+            None => {
+                state = State::first(method, binding);
+                Frame::alone(&state)
+            }
+            Some(caller) => {
+                let Some(inside) = State::inside(caller, method, binding) else {
+                    cold_path();
+                    return (End::Special, Delivered::Nothing);
+                };
+                state = inside;
+                Frame::inside(&state, caller)
+            }
         };
-        let entered =
-            innermost.enter(&Frame::first(&state, caller), || catch_unwind(AssertUnwindSafe(enter)));
+        let entered = innermost.enter(&frame, || catch_unwind(AssertUnwindSafe(enter)));
         match entered {
+            Ok(true) if state.is_plain() => {
+                state.end_plain();
+                (End::Plain, Delivered::Answered)
+            }
             Ok(true) => {
-                state.end();
-                Delivered::Answered
+                cold_path();
+                (End::Laden, Delivered::Laden(state))
             }
             Ok(false) => {
                 cold_path();
-                Delivered::Suspended(Seat::new(state, caller))
+                (End::Unanswered, Delivered::Suspended(Seat::new(state, caller)))
             }
             Err(payload) => {
                 cold_path();
-                panicked(payload, caller, &state)
+                (End::Unanswered, panicked(payload, caller, &state))
             }
         }
     })

@@ -26,7 +26,7 @@ use crate::{
 ///
 /// The chain asks for the call through the gate and never holds it. So the typed answer stays here, and the
 /// chain is one `Send` future whatever the service.
-pub(super) struct Intercepted<'s, A, D: ?Sized + Future> {
+pub(crate) struct Intercepted<'s, A, D: ?Sized + Future> {
     method: &'static MethodInfo,
     binding: Arc<Binding>,
     /// Gone when this is dropped.
@@ -49,7 +49,7 @@ where
 {
     /// `None` if there is no interceptor to stand around the call.
     pub(super) fn new(
-        args: A,
+        call: Stage<'s, A, D>,
         method: &'static MethodInfo,
         binding: &Arc<Binding>,
         own: Option<OwnDeadline>,
@@ -66,7 +66,7 @@ where
             method,
             binding: Arc::clone(binding),
             parts: Some((chain, gate)),
-            call: Stage::Made(args),
+            call,
             answer: None,
             has_passed: false,
             deadline,

@@ -5,7 +5,7 @@ use std::{
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
 use super::{
@@ -17,20 +17,20 @@ use crate::{
     error::{Error, Kind},
     invocation::{Frame, OwnDeadline, Seat, with_current},
     observe,
-    raw::{self, Pooled, Rest, Suspended, Unready},
+    raw::{self, Beside, Given, Pooled, Rest, Suspended, Unready},
     service::{Answers, MethodInfo},
 };
 
 /// Where a call is.
 ///
 /// `Live` is an enum of its own so that whoever drops a call that has ended makes one comparison.
-pub(super) enum Stage<'s, A, D: ?Sized + Future> {
-    Made(A),
+pub(crate) enum Stage<'s, A, D: ?Sized + Future> {
+    Made(Beside<A>),
     Live(Live<'s, A, D>),
     Ended,
 }
 
-pub(super) enum Live<'s, A, D: ?Sized + Future> {
+pub(crate) enum Live<'s, A, D: ?Sized + Future> {
     Running(Running<'s, A, D>),
     Intercepted(Pooled<Intercepted<'s, A, D>>),
 }
@@ -38,9 +38,11 @@ pub(super) enum Live<'s, A, D: ?Sized + Future> {
 /// What there is to do beside a first poll that is answered at once.
 pub(super) enum Otherwise<'s, A, D: ?Sized + Future> {
     /// The call was polled before.
-    Again(Stage<'s, A, D>),
+    Again,
+    /// There is more to this call than its arguments.
+    Special,
     /// The first poll gave no value.
-    Unanswered { delivered: Delivered<'s>, args: Option<A>, rest: Rest<'s, A, D> },
+    Unanswered { delivered: Delivered<'s>, rest: Rest<'s, A, D> },
 }
 
 /// Whom a call is made to.
@@ -60,7 +62,8 @@ impl<A, D: ?Sized + Future> Callee<'_, '_, A, D> {
     }
 }
 
-type CallTwin<'s, 'x, A, D> = dyn FnMut(A, &Waker, &mut Rest<'s, A, D>) -> Option<<D as Future>::Output> + 'x;
+type CallTwin<'s, 'x, A, D> =
+    dyn FnMut(Given<'_, 's, A, D>, &mut Context<'_>, &mut Rest<'s, A, D>) -> Poll<<D as Future>::Output> + 'x;
 
 impl<'s, A, D> Stage<'s, A, D>
 where
@@ -73,45 +76,50 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<D::Output> {
         match otherwise {
-            Otherwise::Again(Self::Live(live)) => self.go_on(live, callee, cx),
-            Otherwise::Again(_) => panic!("a call was polled after it had ended"),
-            Otherwise::Unanswered { delivered: Delivered::Special, args: Some(args), .. } => {
-                match callee.binding.interceptors() {
-                    Some(_) => self.intercept(args, callee, cx),
-                    None => self.begin(args, Passed::default(), callee, cx),
-                }
+            Otherwise::Again => match mem::replace(self, Self::Ended) {
+                Self::Live(live) => self.go_on(live, callee, cx),
+                _ => panic!("a call was polled after it had ended"),
+            },
+            Otherwise::Special => match callee.binding.interceptors() {
+                Some(_) => self.intercept(callee, cx),
+                None => self.begin(Passed::default(), callee, cx),
+            },
+            Otherwise::Unanswered { delivered, rest } => {
+                *self = Self::Ended;
+                self.settle(delivered, rest, callee, cx)
             }
-            Otherwise::Unanswered { delivered, rest, .. } => self.settle(delivered, rest, callee, cx),
         }
     }
 
     /// The first poll of a call with options, inside of one that has some, or watched.
     pub(super) fn begin(
         &mut self,
-        args: A,
         passed: Passed,
         callee: &mut Callee<'s, '_, A, D>,
         cx: &mut Context<'_>,
     ) -> Poll<D::Output> {
-        let mut args = Some(args);
+        let mut given = Given::of(self);
         let mut rest = Rest::new();
-        let mut value = None;
+        let mut polled = Poll::Pending;
         let (binding, method, answers) = (callee.binding, callee.method, callee.answers);
         let delivered = raw::current(|innermost| {
             deliver_special(binding, method, passed, innermost, &mut || {
-                value = args.take().and_then(|args| (callee.start)(args, cx.waker(), &mut rest));
-                if let Some(value) = &value {
+                if let Some(given) = given.take() {
+                    polled = (callee.start)(given, cx, &mut rest);
+                }
+                if let Poll::Ready(value) = &polled {
                     with_current(|frame| {
                         if let Some(frame) = frame {
                             frame.state.note(value, answers);
                         }
                     });
                 }
-                value.is_some()
+                polled.is_ready()
             })
         });
-        match (delivered, value) {
-            (Delivered::Answered, Some(value)) => Poll::Ready(answered(value, callee.answers)),
+        *self = Self::Ended;
+        match (delivered, polled) {
+            (Delivered::Answered, Poll::Ready(value)) => Poll::Ready(answered(value, callee.answers)),
             (delivered, _) => self.settle(delivered, rest, callee, cx),
         }
     }
@@ -189,18 +197,17 @@ where
     }
 
     /// The call behind the interceptors of its client.
-    fn intercept(
-        &mut self,
-        args: A,
-        callee: &mut Callee<'s, '_, A, D>,
-        cx: &mut Context<'_>,
-    ) -> Poll<D::Output> {
+    fn intercept(&mut self, callee: &mut Callee<'s, '_, A, D>, cx: &mut Context<'_>) -> Poll<D::Output> {
         let (binding, method) = (callee.binding, callee.method);
         let own = match with_current(|caller| OwnDeadline::of_call(caller, method, binding)) {
             Ok(own) => own,
-            Err(error) => return callee.failed(error),
+            Err(error) => {
+                *self = Self::Ended;
+                return callee.failed(error);
+            }
         };
-        let around = Intercepted::new(args, method, binding, own).expect("the client has interceptors");
+        let made = mem::replace(self, Self::Ended);
+        let around = Intercepted::new(made, method, binding, own).expect("the client has interceptors");
         self.go_on_intercepted(Pooled::new(around), callee, cx)
     }
 
@@ -224,15 +231,17 @@ where
         callee: &mut Callee<'s, '_, A, D>,
         cx: &mut Context<'_>,
     ) -> Poll<D::Output> {
-        match (mem::replace(self, Self::Ended), passed) {
-            (Self::Made(args), Some(passed)) => self.begin(args, passed, callee, cx),
-            (stage, _) => self.poll_otherwise(Otherwise::Again(stage), callee, cx),
+        if let Some(passed) = passed
+            && let Self::Made(_) = self
+        {
+            return self.begin(passed, callee, cx);
         }
+        self.poll_otherwise(Otherwise::Again, callee, cx)
     }
 }
 
 /// A call whose handler has suspended.
-pub(super) struct Running<'s, A, D: ?Sized>(Suspended<'s, A, D>);
+pub(crate) struct Running<'s, A, D: ?Sized>(Suspended<'s, A, D>);
 
 impl<A, D: ?Sized + Future> Running<'_, A, D> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<D::Output, Error>> {

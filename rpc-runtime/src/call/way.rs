@@ -4,12 +4,12 @@
 //! pointers, all methods of one signature share what is compiled, which makes a debug build of a service of 100
 //! methods less than half the work. So each has the one that it is judged by.
 
-use std::task::Waker;
+use std::task::{Context, Poll};
 
 use super::Call;
 use crate::{
     client::Inner,
-    raw::{self, Flavour, Rest, Start, Started},
+    raw::{self, Flavour, Given, Rest, Start, Started},
     service::{Answers, Method, MethodInfo, Service},
 };
 
@@ -35,10 +35,10 @@ pub trait Way<'s>: Copy {
     fn start(
         &self,
         twin: &'s <Self::Service as Service>::Dyn,
-        args: Self::Args,
-        waker: &Waker,
+        args: Given<'_, 's, Self::Args, HandlerOf<Self::Service, Self::Output>>,
+        cx: &mut Context<'_>,
         rest: &mut Rest<'s, Self::Args, HandlerOf<Self::Service, Self::Output>>,
-    ) -> Option<Self::Output>;
+    ) -> Poll<Self::Output>;
 }
 
 /// A suspended handler of the service of `C` that answers with `T`.
@@ -114,11 +114,11 @@ mod by_types {
         fn start(
             &self,
             twin: &'s <M::Service as Service>::Dyn,
-            args: A,
-            waker: &Waker,
+            args: Given<'_, 's, A, HandlerOf<M::Service, M::Output>>,
+            cx: &mut Context<'_>,
             rest: &mut Rest<'s, A, HandlerOf<M::Service, M::Output>>,
-        ) -> Option<M::Output> {
-            raw::start(twin, args, waker, rest, self.0)
+        ) -> Poll<M::Output> {
+            raw::start(twin, args.take(), cx, rest, self.0)
         }
     }
 }
@@ -178,11 +178,11 @@ mod by_pointers {
         fn start(
             &self,
             twin: &'s C::Dyn,
-            args: A,
-            waker: &Waker,
+            args: Given<'_, 's, A, HandlerOf<C, T>>,
+            cx: &mut Context<'_>,
             rest: &mut Rest<'s, A, HandlerOf<C, T>>,
-        ) -> Option<T> {
-            raw::start(twin, args, waker, rest, self.start)
+        ) -> Poll<T> {
+            raw::start(twin, args.take(), cx, rest, self.start)
         }
     }
 }

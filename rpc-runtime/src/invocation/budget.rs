@@ -46,17 +46,34 @@ const GUARDS: u64 = 1 << 63 | 1 << 31;
 #[cfg(feature = "host")]
 pub(crate) const SUBREQUEST: u64 = 1 << 32;
 
+/// What the first call of a pipeline counts from, worked out when its client is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FirstCounts {
+    pub(super) depth: Depth,
+    pub(super) budget: u64,
+}
+
+impl FirstCounts {
+    pub(crate) fn of(limits: &Limits) -> Self {
+        Self { depth: Depth::first(limits.depth), budget: whole(limits) - 1 }
+    }
+}
+
 impl Budget {
-    /// Of the first call of a pipeline, which is an invocation itself.
     #[inline]
+    pub(super) fn new(left: u64) -> Self {
+        Self(Cell::new(left))
+    }
+
+    /// Of the first call of a pipeline, which is an invocation itself.
     pub(super) fn first(limits: &Limits) -> Self {
-        Self(Cell::new(whole(limits) - 1))
+        Self::new(whole(limits) - 1)
     }
 
     /// Of a call that counts with its caller's pipeline.
     #[inline]
     pub(super) fn elsewhere() -> Self {
-        Self(Cell::new(0))
+        Self::new(0)
     }
 
     pub(super) fn refill(&self, limits: &Limits) {
