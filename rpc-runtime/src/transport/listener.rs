@@ -106,8 +106,11 @@ impl Listener {
             Socket::Tls(listener, handshakes) => loop {
                 tokio::select! {
                     biased;
-                    (stream, peer) = handshakes.next() => {
-                        return Accepted { stream: Stream(Inner::Tls(Box::new(stream.into()))), peer };
+                    // One that has failed makes room for another, so it is asked again whether there is.
+                    ended = handshakes.next() => {
+                        if let Some((stream, peer)) = ended {
+                            return Accepted { stream: Stream(Inner::Tls(Box::new(stream.into()))), peer };
+                        }
                     }
                     (stream, address) = accept_tcp(listener, back_off), if handshakes.have_room() => {
                         handshakes.start(stream, address);

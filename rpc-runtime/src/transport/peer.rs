@@ -28,7 +28,7 @@ pub struct Peer {
     pub pid: Option<u32>,
     /// Where it connected from; over TCP and TLS.
     pub address: Option<SocketAddr>,
-    /// The DNS names its certificate is valid for, as the certificate spells them; over TLS.
+    /// The DNS names its certificate is valid for, as the certificate spells them, such as `*.shop.internal`; over TLS.
     ///
     /// Empty when it showed no certificate, which a server has to allow, or one for addresses alone.
     pub certificate_names: Vec<String>,

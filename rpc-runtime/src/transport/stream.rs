@@ -2,6 +2,7 @@
 
 use std::{
     fmt, io,
+    os::fd::{AsFd, BorrowedFd},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -42,6 +43,18 @@ impl Stream {
             Inner::Tcp(_) => Kind::Tcp,
             #[cfg(feature = "tls")]
             Inner::Tls(_) => Kind::Tls,
+        }
+    }
+}
+
+/// For options of the socket; what is read or written past the stream is lost to it.
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.0 {
+            Inner::Unix(stream) => stream.as_fd(),
+            Inner::Tcp(stream) => stream.as_fd(),
+            #[cfg(feature = "tls")]
+            Inner::Tls(stream) => stream.get_ref().0.as_fd(),
         }
     }
 }

@@ -57,7 +57,7 @@ struct Shared {
 #[derive(Debug)]
 enum Role {
     Client { server_name: Option<ServerName<'static>> },
-    Server { client_names: Option<Arc<[String]>> },
+    Server { client_names: Option<Arc<[ServerName<'static>]>> },
 }
 
 /// What was made of the files.
@@ -186,7 +186,7 @@ impl TlsClient {
     /// # Errors
     ///
     /// [`is_invalid`](Error::is_invalid), naming the file: it is missing, is no PEM, holds nothing of its kind, or is a
-    /// key that others can read or that belongs to another certificate; or what was left out.
+    /// key that others can read or that belongs to another certificate; or what was left out, or is no name.
     pub fn build(self) -> Result<Tls, Error> {
         let Self { files, server_name } = self;
         files.check("client")?;
@@ -200,7 +200,7 @@ impl TlsClient {
 #[must_use = "it is `build` that makes a `Tls` of it"]
 pub struct TlsServer {
     files: Files,
-    client_names: Option<Arc<[String]>>,
+    client_names: Option<Vec<String>>,
 }
 
 impl TlsServer {
@@ -224,8 +224,8 @@ impl TlsServer {
         self
     }
 
-    /// Lets in only clients whose certificate has one of these DNS names, letter by letter but for case: a certificate for
-    /// `*.internal` has that name and no other. Default: any that the authority issued.
+    /// Lets in only clients whose certificate is valid for one of these DNS names or IP addresses. Default: any that the
+    /// authority issued.
     pub fn client_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.client_names = Some(names.into_iter().map(Into::into).collect());
         self
@@ -257,6 +257,8 @@ impl TlsServer {
                 "anonymous clients have no names: leave out `.anonymous_clients()` or `.client_names(..)`",
             ));
         }
+        let parsed = |names: Vec<String>| names.iter().map(|name| handshake::server_name(name)).collect();
+        let client_names = client_names.map(parsed).transpose()?;
         Tls::build(files, Role::Server { client_names })
     }
 }

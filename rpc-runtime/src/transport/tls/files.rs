@@ -13,7 +13,7 @@ use rustls::{
     client::{Resumption, WebPkiServerVerifier},
     crypto::{CryptoProvider, ring},
     pki_types::{
-        CertificateDer, CertificateRevocationListDer, PrivateKeyDer,
+        CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName,
         pem::{self, PemObject},
     },
     server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
@@ -92,7 +92,10 @@ impl Files {
         Ok(config)
     }
 
-    pub(super) fn server(&self, client_names: Option<&Arc<[String]>>) -> Result<ServerConfig, Error> {
+    pub(super) fn server(
+        &self,
+        client_names: Option<&Arc<[ServerName<'static>]>>,
+    ) -> Result<ServerConfig, Error> {
         let provider = provider();
         let verifier = self.client_verifier(&provider, client_names)?;
         let builder = ServerConfig::builder_with_provider(provider)
@@ -111,7 +114,7 @@ impl Files {
     fn client_verifier(
         &self,
         provider: &Arc<CryptoProvider>,
-        client_names: Option<&Arc<[String]>>,
+        client_names: Option<&Arc<[ServerName<'static>]>>,
     ) -> Result<Arc<dyn ClientCertVerifier>, Error> {
         if self.anonymous {
             return Ok(WebPkiClientVerifier::no_client_auth());
@@ -140,7 +143,7 @@ impl Files {
 
     fn revocation_lists(&self) -> Result<Vec<CertificateRevocationListDer<'static>>, Error> {
         match &self.revocations {
-            Some(path) => items(path, "revocation list"),
+            Some(path) => items(path, "revocation list", "X509 CRL"),
             None => Ok(Vec::new()),
         }
     }
@@ -160,18 +163,18 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    items(path, "certificate")
+    items(path, "certificate", "CERTIFICATE")
 }
 
 /// All items of a kind in a PEM file, of which there must be one at least.
-fn items<T: PemObject>(path: &Path, what: &str) -> Result<Vec<T>, Error> {
+fn items<T: PemObject>(path: &Path, what: &str, label: &str) -> Result<Vec<T>, Error> {
     let text = fs::read(path).map_err(|error| unreadable(path, error))?;
     let items: Vec<T> = T::pem_slice_iter(&text)
         .collect::<Result<_, _>>()
         .map_err(|error| Error::invalid(format!("{} is not valid PEM", path.display())).because(error))?;
     if items.is_empty() {
         return Err(Error::invalid(format!(
-            "{} holds no {what}: expected PEM, with a section for each one",
+            "{} holds no {what}: expected PEM, `-----BEGIN {label}-----` and so on",
             path.display()
         )));
     }
@@ -193,9 +196,10 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
     let mut text = Vec::new();
     file.read_to_end(&mut text).map_err(|error| unreadable(path, error))?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
-        pem::Error::NoItemsFound => {
-            Error::invalid(format!("{} holds no private key: expected PEM", path.display()))
-        }
+        pem::Error::NoItemsFound => Error::invalid(format!(
+            "{} holds no private key: expected PEM, `-----BEGIN PRIVATE KEY-----` and so on",
+            path.display()
+        )),
         // The error may quote the file.
         _ => Error::invalid(format!("{} is not valid PEM", path.display())),
     })

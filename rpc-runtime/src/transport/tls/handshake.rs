@@ -92,20 +92,20 @@ impl Handshakes {
         self.running.spawn(run(config.into(), stream, address));
     }
 
-    /// The next one that succeeded; never, while none runs.
+    /// The next one that ends, if it succeeds; never, while none runs.
     ///
     /// # Cancel safety
     ///
     /// None is lost.
-    pub(in crate::transport) async fn next(&mut self) -> (server::TlsStream<TcpStream>, Peer) {
-        while let Some(ended) = self.running.join_next().await {
-            match ended {
-                Ok(Some(accepted)) => return accepted,
-                Ok(None) => {}
-                Err(error) => tracing::error!(%error, "a TLS handshake did not end"),
+    pub(in crate::transport) async fn next(&mut self) -> Option<(server::TlsStream<TcpStream>, Peer)> {
+        match self.running.join_next().await {
+            Some(Ok(ended)) => ended,
+            Some(Err(error)) => {
+                tracing::error!(%error, "a TLS handshake did not end");
+                None
             }
+            None => pending().await,
         }
-        pending().await
     }
 }
 

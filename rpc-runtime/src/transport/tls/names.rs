@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme,
     client::danger::HandshakeSignatureValid,
-    pki_types::{CertificateDer, UnixTime},
+    pki_types::{CertificateDer, ServerName, UnixTime},
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 use webpki::EndEntityCert;
@@ -18,17 +18,17 @@ pub(super) fn dns_names(certificate: &CertificateDer<'_>) -> Vec<String> {
     }
 }
 
-/// Lets in what another verifier has accepted when it has one of these names.
+/// Lets in what another verifier has accepted when it is valid for one of these names.
 ///
 /// During the handshake, so that who is refused is told so.
 #[derive(Debug)]
 pub(super) struct NamedClients {
     issued: Arc<dyn ClientCertVerifier>,
-    names: Arc<[String]>,
+    names: Arc<[ServerName<'static>]>,
 }
 
 impl NamedClients {
-    pub(super) fn new(issued: Arc<dyn ClientCertVerifier>, names: Arc<[String]>) -> Self {
+    pub(super) fn new(issued: Arc<dyn ClientCertVerifier>, names: Arc<[ServerName<'static>]>) -> Self {
         Self { issued, names }
     }
 }
@@ -41,11 +41,11 @@ impl ClientCertVerifier for NamedClients {
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
         let verified = self.issued.verify_client_cert(end_entity, intermediates, now)?;
-        let has = dns_names(end_entity);
-        if has.iter().any(|name| self.names.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))) {
+        let certificate = EndEntityCert::try_from(end_entity).map_err(|_| CertificateError::BadEncoding)?;
+        if self.names.iter().any(|name| certificate.verify_is_valid_for_subject_name(name).is_ok()) {
             return Ok(verified);
         }
-        tracing::debug!(?has, expected = ?self.names, "a client is refused by its name");
+        tracing::debug!(has = ?dns_names(end_entity), expected = ?self.names, "a client is refused by its name");
         Err(CertificateError::ApplicationVerificationFailure.into())
     }
 
