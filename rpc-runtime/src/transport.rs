@@ -50,7 +50,7 @@ pub use self::{
     error::Error,
     listener::{Accepted, Listener},
     peer::{Kind, Peer},
-    stream::Stream,
+    stream::{Detached, Stream},
 };
 
 #[cfg(feature = "tls")]

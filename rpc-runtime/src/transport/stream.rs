@@ -2,7 +2,10 @@
 
 use std::{
     fmt, io,
-    os::fd::{AsFd, BorrowedFd},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::net,
+    },
     pin::Pin,
     task::{Context, Poll},
 };
@@ -15,6 +18,8 @@ use tokio::{
 use tokio_rustls::TlsStream;
 
 use super::peer::Kind;
+#[cfg(feature = "tls")]
+use super::tls::Slot;
 
 /// An ordered stream of bytes in both directions, over whichever transport the address named.
 ///
@@ -32,10 +37,36 @@ pub(super) enum Inner {
     Unix(UnixStream),
     Tcp(TcpStream),
     #[cfg(feature = "tls")]
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Slot>>),
 }
 
 impl Stream {
+    /// Takes the stream from its runtime, so that another thread can [`attach`](Detached::attach) it to its own.
+    ///
+    /// A socket wakes its task through the runtime it was made in, and ends with it. Bytes that have arrived are kept.
+    ///
+    /// ```
+    /// # use rpc_runtime::transport::{Detached, Stream};
+    /// fn hand_over(stream: Stream, to: &std::sync::mpsc::Sender<Detached>) -> std::io::Result<()> {
+    ///     to.send(stream.detach()?).map_err(std::io::Error::other)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The runtime does not let it go; the stream is closed.
+    pub fn detach(self) -> io::Result<Detached> {
+        Ok(Detached(match self.0 {
+            Inner::Unix(stream) => Apart::Unix(stream.into_std()?),
+            Inner::Tcp(stream) => Apart::Tcp(stream.into_std()?),
+            #[cfg(feature = "tls")]
+            Inner::Tls(mut stream) => {
+                let socket = stream.get_mut().0.take()?.into_std()?;
+                Apart::Tls(stream, socket)
+            }
+        }))
+    }
+
     /// Which transport it is.
     pub fn kind(&self) -> Kind {
         match &self.0 {
@@ -54,8 +85,53 @@ impl AsFd for Stream {
             Inner::Unix(stream) => stream.as_fd(),
             Inner::Tcp(stream) => stream.as_fd(),
             #[cfg(feature = "tls")]
-            Inner::Tls(stream) => stream.get_ref().0.as_fd(),
+            Inner::Tls(stream) => stream.get_ref().0.socket().as_fd(),
         }
+    }
+}
+
+/// A stream that belongs to no runtime: what [`Stream::detach`] gives.
+pub struct Detached(Apart);
+
+enum Apart {
+    Unix(net::UnixStream),
+    Tcp(std::net::TcpStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsStream<Slot>>, std::net::TcpStream),
+}
+
+impl Detached {
+    /// The stream in the runtime of this thread.
+    ///
+    /// # Errors
+    ///
+    /// The runtime does not take it; the stream is closed.
+    ///
+    /// # Panics
+    ///
+    /// There is no runtime, or it was built without I/O.
+    pub fn attach(self) -> io::Result<Stream> {
+        Ok(Stream(match self.0 {
+            Apart::Unix(stream) => Inner::Unix(UnixStream::from_std(stream)?),
+            Apart::Tcp(stream) => Inner::Tcp(TcpStream::from_std(stream)?),
+            #[cfg(feature = "tls")]
+            Apart::Tls(mut stream, socket) => {
+                *stream.get_mut().0 = Slot::new(TcpStream::from_std(socket)?);
+                Inner::Tls(stream)
+            }
+        }))
+    }
+}
+
+impl fmt::Debug for Detached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.0 {
+            Apart::Unix(_) => Kind::Unix,
+            Apart::Tcp(_) => Kind::Tcp,
+            #[cfg(feature = "tls")]
+            Apart::Tls(..) => Kind::Tls,
+        };
+        f.debug_tuple("Detached").field(&kind).finish()
     }
 }
 

@@ -3,6 +3,7 @@
 mod files;
 mod handshake;
 mod names;
+mod slot;
 
 use std::{
     fmt,
@@ -15,7 +16,10 @@ use rustls::{ClientConfig, ServerConfig, pki_types::ServerName};
 use tokio::time::Instant;
 
 use self::files::{Files, Stamps};
-pub(super) use self::handshake::{Handshakes, client_handshake};
+pub(super) use self::{
+    handshake::{Handshakes, client_handshake},
+    slot::Slot,
+};
 use super::error::Error;
 
 /// The certificates of one side of TLS.

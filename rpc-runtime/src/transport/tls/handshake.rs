@@ -7,7 +7,7 @@ use socket2::SockRef;
 use tokio::{net::TcpStream, task::JoinSet, time::timeout};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
-use super::{Config, Role, Tls, names::dns_names};
+use super::{Config, Role, Slot, Tls, names::dns_names};
 use crate::transport::{error::Error, peer::Peer};
 
 /// A handshake that a client is going to make.
@@ -49,11 +49,8 @@ fn no_certificates(role: &str) -> Error {
 }
 
 impl ClientHandshake {
-    pub(in crate::transport) async fn run(
-        self,
-        stream: TcpStream,
-    ) -> Result<client::TlsStream<TcpStream>, Error> {
-        self.connector.connect(self.server_name, stream).await.map_err(|error| {
+    pub(in crate::transport) async fn run(self, stream: TcpStream) -> Result<client::TlsStream<Slot>, Error> {
+        self.connector.connect(self.server_name, Slot::new(stream)).await.map_err(|error| {
             let refused = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
             if refused {
                 Error::denied("the two sides do not agree on TLS").because(error)
@@ -69,7 +66,7 @@ impl ClientHandshake {
 pub(in crate::transport) struct Handshakes {
     tls: Tls,
     /// Those that have ended and were not taken yet count too.
-    running: JoinSet<Option<(server::TlsStream<TcpStream>, Peer)>>,
+    running: JoinSet<Option<(server::TlsStream<Slot>, Peer)>>,
 }
 
 impl Handshakes {
@@ -97,7 +94,7 @@ impl Handshakes {
     /// # Cancel safety
     ///
     /// None is lost.
-    pub(in crate::transport) async fn next(&mut self) -> Option<(server::TlsStream<TcpStream>, Peer)> {
+    pub(in crate::transport) async fn next(&mut self) -> Option<(server::TlsStream<Slot>, Peer)> {
         match self.running.join_next().await {
             Some(Ok(ended)) => ended,
             Some(Err(error)) => {
@@ -113,17 +110,17 @@ async fn run(
     acceptor: TlsAcceptor,
     stream: TcpStream,
     address: SocketAddr,
-) -> Option<(server::TlsStream<TcpStream>, Peer)> {
-    match timeout(PATIENCE, acceptor.accept(stream).into_fallible()).await {
+) -> Option<(server::TlsStream<Slot>, Peer)> {
+    match timeout(PATIENCE, acceptor.accept(Slot::new(stream)).into_fallible()).await {
         Ok(Ok(stream)) => {
             let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
             let peer = Peer::tls(address, certificate.map(dns_names).unwrap_or_default());
             Some((stream, peer))
         }
-        Ok(Err((error, stream))) => {
+        Ok(Err((error, mut slot))) => {
             tracing::debug!(%error, %address, "a TLS handshake failed");
             // A socket that is closed with bytes unread is reset, and the reason that was sent may be lost on the way.
-            let _ = timeout(LINGER, read_to_end(stream)).await;
+            let _ = timeout(LINGER, read_to_end(slot.take().ok()?)).await;
             None
         }
         Err(_) => {
