@@ -30,6 +30,7 @@ mod lints;
 mod messages;
 mod metadata;
 mod panics;
+mod proxy;
 mod recorder;
 mod shapes;
 mod spawned;
