@@ -36,6 +36,7 @@ mod shapes;
 mod spawned;
 mod step;
 mod tracing;
+mod transport;
 mod zero_copy;
 
 use self::drive::block_on;
