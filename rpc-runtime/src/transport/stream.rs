@@ -23,7 +23,9 @@ use super::tls::Slot;
 
 /// An ordered stream of bytes in both directions, over whichever transport the address named.
 ///
-/// Writes of many slices stay one system call. Over TLS, bytes are only sure to leave once they are flushed.
+/// Writes of many slices stay one system call. Over TLS, bytes are only sure to leave once they are flushed, and the end
+/// that follows no `shutdown` of the other side is read as [`UnexpectedEof`](io::ErrorKind::UnexpectedEof): somebody on the
+/// way may have cut off the rest.
 ///
 /// ```
 /// use tokio::io::{AsyncRead, AsyncWrite};

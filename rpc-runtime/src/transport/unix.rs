@@ -122,6 +122,9 @@ pub(super) async fn connect(at: &UnixPath) -> Result<UnixStream, Error> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Error::not_there(format!("there is no {}", at.path.display())).because(error));
             }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(Error::denied("this user may not connect there").because(error));
+            }
             Err(error) => return Err(Error::failed("the system refuses it", error)),
         }
     };
