@@ -103,21 +103,21 @@ async fn a_live_socket_is_left_to_the_process_that_has_it() {
     Listener::bind(&address).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn of_many_that_find_a_stale_socket_one_gets_it() {
     let folder = Folder::new();
     let path = folder.join("a.sock");
-    for _ in 0..20 {
-        let address = Address::unix(&path).unwrap();
+    let address = Address::unix(&path).unwrap();
+    for _ in 0..100 {
         drop(std_net::UnixListener::bind(&path).unwrap());
-        let mut bound: Vec<Listener> = Vec::new();
         let mut attempts = tokio::task::JoinSet::new();
         for _ in 0..8 {
             let address = address.clone();
             attempts.spawn(async move { Listener::bind(&address).await });
         }
-        while let Some(attempt) = attempts.join_next().await {
-            match attempt.unwrap() {
+        let mut bound = Vec::new();
+        for attempt in attempts.join_all().await {
+            match attempt {
                 Ok(listener) => bound.push(listener),
                 Err(error) => assert!(error.is_in_use(), "{error}"),
             }
