@@ -32,8 +32,8 @@
 //! # Ok(()) }
 //! ```
 
+pub(crate) mod accept;
 mod address;
-pub(crate) mod back_off;
 mod connect;
 mod error;
 mod listener;

@@ -70,6 +70,31 @@ fn goes_on_in_another_runtime<F: Future<Output = (Listener, Address)>>(listen: i
     carried.join().unwrap();
 }
 
+/// Whoever has connected before is served, whoever comes later is told that nobody listens.
+async fn closing_serves_who_has_connected(listener: Listener, address: Address) {
+    let connecting = {
+        let address = address.clone();
+        tokio::spawn(async move {
+            let mut streams = Vec::new();
+            for _ in 0..3 {
+                streams.push(connect(&address).await);
+            }
+            streams
+        })
+    };
+    // Over TLS they wait for a handshake, which is not made before.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let (mut accepted, streams) = (listener.close().await, connecting.await.unwrap());
+    let streams: Vec<Stream> = streams.into_iter().filter_map(Result::ok).collect();
+    assert!(!accepted.is_empty());
+    assert_eq!(streams.len(), accepted.len());
+    for stream in streams {
+        assert_carries(stream, accepted.remove(0).stream).await;
+    }
+    let error = connect(&address).await.unwrap_err();
+    assert!(error.is_not_there(), "{error}");
+}
+
 /// The error and what is below it.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

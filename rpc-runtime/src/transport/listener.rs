@@ -1,14 +1,16 @@
 //! Accepting at an address.
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+#[cfg(feature = "tls")]
+use tokio_rustls::server::TlsStream;
 
 #[cfg(feature = "tls")]
-use super::tls::Handshakes;
+use super::tls::{Handshakes, Slot};
 use super::{
+    accept::{BackOff, drain_tcp},
     address::{Address, Target},
-    back_off::BackOff,
     error::Error,
     peer::Peer,
     stream::{Inner, Stream},
@@ -95,21 +97,18 @@ impl Listener {
             Socket::Unix(socket) => loop {
                 let (stream, _) = back_off.accept(|cx| socket.listener().poll_accept(cx)).await;
                 if let Some(peer) = socket.admit(&stream) {
-                    return Accepted { stream: Stream(Inner::Unix(stream)), peer };
+                    return (stream, peer).into();
                 }
             },
-            Socket::Tcp(listener) => {
-                let (stream, address) = accept_tcp(listener, back_off).await;
-                Accepted { stream: Stream(Inner::Tcp(stream)), peer: Peer::tcp(address) }
-            }
+            Socket::Tcp(listener) => accept_tcp(listener, back_off).await.into(),
             #[cfg(feature = "tls")]
             Socket::Tls(listener, handshakes) => loop {
                 tokio::select! {
                     biased;
                     // One that has failed makes room for another, so it is asked again whether there is.
                     ended = handshakes.next() => {
-                        if let Some((stream, peer)) = ended {
-                            return Accepted { stream: Stream(Inner::Tls(Box::new(stream.into()))), peer };
+                        if let Some(ended) = ended {
+                            return ended.into();
                         }
                     }
                     (stream, address) = accept_tcp(listener, back_off), if handshakes.have_room() => {
@@ -118,6 +117,62 @@ impl Listener {
                 }
             },
         }
+    }
+
+    /// Stops listening, and gives the connections that waited to be accepted.
+    ///
+    /// Whoever has connected may have sent something; dropping the listener resets these connections instead. The
+    /// handshakes of TLS have the time that [`accept`](Self::accept) gives them.
+    ///
+    /// ```
+    /// # use rpc_runtime::transport::{Address, Listener, connect};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), rpc_runtime::transport::Error> {
+    /// let listener = Listener::bind(&Address::tcp("127.0.0.1:0")?).await?;
+    /// let stream = connect(listener.local_address()).await?;
+    /// assert_eq!(listener.close().await.len(), 1);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// The connections are cut.
+    pub async fn close(self) -> Vec<Accepted> {
+        let closed = match self.socket {
+            Socket::Unix(socket) => {
+                socket.close().map(|waiting| waiting.into_iter().map(Into::into).collect())
+            }
+            Socket::Tcp(listener) => {
+                close_tcp(listener).map(|waiting| waiting.into_iter().map(Into::into).collect())
+            }
+            #[cfg(feature = "tls")]
+            Socket::Tls(listener, handshakes) => match close_tcp(listener) {
+                Ok(waiting) => Ok(handshakes.finish(waiting).await.into_iter().map(Into::into).collect()),
+                Err(error) => Err(error),
+            },
+        };
+        closed.unwrap_or_else(|error| {
+            tracing::error!(%error, "cannot empty the queue of the listener");
+            Vec::new()
+        })
+    }
+}
+
+impl From<(UnixStream, Peer)> for Accepted {
+    fn from((stream, peer): (UnixStream, Peer)) -> Self {
+        Self { stream: Stream(Inner::Unix(stream)), peer }
+    }
+}
+
+impl From<(TcpStream, SocketAddr)> for Accepted {
+    fn from((stream, address): (TcpStream, SocketAddr)) -> Self {
+        Self { stream: Stream(Inner::Tcp(stream)), peer: Peer::tcp(address) }
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<(TlsStream<Slot>, Peer)> for Accepted {
+    fn from((stream, peer): (TlsStream<Slot>, Peer)) -> Self {
+        Self { stream: Stream(Inner::Tls(Box::new(stream.into()))), peer }
     }
 }
 
@@ -147,6 +202,13 @@ impl Socket {
             }
         })
     }
+}
+
+/// The connections that wait in the queue and have not ended.
+fn close_tcp(listener: TcpListener) -> io::Result<Vec<(TcpStream, SocketAddr)>> {
+    let mut waiting = drain_tcp(listener)?;
+    waiting.retain(|(stream, _)| tcp::set_options(stream).is_ok());
+    Ok(waiting)
 }
 
 /// # Cancel safety

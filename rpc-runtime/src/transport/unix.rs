@@ -20,6 +20,7 @@ use tokio::{
 };
 
 use super::{
+    accept::drain,
     address::UnixPath,
     error::{Error, Reason},
     peer::Peer,
@@ -31,7 +32,7 @@ use super::{
 /// what is removed is ours.
 #[derive(Debug)]
 pub(super) struct Socket {
-    _file: SocketFile,
+    file: SocketFile,
     listener: UnixListener,
     at: UnixPath,
 }
@@ -72,31 +73,47 @@ impl Socket {
                 .map_err(|error| Error::failed("its mode cannot be set", io::Error::from(error)))?;
         }
         let file = SocketFile { folder: folder.file, name: at.name().into(), made: stat };
-        Ok(Self { _file: file, listener, at: at.clone() })
+        Ok(Self { file, listener, at: at.clone() })
     }
 
     pub(super) const fn listener(&self) -> &UnixListener {
         &self.listener
     }
 
+    /// Removes its file, so that nobody comes any more, and gives the connections that wait in its queue.
+    pub(super) fn close(self) -> io::Result<Vec<(UnixStream, Peer)>> {
+        let Self { file, listener, at } = self;
+        drop(file);
+        let listener = listener.into_std()?;
+        let waiting = drain(|| {
+            let (stream, _) = listener.accept()?;
+            stream.set_nonblocking(true)?;
+            UnixStream::from_std(stream)
+        });
+        Ok(waiting.into_iter().filter_map(|stream| admit(&at, &stream).map(|peer| (stream, peer))).collect())
+    }
+
     /// Who has connected, unless it is somebody who may not.
-    ///
-    /// Anybody who reaches the socket can make this happen, so it is not shouted into the log.
     pub(super) fn admit(&self, stream: &UnixStream) -> Option<Peer> {
-        let credentials = match stream.peer_cred() {
-            Ok(credentials) => credentials,
-            Err(error) => {
-                tracing::debug!(%error, "a connection is dropped: the system does not say whose it is");
-                return None;
-            }
-        };
-        let (uid, pid) = (credentials.uid(), credentials.pid());
-        if !self.at.trusts(uid) {
-            tracing::debug!(uid, pid, socket = %self.at.path.display(), "a connection of another user is dropped");
+        admit(&self.at, stream)
+    }
+}
+
+/// Anybody who reaches the socket can make somebody be refused, so it is not shouted into the log.
+fn admit(at: &UnixPath, stream: &UnixStream) -> Option<Peer> {
+    let credentials = match stream.peer_cred() {
+        Ok(credentials) => credentials,
+        Err(error) => {
+            tracing::debug!(%error, "a connection is dropped: the system does not say whose it is");
             return None;
         }
-        Some(Peer::unix(uid, pid.and_then(|pid| pid.try_into().ok())))
+    };
+    let (uid, pid) = (credentials.uid(), credentials.pid());
+    if !at.trusts(uid) {
+        tracing::debug!(uid, pid, socket = %at.path.display(), "a connection of another user is dropped");
+        return None;
     }
+    Some(Peer::unix(uid, pid.and_then(|pid| pid.try_into().ok())))
 }
 
 /// Connects, when all that leads there belongs to somebody we trust.

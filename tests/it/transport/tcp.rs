@@ -146,3 +146,10 @@ fn a_stream_goes_on_in_another_runtime() {
         (listener, address)
     });
 }
+
+#[tokio::test]
+async fn closing_serves_who_has_connected_before() {
+    let listener = listen().await;
+    let address = listener.local_address().clone();
+    closing_serves_who_has_connected(listener, address).await;
+}

@@ -717,3 +717,11 @@ fn a_stream_goes_on_in_another_runtime() {
         (listener, address)
     });
 }
+
+#[tokio::test]
+async fn closing_serves_who_has_connected_before() {
+    let authority = Authority::new();
+    let listener = listen(good_server(&authority)).await;
+    let address = towards(&listener, good_client(&authority));
+    closing_serves_who_has_connected(listener, address).await;
+}

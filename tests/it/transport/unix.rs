@@ -180,6 +180,14 @@ fn a_stream_goes_on_in_another_runtime() {
     goes_on_in_another_runtime(|| async { (Listener::bind(&address).await.unwrap(), address.clone()) });
 }
 
+#[tokio::test]
+async fn closing_serves_who_has_connected_before() {
+    let folder = Folder::new();
+    let address = Address::unix(folder.join("a.sock")).unwrap();
+    let listener = Listener::bind(&address).await.unwrap();
+    closing_serves_who_has_connected(listener, address).await;
+}
+
 /// A process that listens.
 pub(super) struct Peer(pub(super) std::process::Child);
 

@@ -104,6 +104,24 @@ impl Handshakes {
             None => pending().await,
         }
     }
+
+    /// Makes the handshakes of these too, and gives all that succeed.
+    pub(in crate::transport) async fn finish(
+        mut self,
+        waiting: Vec<(TcpStream, SocketAddr)>,
+    ) -> Vec<(server::TlsStream<Slot>, Peer)> {
+        let mut accepted = Vec::new();
+        for (stream, address) in waiting {
+            if !self.have_room() {
+                accepted.extend(self.next().await);
+            }
+            self.start(stream, address);
+        }
+        while !self.running.is_empty() {
+            accepted.extend(self.next().await);
+        }
+        accepted
+    }
 }
 
 async fn run(

@@ -1,13 +1,17 @@
-//! Accepting goes on, also while the process has no descriptor left.
+//! Accepting goes on while the process has no descriptor left, and ends when the queue is empty.
 
 use std::{
     future::poll_fn,
     io,
+    net::SocketAddr,
     task::{Context, Poll},
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{Instant, sleep_until},
+};
 
 /// What keeps a loop around `accept` from ending and from spinning.
 ///
@@ -68,8 +72,37 @@ impl BackOff {
     }
 }
 
+/// All connections that wait in the queue of a listener which is about to be closed.
+///
+/// `accept` asks the kernel itself: tokio knows of a connection only once its driver was told, and what is still in the
+/// queue when the socket closes is reset.
+pub(crate) fn drain<T>(mut accept: impl FnMut() -> io::Result<T>) -> Vec<T> {
+    let mut waiting = Vec::new();
+    loop {
+        match accept() {
+            Ok(accepted) => waiting.push(accepted),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return waiting,
+            Err(error) => {
+                tracing::error!(%error, "cannot accept the connections that wait in the queue");
+                return waiting;
+            }
+        }
+    }
+}
+
+/// [`drain`] of a listener of TCP.
+pub(crate) fn drain_tcp(listener: TcpListener) -> io::Result<Vec<(TcpStream, SocketAddr)>> {
+    let listener = listener.into_std()?;
+    Ok(drain(|| {
+        let (stream, address) = listener.accept()?;
+        stream.set_nonblocking(true)?;
+        Ok((TcpStream::from_std(stream)?, address))
+    }))
+}
+
 /// The client was gone before it was accepted: the next one may be fine.
-pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
+fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionRefused
