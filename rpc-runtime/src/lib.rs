@@ -52,12 +52,15 @@
 //! | answer requests, and make them | [`Fetch`], [`Client::fetch`], [`Fetcher`], [`Body`] |
 //! | let a host make Workers and bind them | [`Worker`], [`Entrypoint`], [`Env`], [`Host`], [`config`] |
 //! | serve a socket without Workers | [`edge`] |
+//! | reach another process or machine | [`transport`] |
 //!
 //! # Features
 //!
 //! | feature | default | |
 //! | --- | --- | --- |
 //! | `host` | yes | [`Host`], [`Env`], [`config`] and [`edge`]: hyper, toml and clap. Without it typed calls and `fetch` remain |
+//! | `net` | yes | [`transport`] over Unix sockets and TCP |
+//! | `tls` | no | [`transport`] over TLS: rustls with ring |
 //! | `tower` | no | a tower `Service`, an axum `Router` for instance, as the `fetch` of a Worker, and the reverse |
 //! | `chrono`, `uuid` | no | shapes for their types |
 //!
@@ -99,6 +102,8 @@ mod panics;
 mod raw;
 mod service;
 pub mod shape;
+#[cfg(feature = "net")]
+pub mod transport;
 mod worker;
 
 /// The types that requests and responses are made of, so that a Worker needs no further dependency.

@@ -21,11 +21,13 @@ mod lints;
 mod messages;
 mod metadata;
 mod panics;
+mod proxy;
 mod recorder;
 mod shapes;
 mod spawned;
 mod step;
 mod tracing;
+mod transport;
 mod zero_copy;
 
 use self::drive::block_on;
