@@ -19,6 +19,10 @@ pub use crate::{
     call::{Call, Chosen, Way, call},
     carried::{Carried, NoResult, Returned, argument},
     client::{Inner, passing},
+    codec::{
+        Answer, Codec, Coded, Decoder, Encoded, Encoder, Kind, Kinds, Lend, Lent, LentPlain, LentRun, Plain,
+        PlainKind, RunAnswer, RunOf, Unread, Unwritten, Value, codec,
+    },
     error::{Cause, Error, Field, NoCause},
     fetch::DynFetcher,
     local::Local,

@@ -73,6 +73,7 @@ mod call;
 mod carried;
 mod client;
 mod clock;
+mod codec;
 #[cfg(feature = "host")]
 pub mod config;
 mod context;
