@@ -4,13 +4,14 @@
 //! is where a few bytes can ask for a deep stack, much memory or endless work:
 //!
 //! - **Depth** is handed down by value, and ends at [`NESTING_MAX`].
-//! - **Memory** is charged before it is taken. A collection pays for its room as it grows, by doubling, as
-//!   vectors do; maps pay three times, which is what a hash table takes at its worst moment. A part that is
-//!   larger than the place it is read for (what a `Box` holds) pays for the difference. Strings and byte runs pay
-//!   for their length, elements at least one byte.
+//! - **Memory** is charged as it is taken. A collection pays for its room as it grows, by doubling, as vectors do;
+//!   a map pays more, see [`TABLE`]. A part that is larger than the place it is read for (what a `Box` holds) pays
+//!   for the difference. Strings and byte runs pay for their length, elements at least one byte. Only the room for
+//!   a collection's first elements is paid for after it was taken.
 //! - **Work** is bounded by the bytes: only [`EMPTY_ELEMENTS_MAX`] elements of a value may take none.
 //!
-//! Sets look like vectors from here, and may hold up to three times what they have paid for.
+//! Sets and linked lists look like vectors from here, and may hold more than they have paid for: a large set up to
+//! three times as much, a small one the node of eleven elements that it starts with, a list two pointers each.
 
 use std::mem::size_of;
 
@@ -105,15 +106,28 @@ impl<'f> Decoder<'f> {
         self.frame
     }
 
-    /// What came of reading all that there is: a limit that was met stays met, and nothing may be left over.
+    /// Ends the reading: nothing may be left over, and a limit that was met stays met, whatever a `Deserialize`
+    /// made of the error.
+    ///
+    /// # Errors
+    ///
+    /// When bytes are left over, or a limit was met.
+    pub fn finish(&mut self) -> Result<(), Unread> {
+        match self.met.take() {
+            Some(met) => Err(met),
+            None if self.rest.is_empty() => Ok(()),
+            None => Err(Unread::value(format!("{} bytes are left over", self.rest.len()))),
+        }
+    }
+
+    /// What came of reading all that there is.
     pub(super) fn settle<T>(&mut self, read: Result<T, Unread>) -> Result<T, Unread> {
-        match (self.met.take(), read) {
-            (Some(met), Err(unread)) => Err(met.at_the_place_of(&unread)),
-            (Some(met), Ok(_)) => Err(met),
-            (None, Ok(_)) if !self.rest.is_empty() => {
-                Err(Unread::value(format!("{} bytes are left over", self.rest.len())))
-            }
-            (None, read) => read,
+        match read {
+            Ok(value) => self.finish().map(|()| value),
+            Err(unread) => Err(match self.met.take() {
+                Some(met) => met.at_the_place_of(&unread),
+                None => unread,
+            }),
         }
     }
 
@@ -184,14 +198,22 @@ pub struct Value<'d, 'f> {
 }
 
 impl<'d, 'f> Value<'d, 'f> {
-    /// The same place one level further down, for a value of type `T`; what it is larger than its place, a box
-    /// must hold.
+    /// Pays for a value of type `T`, as far as it is larger than its place: that part, a box must hold.
     #[inline]
-    fn below<T>(self) -> Result<Self, Unread> {
+    fn pay<T>(&mut self) -> Result<(), Unread> {
+        match size_of::<T>().checked_sub(self.place) {
+            None | Some(0) => Ok(()),
+            Some(beyond) => self.decoder.charge(beyond),
+        }
+    }
+
+    /// Pays for a value of type `T`, and goes one level down into it.
+    #[inline]
+    fn below<T>(mut self) -> Result<Self, Unread> {
+        self.pay::<T>()?;
         if self.depth == NESTING_MAX {
             return Err(self.decoder.meet("levels of nesting", NESTING_MAX as usize));
         }
-        self.decoder.charge(size_of::<T>().saturating_sub(self.place))?;
         Ok(Self { depth: self.depth + 1, place: size_of::<T>(), ..self })
     }
 
@@ -201,11 +223,19 @@ impl<'d, 'f> Value<'d, 'f> {
         Value { decoder: &mut *self.decoder, depth: self.depth, place: size_of::<T>() }
     }
 
-    /// Reads a run of bytes or a string, which whoever takes it may copy.
+    /// Reads a number.
     #[inline]
-    fn run<T: Deserialize<'f>>(self, length: fn(&T) -> usize) -> Result<T, Unread> {
-        let run = self.decoder.leaf::<T>()?;
-        self.decoder.charge(length(&run))?;
+    fn number<T, N: Deserialize<'f>>(mut self) -> Result<N, Unread> {
+        self.pay::<T>()?;
+        self.decoder.leaf()
+    }
+
+    /// Reads a string or a run of bytes, which whoever takes it may copy.
+    #[inline]
+    fn run<T, R: Deserialize<'f> + AsRef<[u8]>>(mut self) -> Result<R, Unread> {
+        self.pay::<T>()?;
+        let run = self.decoder.leaf::<R>()?;
+        self.decoder.charge(run.as_ref().len())?;
         Ok(run)
     }
 
@@ -222,7 +252,7 @@ macro_rules! leaves {
     ($($method:ident => $visit:ident($ty:ty)),* $(,)?) => {$(
         #[inline]
         fn $method<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, Unread> {
-            visitor.$visit(self.decoder.leaf::<$ty>()?)
+            visitor.$visit(self.number::<V::Value, $ty>()?)
         }
     )*};
 }
@@ -249,7 +279,7 @@ impl<'f> Deserializer<'f> for Value<'_, 'f> {
 
     #[inline]
     fn deserialize_str<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, Unread> {
-        visitor.visit_borrowed_str(self.run::<&'f str>(|text| text.len())?)
+        visitor.visit_borrowed_str(self.run::<V::Value, &'f str>()?)
     }
 
     #[inline]
@@ -259,7 +289,7 @@ impl<'f> Deserializer<'f> for Value<'_, 'f> {
 
     #[inline]
     fn deserialize_bytes<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, Unread> {
-        visitor.visit_borrowed_bytes(self.run::<&'f [u8]>(|bytes| bytes.len())?)
+        visitor.visit_borrowed_bytes(self.run::<V::Value, &'f [u8]>()?)
     }
 
     #[inline]
@@ -268,16 +298,20 @@ impl<'f> Deserializer<'f> for Value<'_, 'f> {
     }
 
     #[inline]
-    fn deserialize_option<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, Unread> {
+    fn deserialize_option<V: Visitor<'f>>(mut self, visitor: V) -> Result<V::Value, Unread> {
         match self.decoder.leaf::<u8>()? {
-            0 => visitor.visit_none(),
+            0 => {
+                self.pay::<V::Value>()?;
+                visitor.visit_none()
+            }
             1 => visitor.visit_some(self.below::<V::Value>()?),
             tag => Err(Unread::value(format!("the tag of an option is {tag}, neither 0 nor 1"))),
         }
     }
 
     #[inline]
-    fn deserialize_unit<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, Unread> {
+    fn deserialize_unit<V: Visitor<'f>>(mut self, visitor: V) -> Result<V::Value, Unread> {
+        self.pay::<V::Value>()?;
         visitor.visit_unit()
     }
 
@@ -287,7 +321,7 @@ impl<'f> Deserializer<'f> for Value<'_, 'f> {
         _: &'static str,
         visitor: V,
     ) -> Result<V::Value, Unread> {
-        visitor.visit_unit()
+        self.deserialize_unit(visitor)
     }
 
     #[inline]
@@ -393,24 +427,23 @@ impl<'d, 'f> Elements<'d, 'f> {
         self.left.min(self.within.decoder.rest.len()).min(most)
     }
 
-    /// Makes room for one more, as a vector does; the caller pays for what `grown` says.
+    /// Makes room for one more, as a vector does; its parts pay for what `grown` says.
     #[inline]
-    fn grow(&mut self) {
+    fn grow(&mut self, least: usize) {
         self.grown = 0;
         if self.read == self.room {
-            self.grown = if self.room == 0 { self.hint().max(1) } else { self.room };
+            self.grown = if self.room == 0 { self.hint().max(least) } else { self.room };
             self.room += self.grown;
         }
         self.left -= 1;
         self.read += 1;
     }
 
-    /// Reads a part that `copies` of are paid for where room was made.
+    /// Reads a part that takes so many bytes of each element that room was made for.
     #[inline]
-    fn part<S: DeserializeSeed<'f>>(&mut self, seed: S, copies: usize) -> Result<S::Value, Unread> {
+    fn part<S: DeserializeSeed<'f>>(&mut self, seed: S, bytes: usize) -> Result<S::Value, Unread> {
         if self.grown > 0 {
-            let bytes = size_of::<S::Value>().max(1).saturating_mul(self.grown).saturating_mul(copies);
-            self.within.decoder.charge(bytes)?;
+            self.within.decoder.charge(bytes.saturating_mul(self.grown))?;
         }
         seed.deserialize(self.within.part::<S::Value>())
     }
@@ -433,9 +466,9 @@ impl<'f> SeqAccess<'f> for Elements<'_, 'f> {
         if self.left == 0 {
             return Ok(None);
         }
-        self.grow();
+        self.grow(1);
         let before = self.within.decoder.rest.len();
-        let element = self.part(seed, 1)?;
+        let element = self.part(seed, size_of::<S::Value>().max(1))?;
         if self.within.decoder.rest.len() == before {
             self.within.decoder.empty_element()?;
         }
@@ -448,9 +481,12 @@ impl<'f> SeqAccess<'f> for Elements<'_, 'f> {
     }
 }
 
-/// How many times what it holds a hash table takes while it grows: buckets for at most 7/8 of them, and as many
-/// again and again while it moves.
+/// How many times its entries, and a byte for each, a hash table takes while it moves to one of twice the size:
+/// of `2 n` buckets, 7/8 full at most, with `4 n` more beside them, where a vector has room for `2 n`.
 const TABLE: usize = 3;
+
+/// Fewest entries that a map pays for, [`TABLE`] times: the first node of a `BTreeMap` has room for eleven.
+const ENTRIES_MIN: usize = 4;
 
 impl<'f> MapAccess<'f> for Elements<'_, 'f> {
     type Error = Unread;
@@ -460,9 +496,9 @@ impl<'f> MapAccess<'f> for Elements<'_, 'f> {
         if self.left == 0 {
             return Ok(None);
         }
-        self.grow();
+        self.grow(ENTRIES_MIN);
         let before = self.within.decoder.rest.len();
-        let key = self.part(seed, TABLE)?;
+        let key = self.part(seed, TABLE * (size_of::<S::Value>() + 1))?;
         if self.within.decoder.rest.len() == before {
             self.within.decoder.empty_element()?;
         }
@@ -471,7 +507,7 @@ impl<'f> MapAccess<'f> for Elements<'_, 'f> {
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'f>>(&mut self, seed: S) -> Result<S::Value, Unread> {
-        self.part(seed, TABLE)
+        self.part(seed, TABLE * (size_of::<S::Value>() + 1))
     }
 
     #[inline]
