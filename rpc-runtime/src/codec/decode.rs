@@ -408,16 +408,17 @@ impl<'f> Deserializer<'f> for Value<'_, 'f> {
 struct Elements<'d, 'f> {
     within: Value<'d, 'f>,
     left: usize,
-    read: usize,
-    /// Elements that are paid for, and those among them that were paid for last.
+    /// How many elements there is room for in all, and for how many more.
     room: usize,
+    room_left: usize,
+    /// How much room the last element made.
     grown: usize,
 }
 
 impl<'d, 'f> Elements<'d, 'f> {
     #[inline]
     fn new(within: Value<'d, 'f>, left: usize) -> Self {
-        Self { within, left, read: 0, room: 0, grown: 0 }
+        Self { within, left, room: 0, room_left: 0, grown: 0 }
     }
 
     /// How many elements there are at least, as far as the peer is believed.
@@ -427,16 +428,17 @@ impl<'d, 'f> Elements<'d, 'f> {
         self.left.min(self.within.decoder.rest.len()).min(most)
     }
 
-    /// Makes room for one more, as a vector does; its parts pay for what `grown` says.
+    /// Goes to the next element. Where there is no room for it, doubles it as a vector does.
     #[inline]
-    fn grow(&mut self, least: usize) {
+    fn advance(&mut self, least: usize) {
         self.grown = 0;
-        if self.read == self.room {
+        if self.room_left == 0 {
             self.grown = if self.room == 0 { self.hint().max(least) } else { self.room };
             self.room += self.grown;
+            self.room_left = self.grown;
         }
+        self.room_left -= 1;
         self.left -= 1;
-        self.read += 1;
     }
 
     /// Reads a part that takes so many bytes of each element that room was made for.
@@ -466,7 +468,7 @@ impl<'f> SeqAccess<'f> for Elements<'_, 'f> {
         if self.left == 0 {
             return Ok(None);
         }
-        self.grow(1);
+        self.advance(1);
         let before = self.within.decoder.rest.len();
         let element = self.part(seed, size_of::<S::Value>().max(1))?;
         if self.within.decoder.rest.len() == before {
@@ -496,7 +498,7 @@ impl<'f> MapAccess<'f> for Elements<'_, 'f> {
         if self.left == 0 {
             return Ok(None);
         }
-        self.grow(ENTRIES_MIN);
+        self.advance(ENTRIES_MIN);
         let before = self.within.decoder.rest.len();
         let key = self.part(seed, TABLE * (size_of::<S::Value>() + 1))?;
         if self.within.decoder.rest.len() == before {

@@ -13,7 +13,7 @@ use super::fault::Unwritten;
 use crate::{
     service::MethodInfo,
     shape::{
-        self, Child,
+        Child,
         run::{AsRun, Run},
     },
 };
@@ -173,7 +173,7 @@ impl Encoder {
     #[cfg(debug_assertions)]
     fn check<T: Serialize + ?Sized>(&self, value: &T) -> Result<(), Unwritten> {
         match self.expected {
-            Some(expected) => shape::check_as(value, expected())
+            Some(expected) => crate::shape::check_as(value, expected())
                 .map_err(|mismatch| Unwritten::value(format!("its shape does not hold: {mismatch}"))),
             None => Ok(()),
         }

@@ -1,14 +1,16 @@
 //! Bytes from a peer that nobody trusts: no panic, no deep stack, no memory beyond the budget, no long work.
 //!
-//! Everything is read on a thread with 256 KiB of stack, also without optimization.
+//! What is hostile is read on a thread with 256 KiB of stack, also without optimization.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
-#[path = "decoding/bombs.rs"]
+#[path = "codec/bombs.rs"]
 mod bombs;
-#[path = "decoding/random.rs"]
+#[path = "codec/limit.rs"]
+mod limit;
+#[path = "codec/random.rs"]
 mod random;
-#[path = "decoding/zoo.rs"]
+#[path = "codec/zoo.rs"]
 mod zoo;
 
 use std::{
