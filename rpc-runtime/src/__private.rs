@@ -20,8 +20,9 @@ pub use crate::{
     carried::{Carried, NoResult, Returned, argument},
     client::{Inner, passing},
     codec::{
-        Answer, Codec, Coded, Decoder, Encoded, Encoder, Kind, Kinds, Lend, Lent, LentPlain, LentRun, Plain,
-        PlainKind, RunAnswer, RunOf, Unread, Unwritten, Value, codec,
+        Answer, Codec, Coded, Decoder, Encoded, Encoder, Kind, Kinds, Lend, Lent, LentPlain, LentRun,
+        LentUnknown, Outcome, Plain, PlainKind, RunAnswer, RunOf, Unknown, UnknownKind, Unread, Unwritten,
+        Value, codec,
     },
     error::{Cause, Error, Field, NoCause},
     fetch::DynFetcher,

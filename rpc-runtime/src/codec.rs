@@ -6,7 +6,10 @@
 //! runs need no mark in a signature:
 //!
 //! ```text
-//! __rpc::codec((__rpc::Of::<&'__a str>::KIND, __rpc::Lent::<User>::KIND), __rpc::Answer::<Result<Vec<u8>, E>>::KIND)
+//! __rpc::codec(
+//!     (__rpc::Of::<&'__a str>::NEW.kind(), __rpc::Lent::<User>::NEW.kind()),
+//!     __rpc::Answer::<Result<Vec<u8>, E>>::NEW.kind(),
+//! )
 //! ```
 //!
 //! The plan is made of markers without size: nothing is compiled for a method until something asks its codec to
@@ -26,7 +29,10 @@ pub use self::{
     decode::{Decoder, Value},
     encode::{Encoded, Encoder},
     fault::{Unread, Unwritten},
-    kind::{Answer, Kind, Kinds, Lend, Lent, LentPlain, LentRun, Plain, PlainKind, RunAnswer, RunOf},
+    kind::{
+        Answer, Kind, Kinds, Lend, Lent, LentPlain, LentRun, LentUnknown, Outcome, Plain, PlainKind,
+        RunAnswer, RunOf, Unknown, UnknownKind,
+    },
 };
 
 /// How the arguments and the result of one method are written and read.
@@ -76,7 +82,7 @@ pub trait Codec<'f>: Copy + Send + Sync {
 pub const fn codec<'f, A, O>(_args: A, _output: O) -> Coded<A, O>
 where
     A: Kinds<'f>,
-    O: Kind<'f, Given = <O as Kind<'f>>::Read>,
+    O: Outcome<'f>,
 {
     Coded(PhantomData)
 }
@@ -87,11 +93,11 @@ pub struct Coded<A, O>(PhantomData<fn() -> (A, O)>);
 impl<'f, A, O> Codec<'f> for Coded<A, O>
 where
     A: Kinds<'f>,
-    O: Kind<'f, Given = <O as Kind<'f>>::Read>,
+    O: Outcome<'f>,
 {
     type Args = A::Given;
     type Read = A::Read;
-    type Output = O::Read;
+    type Output = O::Output;
 
     fn write_args(self, args: A::Given, to: &mut Encoder) -> Result<(), Unwritten> {
         A::write(args, to)
@@ -102,12 +108,12 @@ where
         from.settle(read)
     }
 
-    fn write_output(self, output: O::Read, to: &mut Encoder) -> Result<(), Unwritten> {
+    fn write_output(self, output: O::Output, to: &mut Encoder) -> Result<(), Unwritten> {
         to.expect_output();
         O::write(output, to)
     }
 
-    fn read_output(self, from: &mut Decoder<'f>) -> Result<O::Read, Unread> {
+    fn read_output(self, from: &mut Decoder<'f>) -> Result<O::Output, Unread> {
         let read = in_frame(from.frame(), || O::read(from));
         from.settle(read)
     }

@@ -1,8 +1,10 @@
 //! How each argument and result is written and read, decided by its type.
 //!
-//! As in [`by_type`](crate::shape::by_type), an inherent constant whose bound holds goes before the constant of a
-//! trait with the same name: `Of::<T>::KIND` is [`RunOf`] where `T` is a byte run and [`Plain`] where not, also
-//! through an alias. The bytes are the same.
+//! As in [`by_type`](crate::shape::by_type), rustc decides: an inherent method whose bound holds goes before the
+//! method of a trait with the same name, and that one before the same method of a reference. So
+//! `Of::<T>::NEW.kind()` is [`RunOf`] where `T` is a byte run, else [`Plain`] where serde knows it, also through an
+//! alias; the bytes are the same. What serde does not know is [`Unknown`], so that a type which cannot be carried
+//! is told so once, by [`argument`](crate::carried::argument).
 
 use std::{
     ffi::{CStr, OsStr},
@@ -42,6 +44,26 @@ pub trait Kind<'f>: Copy {
     fn read(from: &mut Decoder<'f>) -> Result<Self::Read, Unread>;
 }
 
+/// How a method's result is written and read, within a frame that lives for `'f`.
+pub trait Outcome<'f>: Copy {
+    /// The result.
+    type Output;
+
+    /// Writes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kind::write`].
+    fn write(output: Self::Output, to: &mut Encoder) -> Result<(), Unwritten>;
+
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kind::read`].
+    fn read(from: &mut Decoder<'f>) -> Result<Self::Output, Unread>;
+}
+
 /// The kinds of all arguments of a method: a tuple of up to 16.
 pub trait Kinds<'f>: Copy {
     /// The arguments as they are given.
@@ -66,17 +88,11 @@ pub trait Kinds<'f>: Copy {
 }
 
 /// What stands behind a `&` in a signature, and what it is read into.
-#[diagnostic::on_unimplemented(
-    message = "`&{Self}` cannot be lent over a boundary",
-    label = "`{Self}` has no owned form to be read into",
-    note = "`&T` is read into a `T`, `&str` and `&[u8]` borrow from the frame"
-)]
 pub trait Lend {
     /// The owned form: the type itself if it has a size, else a box or a vector.
     type Owned;
 }
 
-#[diagnostic::do_not_recommend]
 impl<T> Lend for T {
     type Owned = T;
 }
@@ -121,10 +137,14 @@ markers! {
     Plain<T>;
     /// A byte run.
     RunOf<T>;
+    /// What is refused elsewhere.
+    Unknown<T>;
     /// Behind a `&`, as serde says.
     LentPlain<X: ?Sized>;
     /// Behind a `&`, a byte run.
     LentRun<X: ?Sized>;
+    /// Behind a `&`, what is refused elsewhere.
+    LentUnknown<X: ?Sized>;
     /// A `Result` with a byte run inside.
     RunAnswer<T, E>;
     /// Finds the kind of `&X`. Only expansions name it.
@@ -133,43 +153,109 @@ markers! {
     Answer<R>;
 }
 
-/// The kind of what is no byte run.
-pub trait PlainKind {
-    /// The kind's marker.
-    type Kind;
-
-    /// The kind.
-    const KIND: Self::Kind;
+impl<T: ?Sized> Of<T> {
+    /// What `kind` is asked of.
+    pub const NEW: Self = Self::new();
 }
 
-impl<T> PlainKind for Of<T> {
-    type Kind = Plain<T>;
-    const KIND: Plain<T> = Plain(PhantomData);
+impl<X: ?Sized> Lent<X> {
+    /// What `kind` is asked of.
+    pub const NEW: Self = Self(PhantomData);
 }
 
-impl<X: ?Sized> PlainKind for Lent<X> {
-    type Kind = LentPlain<X>;
-    const KIND: LentPlain<X> = LentPlain(PhantomData);
-}
-
-impl<R> PlainKind for Answer<R> {
-    type Kind = Plain<R>;
-    const KIND: Plain<R> = Plain(PhantomData);
+impl<R> Answer<R> {
+    /// What `kind` is asked of.
+    pub const NEW: Self = Self(PhantomData);
 }
 
 impl<T: Run> Of<T> {
     /// The kind of a byte run.
-    pub const KIND: RunOf<T> = RunOf(PhantomData);
+    #[must_use]
+    pub const fn kind(self) -> RunOf<T> {
+        RunOf(PhantomData)
+    }
 }
 
 impl<X: Run + ?Sized> Lent<X> {
     /// The kind of a byte run behind a `&`.
-    pub const KIND: LentRun<X> = LentRun(PhantomData);
+    #[must_use]
+    pub const fn kind(self) -> LentRun<X> {
+        LentRun(PhantomData)
+    }
 }
 
 impl<T: Run, E> Answer<Result<T, E>> {
     /// The kind of a result with a byte run inside.
-    pub const KIND: RunAnswer<T, E> = RunAnswer(PhantomData);
+    #[must_use]
+    pub const fn kind(self) -> RunAnswer<T, E> {
+        RunAnswer(PhantomData)
+    }
+}
+
+/// The kind of what is no byte run.
+pub trait PlainKind<'f>: Sized {
+    /// The kind's marker.
+    type Kind;
+
+    /// The kind.
+    fn kind(self) -> Self::Kind;
+}
+
+impl<'f, T: Serialize + Deserialize<'f>> PlainKind<'f> for Of<T> {
+    type Kind = Plain<T>;
+
+    fn kind(self) -> Plain<T> {
+        Plain(PhantomData)
+    }
+}
+
+impl<'f, X: Serialize + Lend<Owned: Deserialize<'f>> + ?Sized> PlainKind<'f> for Lent<X> {
+    type Kind = LentPlain<X>;
+
+    fn kind(self) -> LentPlain<X> {
+        LentPlain(PhantomData)
+    }
+}
+
+impl<'f, R: Serialize + Deserialize<'f>> PlainKind<'f> for Answer<R> {
+    type Kind = Plain<R>;
+
+    fn kind(self) -> Plain<R> {
+        Plain(PhantomData)
+    }
+}
+
+/// The kind of what serde does not know.
+pub trait UnknownKind: Sized {
+    /// The kind's marker.
+    type Kind;
+
+    /// The kind.
+    fn kind(self) -> Self::Kind;
+}
+
+impl<T> UnknownKind for &Of<T> {
+    type Kind = Unknown<T>;
+
+    fn kind(self) -> Unknown<T> {
+        Unknown(PhantomData)
+    }
+}
+
+impl<X: ?Sized> UnknownKind for &Lent<X> {
+    type Kind = LentUnknown<X>;
+
+    fn kind(self) -> LentUnknown<X> {
+        LentUnknown(PhantomData)
+    }
+}
+
+impl<R> UnknownKind for &Answer<R> {
+    type Kind = Unknown<R>;
+
+    fn kind(self) -> Unknown<R> {
+        Unknown(PhantomData)
+    }
 }
 
 impl<'f, T: Serialize + Deserialize<'f>> Kind<'f> for Plain<T> {
@@ -230,17 +316,69 @@ where
     }
 }
 
+impl<'f, R: Serialize + Deserialize<'f>> Outcome<'f> for Plain<R> {
+    type Output = R;
+
+    fn write(output: R, to: &mut Encoder) -> Result<(), Unwritten> {
+        to.value(&output)
+    }
+
+    fn read(from: &mut Decoder<'f>) -> Result<R, Unread> {
+        from.value()
+    }
+}
+
+impl<T> Kind<'_> for Unknown<T> {
+    type Given = T;
+    type Read = T;
+
+    fn write(_: T, _: &mut Encoder) -> Result<(), Unwritten> {
+        Err(Unwritten::value(NEITHER))
+    }
+
+    fn read(_: &mut Decoder<'_>) -> Result<T, Unread> {
+        Err(Unread::value(NEITHER))
+    }
+}
+
+impl<'f, X: Lend + ?Sized + 'f> Kind<'f> for LentUnknown<X> {
+    type Given = &'f X;
+    type Read = X::Owned;
+
+    fn write(_: &'f X, _: &mut Encoder) -> Result<(), Unwritten> {
+        Err(Unwritten::value(NEITHER))
+    }
+
+    fn read(_: &mut Decoder<'f>) -> Result<X::Owned, Unread> {
+        Err(Unread::value(NEITHER))
+    }
+}
+
+impl<R> Outcome<'_> for Unknown<R> {
+    type Output = R;
+
+    fn write(_: R, _: &mut Encoder) -> Result<(), Unwritten> {
+        Err(Unwritten::value(NEITHER))
+    }
+
+    fn read(_: &mut Decoder<'_>) -> Result<R, Unread> {
+        Err(Unread::value(NEITHER))
+    }
+}
+
+/// Nobody reads it: an expansion with such a type does not compile.
+const NEITHER: &str = "its type is not both `Serialize` and `Deserialize`";
+
 /// Written as serde writes a `Result`: a variant's index, then what it holds.
-impl<'f, T, E> Kind<'f> for RunAnswer<T, E>
+impl<'f, T, E> Outcome<'f> for RunAnswer<T, E>
 where
     T: ReadRun<'f>,
     E: Serialize + Deserialize<'f>,
 {
-    type Given = Result<T, E>;
-    type Read = Result<T, E>;
+    type Output = Result<T, E>;
 
-    fn write(given: Result<T, E>, to: &mut Encoder) -> Result<(), Unwritten> {
-        to.result(given)
+    fn write(output: Result<T, E>, to: &mut Encoder) -> Result<(), Unwritten> {
+        to.result(output)
     }
 
     fn read(from: &mut Decoder<'f>) -> Result<Result<T, E>, Unread> {

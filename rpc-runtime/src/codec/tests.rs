@@ -67,16 +67,16 @@ impl Method for Find {
     fn codec<'a>() -> impl Codec<'a, Args = Self::Args<'a>, Read = Self::Read<'a>, Output = Self::Output> {
         codec(
             (
-                Of::<&'a str>::KIND,
-                Of::<Query<'a>>::KIND,
-                Lent::<User>::KIND,
-                Lent::<[User]>::KIND,
-                Lent::<Path>::KIND,
-                Of::<Blob>::KIND,
-                Of::<&'a [u8]>::KIND,
-                Of::<Option<&'a str>>::KIND,
+                Of::<&'a str>::NEW.kind(),
+                Of::<Query<'a>>::NEW.kind(),
+                Lent::<User>::NEW.kind(),
+                Lent::<[User]>::NEW.kind(),
+                Lent::<Path>::NEW.kind(),
+                Of::<Blob>::NEW.kind(),
+                Of::<&'a [u8]>::NEW.kind(),
+                Of::<Option<&'a str>>::NEW.kind(),
             ),
-            Answer::<Answered<Blob>>::KIND,
+            Answer::<Answered<Blob>>::NEW.kind(),
         )
     }
 }
@@ -92,7 +92,7 @@ impl Method for Nothing {
         &MethodInfo::new("Directory", "nothing", &[], Of::<Result<(), Refusal>>::SHAPE);
 
     fn codec<'a>() -> impl Codec<'a, Args = (), Read = (), Output = Self::Output> {
-        codec((), Answer::<Result<(), Refusal>>::KIND)
+        codec((), Answer::<Result<(), Refusal>>::NEW.kind())
     }
 }
 
@@ -186,14 +186,14 @@ impl Method for Several {
     fn codec<'a>() -> impl Codec<'a, Args = Self::Args<'a>, Read = Self::Read<'a>, Output = Self::Output> {
         codec(
             (
-                Of::<bool>::KIND,
-                Of::<&'a str>::KIND,
-                Of::<Option<char>>::KIND,
-                Of::<Result<u8, u8>>::KIND,
-                Of::<std::num::NonZeroU8>::KIND,
-                Of::<List>::KIND,
+                Of::<bool>::NEW.kind(),
+                Of::<&'a str>::NEW.kind(),
+                Of::<Option<char>>::NEW.kind(),
+                Of::<Result<u8, u8>>::NEW.kind(),
+                Of::<std::num::NonZeroU8>::NEW.kind(),
+                Of::<List>::NEW.kind(),
             ),
-            Answer::<Result<Vec<u32>, Refusal>>::KIND,
+            Answer::<Result<Vec<u32>, Refusal>>::NEW.kind(),
         )
     }
 }
@@ -393,7 +393,10 @@ fn a_checked_encoder_finds_a_value_that_lies_about_its_shape() {
         MethodInfo::new("Weather", "report", &[("at", u8::shape), ("tagged", Tagged::shape)], Tagged::shape);
     use crate::Shape as _;
 
-    let plan = codec((Of::<u8>::KIND, Of::<Tagged>::KIND), Answer::<Result<Vec<u8>, Refusal>>::KIND);
+    let plan = codec(
+        (Of::<u8>::NEW.kind(), Of::<Tagged>::NEW.kind()),
+        Answer::<Result<Vec<u8>, Refusal>>::NEW.kind(),
+    );
     let given = || (1, Tagged { tags: vec![Celsius] });
     let error =
         plan.write_args(given(), &mut Encoder::default().checked(&INFO)).unwrap_err().into_error(&INFO);
@@ -415,13 +418,13 @@ fn a_checked_encoder_finds_a_value_that_lies_about_its_shape() {
 fn long_runs_that_are_owned_are_kept_and_short_ones_copied() {
     let plan = codec(
         (
-            Of::<Vec<u8>>::KIND,
-            Of::<&str>::KIND,
-            Of::<Bytes>::KIND,
-            Of::<Box<[u8]>>::KIND,
-            Lent::<Vec<u8>>::KIND,
+            Of::<Vec<u8>>::NEW.kind(),
+            Of::<&str>::NEW.kind(),
+            Of::<Bytes>::NEW.kind(),
+            Of::<Box<[u8]>>::NEW.kind(),
+            Lent::<Vec<u8>>::NEW.kind(),
         ),
-        Answer::<Result<(), ()>>::KIND,
+        Answer::<Result<(), ()>>::NEW.kind(),
     );
     let (vec, bytes, short) = (vec![1; 16 << 10], Bytes::from(vec![2; 20 << 10]), vec![3; 100]);
     let (at, lent) = (vec.as_ptr(), vec![4; 17 << 10]);
@@ -451,7 +454,7 @@ struct Page {
 
 #[test]
 fn bytes_are_a_part_of_their_frame_where_they_are_a_large_part() {
-    let plan = codec((Of::<u8>::KIND, Of::<Page>::KIND), Answer::<Result<Bytes, ()>>::KIND);
+    let plan = codec((Of::<u8>::NEW.kind(), Of::<Page>::NEW.kind()), Answer::<Result<Bytes, ()>>::NEW.kind());
     let is_part = |body: usize, rest: usize, in_frame: bool| {
         let page = Page { body: vec![1; body].into(), rest: Some(vec![2; rest].into()) };
         let mut to = Encoder::default();
@@ -502,18 +505,23 @@ fn a_run_is_found_by_its_type() {
         format!("{kind:?}")
     }
 
+    struct Opaque;
     type Alias = Option<Bytes>;
-    assert_eq!(name(Of::<Blob>::KIND), "RunOf");
-    assert_eq!(name(Of::<&[u8]>::KIND), "RunOf");
-    assert_eq!(name(Of::<Alias>::KIND), "RunOf");
-    assert_eq!(name(Of::<[u8; 4]>::KIND), "Plain");
-    assert_eq!(name(Of::<Vec<u16>>::KIND), "Plain");
-    assert_eq!(name(Lent::<Blob>::KIND), "LentRun");
-    assert_eq!(name(Lent::<[u8]>::KIND), "LentRun");
-    assert_eq!(name(Lent::<[u16]>::KIND), "LentPlain");
-    assert_eq!(name(Lent::<str>::KIND), "LentPlain");
-    assert_eq!(name(Answer::<Answered<Blob>>::KIND), "RunAnswer");
-    assert_eq!(name(Answer::<Answered<String>>::KIND), "Plain");
+    assert_eq!(name(Of::<Blob>::NEW.kind()), "RunOf");
+    assert_eq!(name(Of::<&[u8]>::NEW.kind()), "RunOf");
+    assert_eq!(name(Of::<Alias>::NEW.kind()), "RunOf");
+    assert_eq!(name(Of::<[u8; 4]>::NEW.kind()), "Plain");
+    assert_eq!(name(Of::<Vec<u16>>::NEW.kind()), "Plain");
+    assert_eq!(name(Lent::<Blob>::NEW.kind()), "LentRun");
+    assert_eq!(name(Lent::<[u8]>::NEW.kind()), "LentRun");
+    assert_eq!(name(Lent::<[u16]>::NEW.kind()), "LentPlain");
+    assert_eq!(name(Lent::<str>::NEW.kind()), "LentPlain");
+    assert_eq!(name(Answer::<Answered<Blob>>::NEW.kind()), "RunAnswer");
+    assert_eq!(name(Answer::<Answered<String>>::NEW.kind()), "Plain");
+    // These types have been refused by `argument` and `Returned`: nothing more is said about them.
+    assert_eq!(name(Of::<Opaque>::NEW.kind()), "Unknown");
+    assert_eq!(name(Lent::<[Opaque]>::NEW.kind()), "LentUnknown");
+    assert_eq!(name(Answer::<Answered<Opaque>>::NEW.kind()), "Unknown");
 }
 
 /// A handler holds what was read across its awaits.
