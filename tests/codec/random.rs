@@ -1,21 +1,16 @@
 //! Values at random arrive as they left; bytes at random do no harm.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, LinkedList, VecDeque},
+    collections::{BTreeMap, HashMap},
     fmt::Debug,
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    time::{Duration, SystemTime},
 };
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    on_small_stack, peak, read_within, write,
-    zoo::{
-        Any, Borrowed, Boxes, Everything, Inner, List, Maps, Nested, Random, Sequences, Skipped, Tree, Unit,
-        Wide,
-    },
+    harmless::read_as_everything,
+    on_small_stack, write,
+    zoo::{Any, Boxes, Everything, List, Maps, Nested, Random, Sequences, Tree},
 };
 
 fn round_trips<T: Any + Serialize + DeserializeOwned + PartialEq + Debug>(times: u64) {
@@ -59,73 +54,6 @@ fn floats_keep_their_bits() {
     }
 }
 
-/// What memory a type may take for so many bytes.
-#[derive(Clone, Copy)]
-enum Allowed {
-    /// 100 times the bytes: what is made of elements of at most 32 bytes.
-    HundredTimes,
-    /// The budget.
-    Budget,
-}
-
-/// A budget that inputs of this size can reach.
-const BUDGET: usize = 256 << 10;
-const SLACK: usize = 64 << 10;
-
-fn harmless<'f, T: Deserialize<'f>>(bytes: &'f [u8], allowed: Allowed) {
-    let budget = match allowed {
-        Allowed::HundredTimes => 128 << 20,
-        Allowed::Budget => BUDGET,
-    };
-    let ((), peak) = peak(|| drop(read_within::<T>(bytes, budget)));
-    let most = match allowed {
-        Allowed::HundredTimes => 100 * bytes.len() + SLACK,
-        Allowed::Budget => BUDGET + SLACK,
-    };
-    let name = std::any::type_name::<T>();
-    assert!(
-        peak <= most,
-        "{name} took {peak} bytes for {}: {:?}",
-        bytes.len(),
-        &bytes[..bytes.len().min(64)]
-    );
-}
-
-/// Reads the same bytes as every type.
-fn read_as_everything(bytes: &[u8]) {
-    use Allowed::{Budget, HundredTimes};
-    harmless::<List>(bytes, HundredTimes);
-    harmless::<Tree>(bytes, HundredTimes);
-    harmless::<Sequences>(bytes, HundredTimes);
-    harmless::<Borrowed<'_>>(bytes, HundredTimes);
-    harmless::<Vec<Borrowed<'_>>>(bytes, Budget);
-    harmless::<LinkedList<()>>(bytes, HundredTimes);
-    harmless::<Vec<LinkedList<u8>>>(bytes, HundredTimes);
-    harmless::<HashSet<Unit>>(bytes, HundredTimes);
-    harmless::<Vec<HashSet<u32>>>(bytes, HundredTimes);
-    harmless::<BTreeSet<u64>>(bytes, HundredTimes);
-    harmless::<Vec<Skipped>>(bytes, HundredTimes);
-    harmless::<VecDeque<Option<u32>>>(bytes, HundredTimes);
-    harmless::<Vec<(String, Duration)>>(bytes, Budget);
-    harmless::<Vec<Option<Duration>>>(bytes, HundredTimes);
-    harmless::<Vec<IpAddr>>(bytes, HundredTimes);
-    harmless::<Vec<SocketAddr>>(bytes, HundredTimes);
-    harmless::<Vec<PathBuf>>(bytes, HundredTimes);
-    harmless::<Vec<SystemTime>>(bytes, HundredTimes);
-    harmless::<Vec<char>>(bytes, HundredTimes);
-    harmless::<Vec<f64>>(bytes, HundredTimes);
-    harmless::<Box<[Box<str>]>>(bytes, HundredTimes);
-    harmless::<Vec<Inner>>(bytes, HundredTimes);
-    harmless::<Maps>(bytes, Budget);
-    harmless::<Vec<Nested>>(bytes, Budget);
-    harmless::<Vec<Everything>>(bytes, Budget);
-    harmless::<Vec<Wide>>(bytes, Budget);
-    harmless::<Boxes>(bytes, Budget);
-    harmless::<HashMap<u8, HashMap<u16, [u64; 4]>>>(bytes, Budget);
-    harmless::<BTreeMap<u16, BTreeMap<u8, u8>>>(bytes, Budget);
-    harmless::<BTreeMap<u32, Boxes>>(bytes, Budget);
-}
-
 #[test]
 fn bytes_at_random_do_no_harm() {
     on_small_stack(|| {
@@ -158,7 +86,6 @@ fn bytes_of_values_with_some_of_them_changed_do_no_harm() {
                 }
             }
             read_as_everything(&bytes);
-            harmless::<(Vec<Everything>, Tree, Maps, Boxes)>(&bytes, Allowed::Budget);
         }
     });
 }
