@@ -19,6 +19,11 @@ pub use crate::{
     call::{Call, Chosen, Way, call},
     carried::{Carried, NoResult, Returned, argument},
     client::{Inner, passing},
+    codec::{
+        Answer, Codec, Coded, Decoder, Encoded, Encoder, Kind, Kinds, Lend, Lent, LentPlain, LentRun,
+        LentUnknown, Outcome, Plain, PlainKind, RunAnswer, RunOf, Unknown, UnknownKind, Unread, Unwritten,
+        Value, codec,
+    },
     error::{Cause, Error, Field, NoCause},
     fetch::DynFetcher,
     local::Local,

@@ -76,6 +76,7 @@ mod call;
 mod carried;
 mod client;
 mod clock;
+mod codec;
 #[cfg(feature = "host")]
 pub mod config;
 mod context;

@@ -20,6 +20,7 @@ pub(crate) enum Kind {
     /// The target has no `fetch`; its typed methods may well work.
     NoFetch,
     Contract(Text),
+    /// Which value cannot be read, or not be written, and why.
     Decode(Text),
     /// Who panicked, and with what words.
     Panic(Text),
@@ -78,9 +79,10 @@ impl fmt::Display for Kind {
                 f.write_str("not found: the Worker has no `fetch`; its entrypoint does not declare one")
             }
             Self::Contract(what) => write!(f, "the contracts differ: {what}"),
-            Self::Decode(what) => write!(f, "cannot be read: {what}"),
             Self::Denied(why) => write!(f, "denied: {why}"),
-            Self::Panic(what) | Self::Application(what) | Self::Setup(what) => f.write_str(what),
+            Self::Decode(what) | Self::Panic(what) | Self::Application(what) | Self::Setup(what) => {
+                f.write_str(what)
+            }
         }
     }
 }

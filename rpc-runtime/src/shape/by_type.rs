@@ -17,6 +17,12 @@ use super::{Child, Kind, Node, Shape};
 #[derive(Debug)]
 pub struct Of<T: ?Sized>(PhantomData<T>);
 
+impl<T: ?Sized> Of<T> {
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
 impl<T: Shape + ?Sized> Of<T> {
     /// The type's own shape.
     pub const SHAPE: Child = T::shape;

@@ -13,6 +13,8 @@ use serde::de::{DeserializeSeed, Error, SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::codec;
+
 /// A type that is written as a byte run, or is made of some.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a run of bytes",
@@ -26,6 +28,19 @@ pub trait Run {
     ///
     /// The serializer's own.
     fn write_run<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+
+    /// The run itself, if it is owned and at least so long: it need not be copied then.
+    ///
+    /// # Errors
+    ///
+    /// The run as it was.
+    fn into_long(self, bytes_min: usize) -> Result<Bytes, Self>
+    where
+        Self: Sized,
+    {
+        let _ = bytes_min;
+        Err(self)
+    }
 }
 
 /// A [`Run`] that can be read, from a frame that lives for `'de`.
@@ -63,17 +78,45 @@ impl Run for [u8] {
     }
 }
 
-macro_rules! runs {
-    ($($ty:ty),* $(,)?) => {$(
+impl Run for &[u8] {
+    fn write_run<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self)
+    }
+}
+
+macro_rules! owned_runs {
+    ($($ty:ty: $into_bytes:expr),* $(,)?) => {$(
         impl Run for $ty {
             fn write_run<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_bytes(self)
+            }
+
+            fn into_long(self, bytes_min: usize) -> Result<Bytes, Self> {
+                if self.len() < bytes_min { Err(self) } else { Ok($into_bytes(self)) }
             }
         }
     )*};
 }
 
-runs!(Vec<u8>, &[u8], Box<[u8]>, Cow<'_, [u8]>, Bytes, BytesMut);
+owned_runs! {
+    Vec<u8>: Bytes::from,
+    Box<[u8]>: Bytes::from,
+    Bytes: std::convert::identity,
+    BytesMut: BytesMut::freeze,
+}
+
+impl Run for Cow<'_, [u8]> {
+    fn write_run<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self)
+    }
+
+    fn into_long(self, bytes_min: usize) -> Result<Bytes, Self> {
+        match self {
+            Self::Owned(run) => run.into_long(bytes_min).map_err(Self::Owned),
+            Self::Borrowed(_) => Err(self),
+        }
+    }
+}
 
 impl<'de: 'a, 'a> ReadRun<'de> for &'a [u8] {
     fn read_run<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -99,9 +142,13 @@ impl<'de> ReadRun<'de> for Box<[u8]> {
     }
 }
 
+/// A part of the frame if the run is a large part of it, else a copy.
 impl<'de> ReadRun<'de> for Bytes {
     fn read_run<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <Vec<u8>>::read_run(deserializer).map(Self::from)
+        Ok(match deserializer.deserialize_byte_buf(RunVisitor)? {
+            Cow::Borrowed(run) => codec::slice(run),
+            Cow::Owned(run) => Self::from(run),
+        })
     }
 }
 
@@ -141,9 +188,9 @@ impl<'de, R: ReadRun<'de>> ReadRun<'de> for Vec<R> {
 }
 
 /// Lends a run to a serializer that wants a `Serialize`.
-struct AsRun<'a, R>(&'a R);
+pub(crate) struct AsRun<'a, R: ?Sized>(pub(crate) &'a R);
 
-impl<R: Run> Serialize for AsRun<'_, R> {
+impl<R: Run + ?Sized> Serialize for AsRun<'_, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.write_run(serializer)
     }
