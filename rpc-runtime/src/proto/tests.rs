@@ -1,0 +1,5 @@
+//! Behaviour of the protocol, both ends in memory.
+
+mod pair;
+
+mod calls;
