@@ -108,6 +108,9 @@ impl Drop for Grants {
 impl Core {
     /// Grants what can be granted, first come first served.
     pub(super) fn grant_waiting(&mut self) {
+        if !self.is_open() {
+            return;
+        }
         self.grants.waits_for_host = false;
         self.grant_line(Side::Ours);
         self.grant_line(Side::Theirs);

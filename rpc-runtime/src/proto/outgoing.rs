@@ -166,6 +166,16 @@ impl Ours {
         self.calls.get(key).is_some_and(|call| call.has_deadline)
     }
 
+    /// Takes the first call out of the line, so that the next one that is still meant is the first.
+    fn pop_waiting(&mut self) {
+        self.waiting.pop();
+        while let Some(front) = self.waiting.front()
+            && self.calls.get(front).is_none()
+        {
+            self.waiting.pop_stale();
+        }
+    }
+
     /// Whether the first call in line can be written, or ended, now.
     pub(super) fn can_write(&self, peer: Option<Limits>) -> bool {
         let call = self.waiting.front().and_then(|key| self.calls.get(key));
@@ -327,7 +337,7 @@ impl Core {
             }
             self.ours.next += 1;
             self.ours.first_bytes += piece as u64;
-            self.ours.waiting.pop();
+            self.ours.pop_waiting();
             self.ours.calls.name(key.0, number);
             return true;
         }
@@ -625,14 +635,9 @@ impl Core {
         if number.is_none() {
             let Ours { waiting, calls, .. } = &mut self.ours;
             if waiting.front() == Some(key) {
-                waiting.pop();
+                self.ours.pop_waiting();
             } else {
                 waiting.leave(|key| calls.get(key).is_some());
-            }
-            while let Some(front) = waiting.front()
-                && calls.get(front).is_none()
-            {
-                waiting.pop_stale();
             }
         }
         Some(call)

@@ -18,6 +18,7 @@ impl Core {
             if self.is_open() {
                 self.fill(now);
             }
+            self.settle();
         }
         self.output.slices(to)
     }

@@ -176,22 +176,19 @@ impl Core {
     }
 
     fn finish(&mut self, closed: Closed, after: After) {
-        let threshold = match after {
-            After::Nothing => self.output.sent,
+        // Before all else, so that nothing that is given up below makes room for something new.
+        let (phase, threshold) = match after {
+            After::Nothing => (Phase::Over(closed.clone()), self.output.sent),
             // What is in the batch will be written, and may be served.
-            After::Writing => self.output.encoded,
+            After::Writing => (Phase::Closing(closed.clone(), self.pace.flush_until()), self.output.encoded),
         };
+        self.phase = phase;
         self.end_ours(closed.why(), threshold);
-        self.theirs.clear();
         self.ours.clear();
+        self.theirs.clear();
         self.grants.clear();
         self.rests.clear();
-        self.events.push_back(Event::Closed(closed.clone()));
-        self.phase = match after {
-            After::Nothing => Phase::Over(closed),
-            After::Writing => Phase::Closing(closed, self.pace.flush_until()),
-        };
-        self.settle();
+        self.events.push_back(Event::Closed(closed));
     }
 
     /// Ends all calls of this side. Those whose last byte lies beyond `threshold` never reach the peer.
