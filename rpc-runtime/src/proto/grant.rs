@@ -123,7 +123,7 @@ impl Core {
                 Side::Ours => self.ours.waiting_value(key),
                 Side::Theirs => self.theirs.waiting_value(key),
             };
-            let Some(Waiting { number, value, granted }) = waiting else {
+            let Some(Waiting { number, value, granted, awaited }) = waiting else {
                 self.grants.line(side).pop_stale();
                 continue;
             };
@@ -134,6 +134,9 @@ impl Core {
             value.granted = true;
             value.progress = self.pace.now;
             *granted = left;
+            if let Some(awaited) = awaited {
+                *awaited = value.left();
+            }
             self.grants.line(side).pop();
             self.pace.watch_stalls();
             self.output.control(Kind::Grant, |to| put_number(to, number << 1 | side.way_in()));
@@ -172,6 +175,8 @@ pub(super) struct Waiting<'a> {
     pub(super) value: &'a mut Value,
     /// How much the call holds.
     pub(super) granted: &'a mut u64,
+    /// How much of that has not come, where the call counts it.
+    pub(super) awaited: Option<&'a mut usize>,
 }
 
 /// What a grant of the peer is for.

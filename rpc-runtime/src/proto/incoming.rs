@@ -98,9 +98,8 @@ impl Theirs {
         let call = self.calls.get_mut(key)?;
         match &mut call.stage {
             Stage::Receiving(receiving) if !receiving.1.granted => {
-                let value = &mut receiving.1;
-                call.awaited = value.left();
-                Some(Waiting { number: key.1, value, granted: &mut call.granted })
+                let awaited = Some(&mut call.awaited);
+                Some(Waiting { number: key.1, value: &mut receiving.1, granted: &mut call.granted, awaited })
             }
             _ => None,
         }

@@ -124,7 +124,7 @@ impl Ours {
         match (&mut call.stage, call.number) {
             (Stage::Receiving(reply), Some(number)) if !reply.value.granted => {
                 let Reply { value, granted, .. } = &mut **reply;
-                Some(Waiting { number, value, granted })
+                Some(Waiting { number, value, granted, awaited: None })
             }
             _ => None,
         }

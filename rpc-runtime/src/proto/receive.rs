@@ -35,6 +35,11 @@ impl Input {
         !self.partial.is_empty() || self.under_way.is_some()
     }
 
+    #[cfg(test)]
+    pub(super) fn partial_capacity(&self) -> usize {
+        self.partial.capacity()
+    }
+
     pub(super) fn trim(&mut self) {
         if self.partial.is_empty() {
             self.partial = Vec::new();

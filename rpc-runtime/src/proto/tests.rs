@@ -2,7 +2,10 @@
 
 mod pair;
 mod random;
+mod raw;
 
 mod calls;
+mod golden;
+mod hostile;
 mod simulation;
 mod speed;
