@@ -69,6 +69,11 @@ impl Alarms {
         self.heap.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.heap.capacity() * size_of::<(u64, Side, Key)>()
+    }
+
     pub(super) fn trim(&mut self) {
         if self.heap.len() == self.stale {
             self.heap = BinaryHeap::new();

@@ -176,6 +176,14 @@ impl Theirs {
         self.first_bytes = 0;
     }
 
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.calls.heap_bytes()
+            + self.empty_ends.heap_bytes()
+            + self.ends.heap_bytes()
+            + self.slots.capacity()
+    }
+
     pub(super) fn trim(&mut self) {
         self.calls.trim();
         self.empty_ends.trim();

@@ -189,6 +189,11 @@ impl Ours {
             && self.first_bytes + length.min(PIECE_BYTES_MAX) as u64 <= u64::from(limits.first_bytes)
     }
 
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.calls.heap_bytes() + self.waiting.heap_bytes() + self.slots.capacity()
+    }
+
     pub(super) fn trim(&mut self) {
         self.calls.trim();
         self.waiting.trim();

@@ -162,6 +162,13 @@ impl Output {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.control.capacity()
+            + self.buffer.capacity()
+            + self.splices.capacity() * size_of::<(usize, Bytes)>()
+    }
+
     /// Gives the memory of empty buffers back.
     pub(super) fn trim(&mut self) {
         if self.left() == 0 {

@@ -72,17 +72,21 @@ impl Core {
         let slack = value.filled(here, beyond);
         value.progress = now;
         self.part_came(here);
-        if beyond > 0 {
-            self.receive(&slack[..beyond], now);
-        }
+        self.read(&slack[..beyond], now);
+        self.settle();
     }
 
     /// Takes bytes that were read elsewhere, all of them: the beginning of a frame is kept until its end comes.
-    pub(crate) fn receive(&mut self, mut bytes: &[u8], now: Instant) {
+    pub(crate) fn receive(&mut self, bytes: &[u8], now: Instant) {
         if bytes.is_empty() {
             return;
         }
         self.pace.heard(now);
+        self.read(bytes, now);
+        self.settle();
+    }
+
+    fn read(&mut self, mut bytes: &[u8], now: Instant) {
         while self.is_open() {
             if let Some(under_way) = self.input.under_way {
                 let (here, rest) = bytes.split_at(under_way.left.min(bytes.len()));

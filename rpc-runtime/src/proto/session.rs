@@ -145,6 +145,20 @@ impl Core {
         }
     }
 
+    /// What it holds in buffers and tables.
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.ours.heap_bytes()
+            + self.theirs.heap_bytes()
+            + self.output.heap_bytes()
+            + self.alarms.heap_bytes()
+            + self.input.partial_capacity()
+            + self.grants.waiting_arguments.heap_bytes()
+            + self.grants.waiting_replies.heap_bytes()
+            + self.rests.capacity() * size_of::<(Side, Key)>()
+            + self.events.capacity() * size_of::<Event>()
+    }
+
     pub(super) const fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
     }

@@ -83,6 +83,13 @@ impl<T> Table<T> {
         self.len() == 0
     }
 
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry<T>>()
+            + self.free.capacity() * 4
+            + self.by_number.capacity() * 19
+    }
+
     /// Gives the memory of an empty table back. Serial numbers are not the table's, so that nothing repeats.
     pub(super) fn trim(&mut self) {
         if self.is_empty() {
@@ -160,6 +167,16 @@ impl Line {
 
     pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    #[cfg(test)]
+    pub(super) fn keys_len(&self) -> usize {
+        self.keys.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.keys.capacity() * size_of::<Key>()
     }
 
     pub(super) fn trim(&mut self) {

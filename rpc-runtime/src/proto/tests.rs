@@ -5,7 +5,10 @@ mod random;
 mod raw;
 
 mod calls;
+mod ending;
 mod golden;
 mod hostile;
+mod large;
 mod simulation;
 mod speed;
+mod time;
