@@ -111,6 +111,7 @@ pub(super) enum Target {
 }
 
 impl<'a> Head<'a> {
+    #[inline]
     pub(super) fn read(body: &'a [u8]) -> Result<Self, Closed> {
         let mut reader = Reader::new("Call", body);
         let mut head = Self {

@@ -130,6 +130,7 @@ pub(super) struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
+    #[inline]
     pub(super) fn read(body: &'a [u8]) -> Result<Self, Closed> {
         let mut reader = Reader::new("End", body);
         let number = reader.number()?;

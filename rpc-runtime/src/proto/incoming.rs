@@ -324,7 +324,7 @@ impl Core {
         }
         self.pace.in_use(now);
         let is_whole = head.total == u64::from(piece);
-        let mut incoming = Incoming {
+        let incoming = Incoming {
             id: CallId { index, number },
             slot: PeerSlot(slot),
             method: head.method,
@@ -333,10 +333,9 @@ impl Core {
             deadline,
             metadata: head.metadata,
             trace: head.trace,
-            payload: Received::copied(&[]),
+            payload: if is_whole { Received::copied(head.piece) } else { Received::default() },
         };
         if is_whole {
-            incoming.payload = Received::copied(head.piece);
             self.events.push_back(Event::Call(incoming));
         } else if let Some(call) = self.theirs.calls.get_mut(key) {
             // At most `value_bytes_max`, which fits.

@@ -163,6 +163,12 @@ impl Received {
     }
 }
 
+impl Default for Received {
+    fn default() -> Self {
+        Self::copied(&[])
+    }
+}
+
 impl From<Vec<u8>> for Received {
     fn from(bytes: Vec<u8>) -> Self {
         Self(In::Shared(bytes.into()))

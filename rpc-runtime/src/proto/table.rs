@@ -1,16 +1,13 @@
 //! Calls by a small index, and by their number on the wire.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    hash::{BuildHasherDefault, Hasher},
-};
+use std::collections::{HashMap, VecDeque};
 
 /// Values under small indexes that are used again; a serial number tells one user of an index from the next.
 #[derive(Debug)]
 pub(super) struct Table<T> {
     entries: Vec<Entry<T>>,
     free: Vec<u32>,
-    by_number: HashMap<u64, u32, BuildHasherDefault<NumberHasher>>,
+    numbers: Numbers,
 }
 
 #[derive(Debug)]
@@ -29,18 +26,18 @@ impl<T> Table<T> {
             self.entries[index as usize] = entry;
             return index;
         }
-        let index = u32::try_from(self.entries.len()).expect("limits of calls are below 2³²");
+        let index = u32::try_from(self.entries.len()).expect("fewer than 2³² calls are under way");
         self.entries.push(entry);
         index
     }
 
-    /// Makes the value at `index` known by its number on the wire.
+    /// Makes the value at `index` known by its number on the wire, which is greater by one than the one before.
     pub(super) fn name(&mut self, index: u32, number: u64) {
-        self.by_number.insert(number, index);
+        self.numbers.insert(number, index);
     }
 
     pub(super) fn index_of(&self, number: u64) -> Option<u32> {
-        self.by_number.get(&number).copied()
+        self.numbers.get(number)
     }
 
     pub(super) fn get(&self, (index, serial): Key) -> Option<&T> {
@@ -65,7 +62,7 @@ impl<T> Table<T> {
         let value = entry.value.take()?;
         self.free.push(index);
         if let Some(number) = number {
-            self.by_number.remove(&number);
+            self.numbers.remove(number);
         }
         Some(value)
     }
@@ -85,9 +82,7 @@ impl<T> Table<T> {
 
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry<T>>()
-            + self.free.capacity() * 4
-            + self.by_number.capacity() * 19
+        self.entries.capacity() * size_of::<Entry<T>>() + self.free.capacity() * 4 + self.numbers.heap_bytes()
     }
 
     /// Gives the memory of an empty table back. Serial numbers are not the table's, so that nothing repeats.
@@ -100,30 +95,83 @@ impl<T> Table<T> {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), free: Vec::new(), by_number: HashMap::default() }
+        Self { entries: Vec::new(), free: Vec::new(), numbers: Numbers::default() }
     }
 }
 
-/// Spreads numbers that a peer counts up by one: it cannot choose them, so nothing is lost by a fixed function.
+/// Indexes by numbers that come one after the other, and go in any order.
+///
+/// Recent ones lie side by side, so that a number is found by a subtraction. Those of calls that outlive thousands of
+/// others move into a map.
 #[derive(Debug, Default)]
-struct NumberHasher(u64);
+struct Numbers {
+    /// The number of the first of the recent.
+    first: u64,
+    recent: VecDeque<u32>,
+    /// Of the recent ones, those that are still meant.
+    live: usize,
+    old: HashMap<u64, u32>,
+}
 
-impl Hasher for NumberHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(self.0 ^ u64::from(byte));
+impl Numbers {
+    fn insert(&mut self, number: u64, index: u32) {
+        if self.recent.is_empty() {
+            self.first = number;
+        }
+        debug_assert_eq!(number, self.first + self.recent.len() as u64, "numbers come one after the other");
+        self.recent.push_back(index);
+        self.live += 1;
+        if self.recent.len() > RECENT_MAX && self.recent.len() > 4 * self.live {
+            self.shift();
         }
     }
 
-    fn write_u64(&mut self, number: u64) {
-        // 2⁶⁴ divided by the golden ratio: neighbours land far from each other, in the upper bits too.
-        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26);
+    fn get(&self, number: u64) -> Option<u32> {
+        let Some(at) = number.checked_sub(self.first) else { return self.old.get(&number).copied() };
+        let index = usize::try_from(at).ok().and_then(|at| self.recent.get(at));
+        index.copied().filter(|&index| index != GONE)
+    }
+
+    fn remove(&mut self, number: u64) {
+        let Some(at) = number.checked_sub(self.first) else {
+            self.old.remove(&number);
+            return;
+        };
+        let index = usize::try_from(at).ok().and_then(|at| self.recent.get_mut(at));
+        if let Some(index) = index.filter(|index| **index != GONE) {
+            *index = GONE;
+            self.live -= 1;
+            while self.recent.front() == Some(&GONE) {
+                self.recent.pop_front();
+                self.first += 1;
+            }
+        }
+    }
+
+    /// Moves the first of the recent, which has outlived most others, and those that are gone behind it.
+    fn shift(&mut self) {
+        while let Some(index) = self.recent.pop_front() {
+            if index != GONE {
+                self.old.insert(self.first, index);
+                self.live -= 1;
+            }
+            self.first += 1;
+            if self.recent.front() != Some(&GONE) {
+                break;
+            }
+        }
+    }
+
+    #[cfg(test)]
+    fn heap_bytes(&self) -> usize {
+        self.recent.capacity() * size_of::<u32>() + self.old.capacity() * 2 * size_of::<(u64, u32)>()
     }
 }
+
+/// The index of a number that is no longer meant.
+const GONE: u32 = u32::MAX;
+
+const RECENT_MAX: usize = 1024;
 
 /// Keys that wait in line. One that is no longer meant stays until its turn, or until half of the line is such.
 #[derive(Debug, Default)]

@@ -19,6 +19,7 @@ impl<'a> Reader<'a> {
         Self { rest: body, frame }
     }
 
+    #[inline]
     pub(super) fn number(&mut self) -> Result<u64, Closed> {
         // Most numbers are one byte: ids of slots, lengths, what is left.
         if let Some((&byte, rest)) = self.rest.split_first()
@@ -27,6 +28,10 @@ impl<'a> Reader<'a> {
             self.rest = rest;
             return Ok(u64::from(byte));
         }
+        self.long_number()
+    }
+
+    fn long_number(&mut self) -> Result<u64, Closed> {
         let (number, length) = match number(self.rest) {
             Number::Read(number, length) => (number, length),
             Number::Cut => return Err(self.cut()),
@@ -37,23 +42,27 @@ impl<'a> Reader<'a> {
     }
 
     /// A number that has to fit 32 bits.
+    #[inline]
     pub(super) fn short_number(&mut self) -> Result<u32, Closed> {
         let number = self.number()?;
         u32::try_from(number).map_err(|_| self.wrong("a number is above 2³² − 1"))
     }
 
+    #[inline]
     pub(super) fn byte(&mut self) -> Result<u8, Closed> {
         let (&byte, rest) = self.rest.split_first().ok_or_else(|| self.cut())?;
         self.rest = rest;
         Ok(byte)
     }
 
+    #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Closed> {
         let (array, rest) = self.rest.split_first_chunk().ok_or_else(|| self.cut())?;
         self.rest = rest;
         Ok(*array)
     }
 
+    #[inline]
     pub(super) fn word(&mut self) -> Result<u64, Closed> {
         self.array().map(u64::from_le_bytes)
     }
@@ -91,6 +100,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[cold]
     pub(super) fn cut(&self) -> Closed {
         self.wrong("it ends within a field")
     }
@@ -130,7 +140,16 @@ pub(super) fn number(bytes: &[u8]) -> Number {
     Number::Cut
 }
 
-pub(super) fn put_number(to: &mut Vec<u8>, mut number: u64) {
+#[inline]
+pub(super) fn put_number(to: &mut Vec<u8>, number: u64) {
+    if number < 0x80 {
+        to.push(number as u8);
+    } else {
+        put_long_number(to, number);
+    }
+}
+
+fn put_long_number(to: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         to.push(number as u8 | 0x80);
         number >>= 7;

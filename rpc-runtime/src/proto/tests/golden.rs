@@ -236,8 +236,11 @@ fn numbers_read_as_they_were_written() {
     }
 }
 
-/// Every kind of frame that a peer may send, each with an end that is ready for it.
-fn golden() -> Vec<(&'static str, Vec<u8>, fn() -> Raw)> {
+/// A name, the bytes, and an end that is ready for them.
+type Golden = (&'static str, Vec<u8>, fn() -> Raw);
+
+/// Every kind of frame that a peer may send.
+fn golden() -> Vec<Golden> {
     use super::raw::{call_head, call_with, end_head, grant, number, open, part};
     fn ready() -> Raw {
         let mut raw = Raw::new();

@@ -136,7 +136,7 @@ fn large_values_take_turns() {
     for _ in 0..3 {
         pair.client.call(slot, vec![0; 300_000], pair.now);
     }
-    pair.server.read(&pair.client.write_all(pair.now).clone(), pair.now);
+    pair.server.read(&pair.client.write_all(pair.now), pair.now);
     let grants = pair.server.write_all(pair.now);
     pair.client.read(&grants, pair.now);
     let mut order = Vec::new();
@@ -151,7 +151,7 @@ fn large_values_take_turns() {
 fn small_calls_go_before_the_pieces_of_a_large_value_but_only_64_of_them() {
     let (mut pair, slot) = Pair::new();
     pair.client.call(slot, vec![0; 300_000], pair.now);
-    pair.server.read(&pair.client.write_all(pair.now).clone(), pair.now);
+    pair.server.read(&pair.client.write_all(pair.now), pair.now);
     let grants = pair.server.write_all(pair.now);
     pair.client.read(&grants, pair.now);
     for _ in 0..100 {
@@ -358,7 +358,7 @@ fn cancelling_half_sent_arguments_frees_both_ends() {
     for batches in 0..6 {
         let (mut pair, slot) = Pair::new();
         let key = pair.client.call(slot, vec![1; MIB], pair.now);
-        pair.server.read(&pair.client.write_all(pair.now).clone(), pair.now);
+        pair.server.read(&pair.client.write_all(pair.now), pair.now);
         let granted = pair.server.write_all(pair.now);
         pair.client.read(&granted, pair.now);
         for _ in 0..batches {
@@ -386,7 +386,7 @@ fn cancelling_a_half_read_reply_frees_both_ends() {
         pair.settle();
         let id = pair.server.call_of().id;
         pair.server.reply(id, vec![7; MIB]);
-        pair.client.read(&pair.server.write_all(pair.now).clone(), pair.now);
+        pair.client.read(&pair.server.write_all(pair.now), pair.now);
         let granted = pair.client.write_all(pair.now);
         pair.server.read(&granted, pair.now);
         for _ in 0..batches {

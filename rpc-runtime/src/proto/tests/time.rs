@@ -203,7 +203,7 @@ fn a_large_call_whose_deadline_passes_is_refused_by_the_callee() {
     let (mut pair, slot) = Pair::new();
     let deadline = pair.now + Duration::from_millis(5);
     pair.client.try_call(slot, vec![1; 300_000], Some(deadline), pair.now).unwrap();
-    pair.server.read(&pair.client.write_all(pair.now).clone(), pair.now);
+    pair.server.read(&pair.client.write_all(pair.now), pair.now);
     pair.pass(Duration::from_millis(6));
     assert!(matches!(pair.client.ended_one().1, Ended::Deadline));
     pair.settle();
