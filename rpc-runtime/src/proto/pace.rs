@@ -216,7 +216,8 @@ impl Core {
         let oldest = replies.into_iter().chain(arguments).min();
         let next = oldest.and_then(|oldest| oldest.checked_add(self.pace.stall_timeout));
         // Not each value at its own moment: a peer that starts many would have all looked at for each.
-        self.pace.stalls_at = next.map(|next| next.max(now + STALLS_APART));
+        let soonest = now.checked_add(STALLS_APART);
+        self.pace.stalls_at = next.and_then(|next| soonest.map(|soonest| next.max(soonest)));
     }
 
     /// Gives memory back that an idle session does not need.

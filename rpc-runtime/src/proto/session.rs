@@ -40,6 +40,8 @@ pub(crate) struct Core {
     pub(super) half_closed: bool,
     /// This side has said that it takes no more calls.
     pub(super) draining: bool,
+    /// What the peer said when it ended the session.
+    farewell: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -70,6 +72,7 @@ impl Core {
             pace: Pace::new(&config, now),
             half_closed: false,
             draining: false,
+            farewell: None,
             config,
         }
     }
@@ -88,13 +91,16 @@ impl Core {
             return;
         }
         if self.peer.is_none() {
-            return self.finish(went("the peer closed the stream before it said `Hello`"), After::Nothing);
+            let closed = self.went("the peer closed the stream before it said `Hello`");
+            return self.finish(closed, After::Nothing);
         }
         if self.input.is_within_frame() {
-            return self.finish(went("the stream ended within a frame"), After::Nothing);
+            let closed = self.went("the stream ended within a frame");
+            return self.finish(closed, After::Nothing);
         }
         self.half_closed = true;
-        self.end_ours(&"the peer closed the stream".into(), self.output.encoded);
+        let closed = self.went("the peer closed the stream");
+        self.end_ours(closed.why(), self.output.encoded);
         self.give_up_arguments();
         self.settle();
     }
@@ -102,7 +108,10 @@ impl Core {
     /// The transport failed, in either direction: nothing more will be read or written.
     pub(crate) fn lost(&mut self, why: &str) {
         match &self.phase {
-            Phase::Open => self.finish(went(format!("the connection was lost: {why}")), After::Nothing),
+            Phase::Open => {
+                let closed = self.went(&format!("the connection was lost: {why}"));
+                self.finish(closed, After::Nothing);
+            }
             Phase::Closing(closed, _) => self.phase = Phase::Over(closed.clone()),
             Phase::Over(_) => {}
         }
@@ -175,7 +184,8 @@ impl Core {
         match &self.phase {
             Phase::Closing(closed, _) if self.output.is_empty() => self.phase = Phase::Over(closed.clone()),
             Phase::Open if self.half_closed && !self.theirs.are_running() && !self.has_output() => {
-                self.finish(went("the peer closed the stream"), After::Nothing);
+                let closed = self.went("the peer closed the stream");
+                self.finish(closed, After::Nothing);
             }
             Phase::Open
                 if self.draining
@@ -212,6 +222,11 @@ impl Core {
         }
     }
 
+    /// The peer is not there any more; if it has said why, that is the reason.
+    fn went(&self, why: &str) -> Closed {
+        Closed::new(ClosedKind::PeerWent, self.farewell.clone().unwrap_or_else(|| why.into()))
+    }
+
     fn put_go_away(&mut self, kind: ClosedKind, why: &str) {
         let next = self.theirs.next;
         self.output.control(Kind::GoAway, |to| {
@@ -234,6 +249,9 @@ impl Core {
         }
         self.ours.mark = Some(go_away.next);
         let why = go_away.sentence();
+        if go_away.kind != ClosedKind::Drained as u8 {
+            self.farewell = Some(why.as_str().into());
+        }
         self.refuse_ours_from(go_away.next, &why.as_str().into());
         self.events.push_back(Event::GoAway { why });
         Ok(())
@@ -245,8 +263,4 @@ impl Core {
 enum After {
     Nothing,
     Writing,
-}
-
-fn went(why: impl Into<Arc<str>>) -> Closed {
-    Closed::new(ClosedKind::PeerWent, why)
 }

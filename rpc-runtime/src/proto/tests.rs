@@ -5,6 +5,7 @@ mod random;
 mod raw;
 
 mod calls;
+mod chaos;
 mod ending;
 mod golden;
 mod hostile;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::pair::{Pair, auth, call};
+use super::pair::{Pair, auth, call, numbered};
 use crate::proto::{Config, End, Ended, Event, Left, Opened, Payload, Refusal, Refused, Status};
 
 #[test]
@@ -113,7 +113,7 @@ fn a_large_value_arrives_whole_both_ways() {
         let (mut pair, slot) = Pair::new();
         pair.client.uses_space = uses_space;
         pair.server.uses_space = uses_space;
-        let value: Vec<u8> = (0..1_000_003_u32).map(|index| (index % 251) as u8).collect();
+        let value = numbered(1_000_003);
         pair.client.call(slot, value.clone(), pair.now);
         pair.settle();
         let incoming = pair.server.call_of();

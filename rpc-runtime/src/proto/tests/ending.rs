@@ -310,6 +310,32 @@ fn arguments_that_were_half_read_are_given_up_at_the_end_of_the_stream() {
 }
 
 #[test]
+fn what_a_peer_said_when_it_ended_is_why() {
+    for is_lost in [false, true] {
+        let mut raw = Raw::new();
+        raw.make_call(vec![1]);
+        raw.write_frame(0x0c, b"\x01\x04\x0ctoo much ado");
+        if is_lost {
+            raw.side.core.lost("reset by peer");
+        } else {
+            raw.side.core.end_of_stream();
+        }
+        raw.side.drain_events();
+        let why = "the peer ends the session (Flood): too much ado";
+        assert!(matches!(raw.side.ended_one().1, Ended::Lost(lost) if &*lost == why));
+        assert_eq!(raw.side.core.is_over().unwrap().to_string(), why);
+    }
+}
+
+#[test]
+fn a_peer_that_only_drains_is_not_why_the_connection_was_lost() {
+    let mut raw = Raw::new();
+    raw.write_frame(0x0c, b"\x00\x00\x03bye");
+    raw.side.core.lost("reset by peer");
+    assert_eq!(raw.side.core.is_over().unwrap().to_string(), "the connection was lost: reset by peer");
+}
+
+#[test]
 fn a_second_end_of_a_call_by_its_driver_is_nothing() {
     let mut raw = Raw::new();
     raw.write_call(0, b"");

@@ -5,7 +5,7 @@ use std::{io::IoSlice, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    pair::{Pair, call},
+    pair::{Pair, call, numbered},
     raw::{Raw, call_head, end_head, frame, grant, number, part},
 };
 use crate::proto::{
@@ -19,10 +19,6 @@ fn reply_of(ended: Ended) -> Received {
         Ended::Reply { payload, .. } => payload,
         ended => panic!("a reply came: {ended:?}"),
     }
-}
-
-fn numbered(length: usize) -> Vec<u8> {
-    (0..length).map(|index| (index % 251) as u8).collect()
 }
 
 /// Kinds of the frames of one batch, values by their lengths.
@@ -516,6 +512,16 @@ fn the_rest_of_a_dropped_reply_is_read_and_thrown_away() {
     raw.assert_open();
     assert!(raw.side.events.is_empty());
     assert_eq!(raw.side.core.in_flight(), Default::default());
+}
+
+#[test]
+fn a_grant_that_crosses_a_cancel_is_nothing() {
+    let mut raw = Raw::new();
+    let key = raw.make_call(vec![0; 100_000]);
+    raw.side.core.cancel(key);
+    raw.write_frame(0x07, &grant(0, false));
+    raw.assert_open();
+    assert_eq!(raw.read(), [(0x09, number(0))]);
 }
 
 #[test]

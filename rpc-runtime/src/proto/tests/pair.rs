@@ -219,3 +219,10 @@ pub(super) fn call(slot: Slot, payload: impl Into<Payload>, deadline: Option<Ins
         payload: payload.into(),
     }
 }
+
+/// Bytes of which each piece differs from the one before.
+pub(super) fn numbered(length: usize) -> Vec<u8> {
+    let mut bytes = (0..251).collect::<Vec<u8>>().repeat(length / 251 + 1);
+    bytes.truncate(length);
+    bytes
+}
