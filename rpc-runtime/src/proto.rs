@@ -65,6 +65,17 @@
 //! A value ends with its last byte. Its sender may end it before: arguments by a `Cancel`, or by an aborted `Part` once
 //! their call has ended early; a reply by an aborted `Part`, which answers a `Cancel` that came too late.
 
+//! # A driver
+//!
+//! In a loop, until [`Core::is_over`]:
+//!
+//! 1. Read, to [`Core::space`] and then [`Core::filled`] if there is space, else to a buffer and then
+//!    [`Core::receive`]. At the end of the stream [`Core::end_of_stream`], at an error [`Core::lost`].
+//! 2. [`Core::tick`] if [`Core::timer`] has passed, after what could be read was read.
+//! 3. Do what [`Core::event`] says until it says nothing. Events come from the methods that take `&mut self`, so they
+//!    are asked for after each of these, or at least before the next read.
+//! 4. While [`Core::has_output`]: write [`Core::slices`], then [`Core::sent`]; if the transport takes no more, go on.
+
 #![allow(dead_code, unused_imports, reason = "the driver of sessions, which uses all of it, is not here yet")]
 
 mod alarm;
