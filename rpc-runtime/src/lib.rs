@@ -100,6 +100,7 @@ mod metadata;
 mod observe;
 mod options;
 mod panics;
+mod proto;
 mod raw;
 mod service;
 pub mod shape;

@@ -1,0 +1,56 @@
+//! What a later version may add to a head.
+//!
+//! Shape: `length:number (key:number length:number bytes)*`, keys strictly ascending. An unknown odd key is ignored,
+//! an unknown even one refuses the call whose head it stands in.
+
+use super::{
+    closed::Closed,
+    wire::{Reader, put_number, put_run},
+};
+
+/// The extensions of a head, those that this side knows by name.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extensions {
+    pub(super) trace: Option<[u8; TRACE_BYTES]>,
+    /// The first unknown key that must not be ignored.
+    pub(super) unknown: Option<u64>,
+}
+
+impl Extensions {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Closed> {
+        let list = reader.run(usize::MAX)?;
+        let mut extensions = Self::default();
+        let mut list = Reader::new("extended", list);
+        let mut last = None;
+        while !list.is_empty() {
+            let key = list.number()?;
+            if last.is_some_and(|last| key <= last) {
+                return Err(reader.wrong("keys of extensions do not ascend"));
+            }
+            last = Some(key);
+            let value = list.run(usize::MAX)?;
+            match key {
+                TRACE => {
+                    let trace = value.try_into();
+                    extensions.trace =
+                        Some(trace.map_err(|_| reader.wrong("a trace state is not 26 bytes long"))?);
+                }
+                _ if key % 2 == 0 => extensions.unknown = extensions.unknown.or(Some(key)),
+                _ => {}
+            }
+        }
+        Ok(extensions)
+    }
+}
+
+/// A list that holds `trace` alone.
+pub(super) fn put_trace(to: &mut Vec<u8>, trace: &[u8; TRACE_BYTES]) {
+    put_number(to, 2 + TRACE_BYTES as u64);
+    put_number(to, TRACE);
+    put_run(to, trace);
+}
+
+/// W3C trace context: version, trace id, span id, flags.
+pub(crate) const TRACE_BYTES: usize = 26;
+
+const TRACE: u64 = 1;

@@ -1,0 +1,77 @@
+//! The first frame of each side.
+
+use super::{
+    closed::{Closed, ClosedKind},
+    config::Limits,
+    extension::Extensions,
+    wire::{Reader, put_number},
+};
+
+/// Shape: `magic:4 oldest:number newest:number in_flight:number first_bytes:number reply_bytes:number
+/// value_bytes:number slots:number features:u64 extensions`, at most 4 KiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hello {
+    /// Versions of the protocol that the sender speaks.
+    pub(super) oldest: u64,
+    pub(super) newest: u64,
+    pub(super) limits: Limits,
+    /// What the sender can do beyond its version; none is defined yet, and unknown ones are ignored.
+    pub(super) features: u64,
+}
+
+impl Hello {
+    pub(super) const fn new(limits: Limits) -> Self {
+        Self { oldest: VERSION, newest: VERSION, limits, features: 0 }
+    }
+
+    pub(super) fn put(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&MAGIC);
+        for number in [self.oldest, self.newest] {
+            put_number(to, number);
+        }
+        let Limits { in_flight, first_bytes, reply_bytes, value_bytes, slots } = self.limits;
+        for limit in [in_flight, first_bytes, reply_bytes, value_bytes, slots] {
+            put_number(to, u64::from(limit));
+        }
+        to.extend_from_slice(&self.features.to_le_bytes());
+        put_number(to, 0);
+    }
+
+    pub(super) fn read(body: &[u8]) -> Result<Self, Closed> {
+        let mut reader = Reader::new("Hello", body);
+        if reader.array()? != MAGIC {
+            return Err(reader.wrong("it does not begin with `RPC` and a zero byte"));
+        }
+        let (oldest, newest) = (reader.number()?, reader.number()?);
+        // Another version may go on in another way.
+        if oldest > VERSION || newest < VERSION {
+            return Err(Closed::new(
+                ClosedKind::Version,
+                format!("the peer speaks versions {oldest} to {newest} of the protocol, this side {VERSION}"),
+            ));
+        }
+        let limits = Limits {
+            in_flight: reader.short_number()?,
+            first_bytes: reader.short_number()?,
+            reply_bytes: reader.short_number()?,
+            value_bytes: reader.short_number()?,
+            slots: reader.short_number()?,
+        };
+        if !limits.is_at_least(&Limits::ASSUMED) {
+            return Err(reader.wrong("one of its limits is below what every side takes"));
+        }
+        let features = reader.word()?;
+        if Extensions::read(&mut reader)?.unknown.is_some() {
+            return Err(reader.wrong("it has an extension that this side does not know and must not ignore"));
+        }
+        reader.end()?;
+        Ok(Self { oldest, newest, limits, features })
+    }
+}
+
+pub(super) const MAGIC: [u8; 4] = *b"RPC\0";
+
+/// The only one so far.
+pub(super) const VERSION: u64 = 1;
+
+pub(super) const HELLO_BYTES_MAX: usize = 4096;

@@ -1,0 +1,150 @@
+//! Calls of the peer end: by their handler, by their caller, or by the clock.
+
+use std::{mem, time::Instant};
+
+use super::{Stage, TheirCall, Theirs, reply_length};
+use crate::proto::{
+    alarm::Side,
+    call::CallId,
+    closed::Closed,
+    end::{End, Refusal, Status, Verdict, put_head},
+    event::Event,
+    frame::Kind,
+    payload::Payload,
+    session::Core,
+    table::Key,
+    wire::{Reader, put_number},
+};
+
+impl Core {
+    /// Ends a call of the peer: exactly once for each [`Event::Call`], also after it was cancelled or its deadline
+    /// passed. An id that means nothing any more is ignored.
+    pub(crate) fn end(&mut self, id: CallId, end: End) {
+        let key = (id.index, id.number);
+        let is_running = |call: &TheirCall| matches!(call.stage, Stage::Running { .. });
+        if !self.theirs.calls.get(key).is_some_and(is_running) {
+            return;
+        }
+        let End { status, used, payload } = end;
+        let max = self.peer.map_or(0, |limits| limits.value_bytes as usize);
+        if payload.len() > max {
+            self.put_end(key, Verdict::Refusal(Refusal::ReplyTooLong), used, Payload::default());
+        } else {
+            self.put_end(key, Verdict::Status(status), used, payload);
+        }
+        self.settle();
+    }
+
+    pub(in crate::proto) fn receive_cancel(&mut self, body: &[u8], now: Instant) -> Result<(), Closed> {
+        let mut reader = Reader::new("Cancel", body);
+        let number = reader.number()?;
+        reader.end()?;
+        if number >= self.theirs.next_number() {
+            return Err(Closed::protocol(format!("the peer cancelled call {number}, which it never made")));
+        }
+        // It may have ended meanwhile.
+        let Some(index) = self.theirs.calls.index_of(number) else { return Ok(()) };
+        let Some((serial, call)) = self.theirs.calls.at_mut(index) else { return Ok(()) };
+        let key = (index, serial);
+        // It is also the end of its arguments.
+        call.awaited = 0;
+        match &mut call.stage {
+            Stage::Receiving(_) => {
+                self.pace.cancelled(now)?;
+                self.put_end(key, Verdict::Status(Status::Cancelled), (0, 0), Payload::default());
+            }
+            Stage::Running { is_cancelled } => {
+                if mem::replace(is_cancelled, true) {
+                    return self.pace.useless(now);
+                }
+                self.pace.cancelled(now)?;
+                self.events.push_back(Event::Cancelled { id: CallId { index, number } });
+            }
+            Stage::Ending { verdict, payload, .. } => {
+                if !mem::take(payload).is_empty() {
+                    *verdict = Verdict::Status(Status::Cancelled);
+                    let Theirs { ends, empty_ends, calls, .. } = &mut self.theirs;
+                    empty_ends.push(key);
+                    ends.leave(|key| reply_length(calls, key).is_some());
+                }
+            }
+            Stage::Sending { .. } => {
+                self.put_abort(Side::Theirs, number);
+                self.remove_theirs(key);
+            }
+            Stage::Draining => {
+                self.remove_theirs(key);
+            }
+        }
+        Ok(())
+    }
+
+    /// A deadline of a call of the peer may have passed.
+    pub(in crate::proto) fn their_deadline(&mut self, key: Key) -> bool {
+        let Some(call) = self.theirs.calls.get_mut(key) else { return false };
+        if !mem::replace(&mut call.has_deadline, false) {
+            return false;
+        }
+        match &call.stage {
+            Stage::Receiving(_) => {
+                self.put_end(key, Verdict::Refusal(Refusal::Deadline), (0, 0), Payload::default());
+            }
+            Stage::Running { is_cancelled: false } => {
+                self.events.push_back(Event::DeadlinePassed { id: CallId { index: key.0, number: key.1 } });
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// Puts the end of a call in line.
+    pub(super) fn put_end(&mut self, key: Key, verdict: Verdict, used: (u32, u32), payload: Payload) {
+        let Some(call) = self.theirs.calls.get_mut(key) else { return };
+        self.theirs.running -= 1;
+        let line = if payload.is_empty() { &mut self.theirs.empty_ends } else { &mut self.theirs.ends };
+        line.push(key);
+        let before = mem::replace(&mut call.stage, Stage::Ending { verdict, used, payload });
+        if mem::replace(&mut call.has_deadline, false) {
+            self.leave_alarm();
+        }
+        if matches!(before, Stage::Receiving(receiving) if !receiving.1.granted) {
+            self.grants.waiting_arguments.leave(|key| self.theirs.waits_for_grant(key));
+            self.grant_waiting();
+        }
+    }
+
+    /// Writes the end of one call, if there is credit for its reply.
+    pub(in crate::proto) fn write_end(&mut self) -> bool {
+        let Some(key) = self.theirs.next_end() else { return false };
+        let Some(call) = self.theirs.calls.get_mut(key) else { return false };
+        let Stage::Ending { verdict, used, payload } = &mut call.stage else { return false };
+        let (verdict, used, payload) = (*verdict, *used, mem::take(payload));
+        let (length, rest) = self.output.value(Kind::End, payload, |to, payload| {
+            put_head(to, key.1, verdict, used, payload.len() as u64);
+        });
+        self.theirs.reply_credit -= length as u64;
+        self.theirs.first_bytes -= u64::from(mem::take(&mut call.piece));
+        let granted = mem::take(&mut call.granted);
+        match rest {
+            Some(pieces) => call.stage = Stage::Sending { pieces, granted: false },
+            None if call.awaited > 0 => call.stage = Stage::Draining,
+            None => {
+                self.remove_theirs(key);
+            }
+        }
+        if granted > 0 {
+            self.grants.give_back(Side::Theirs, granted);
+            self.grant_waiting();
+        }
+        true
+    }
+
+    /// The last byte of a reply was written.
+    pub(in crate::proto) fn reply_written(&mut self, key: Key) {
+        self.remove_theirs(key);
+    }
+
+    pub(super) fn remove_theirs(&mut self, key: Key) -> Option<TheirCall> {
+        self.theirs.calls.remove(key, Some(key.1))
+    }
+}

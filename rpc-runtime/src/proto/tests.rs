@@ -1,0 +1,15 @@
+//! Behaviour of the protocol, both ends in memory.
+
+mod pair;
+mod random;
+mod raw;
+
+mod calls;
+mod chaos;
+mod ending;
+mod golden;
+mod hostile;
+mod large;
+mod simulation;
+mod speed;
+mod time;
