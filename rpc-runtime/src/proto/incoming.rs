@@ -57,8 +57,10 @@ pub(super) struct TheirCall {
 #[derive(Debug)]
 enum Stage {
     Receiving(Box<(Incoming, Value)>),
+    /// Its handler runs. It is told once to stop, whatever comes first.
     Running {
         is_cancelled: bool,
+        is_out_of_time: bool,
     },
     /// To be written.
     Ending {
@@ -73,6 +75,10 @@ enum Stage {
     },
     /// Ended while the rest of its arguments came, which goes on until the peer has noticed.
     Draining,
+}
+
+impl Stage {
+    const RUNNING: Self = Self::Running { is_cancelled: false, is_out_of_time: false };
 }
 
 impl Theirs {

@@ -85,7 +85,8 @@ impl Core {
     /// The peer closed its half of the stream: it will write nothing more, but may still read.
     ///
     /// Calls of this side are lost, or not sent. Calls of the peer whose arguments are there go on, and their
-    /// replies go out; once the last one is written, the session is over.
+    /// replies go out; once the last one is written, the session is over. It is over at once if the peer has said that
+    /// it ends the session, since then it reads nothing more either.
     pub(crate) fn end_of_stream(&mut self) {
         if !self.is_open() || self.half_closed {
             return;
@@ -98,8 +99,11 @@ impl Core {
             let closed = self.went("the stream ended within a frame");
             return self.finish(closed, After::Nothing);
         }
-        self.half_closed = true;
         let closed = self.went("the peer closed the stream");
+        if self.farewell.is_some() {
+            return self.finish(closed, After::Nothing);
+        }
+        self.half_closed = true;
         self.end_ours(closed.why(), self.output.encoded);
         self.give_up_arguments();
         self.settle();

@@ -12,4 +12,5 @@ mod hostile;
 mod large;
 mod simulation;
 mod speed;
+mod tables;
 mod time;

@@ -55,7 +55,7 @@ impl Core {
         }
         match &call.stage {
             Stage::Receiving(_) => {
-                let stage = mem::replace(&mut call.stage, Stage::Running { is_cancelled: false });
+                let stage = mem::replace(&mut call.stage, Stage::RUNNING);
                 let Stage::Receiving(receiving) = stage else { return };
                 let (mut incoming, value) = *receiving;
                 incoming.payload = value.into_received();

@@ -53,9 +53,13 @@ impl Core {
                 self.pace.cancelled(now)?;
                 self.put_end(key, Verdict::Status(Status::Cancelled), (0, 0), Payload::default());
             }
-            Stage::Running { is_cancelled } => {
+            Stage::Running { is_cancelled, is_out_of_time } => {
                 if mem::replace(is_cancelled, true) {
                     return self.pace.useless(now);
+                }
+                // The caller's clock and ours often say so at the same moment.
+                if *is_out_of_time {
+                    return Ok(());
                 }
                 self.pace.cancelled(now)?;
                 self.events.push_back(Event::Cancelled { id: CallId { index, number } });
@@ -85,11 +89,12 @@ impl Core {
         if !mem::replace(&mut call.has_deadline, false) {
             return false;
         }
-        match &call.stage {
+        match &mut call.stage {
             Stage::Receiving(_) => {
                 self.put_end(key, Verdict::Refusal(Refusal::Deadline), (0, 0), Payload::default());
             }
-            Stage::Running { is_cancelled: false } => {
+            Stage::Running { is_cancelled: false, is_out_of_time } => {
+                *is_out_of_time = true;
                 self.events.push_back(Event::DeadlinePassed { id: CallId { index: key.0, number: key.1 } });
             }
             _ => {}

@@ -88,7 +88,7 @@ impl Core {
         let deadline = head.deadline.filter(|_| refusal.is_none());
         let deadline = deadline.and_then(|left| now.checked_add(Duration::from_micros(left).min(max)));
         let call = TheirCall {
-            stage: Stage::Running { is_cancelled: false },
+            stage: Stage::RUNNING,
             piece: head.piece.len() as u32,
             granted: 0,
             awaited: 0,

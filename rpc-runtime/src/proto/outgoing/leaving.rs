@@ -26,8 +26,7 @@ impl Core {
         if !self.ours.has_deadline(key) {
             return false;
         }
-        self.events
-            .push_back(Event::Ended { key: CallKey { index: key.0, serial: key.1 }, ended: Ended::Deadline });
+        self.tell(key, Ended::Deadline);
         if let Some(call) = self.ours.calls.get_mut(key) {
             // Its alarm has gone off.
             call.has_deadline = false;

@@ -56,12 +56,8 @@ impl Core {
         } else {
             None
         };
-        let deadline = match call.deadline {
-            Some(deadline) => {
-                Some(now.checked_add(self.config.deadline_max).map_or(deadline, |max| max.min(deadline)))
-            }
-            None => None,
-        };
+        let latest = now.checked_add(self.config.deadline_max);
+        let deadline = call.deadline.map(|deadline| latest.map_or(deadline, |latest| latest.min(deadline)));
         let Call { slot: Slot(slot), method, left, payload, .. } = call;
         let stage = Stage::Waiting { request: Request { slot, method, left, payload, more }, deadline };
         let serial = self.ours.serial;

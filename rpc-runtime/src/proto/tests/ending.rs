@@ -328,6 +328,16 @@ fn what_a_peer_said_when_it_ended_is_why() {
 }
 
 #[test]
+fn handlers_of_a_peer_that_has_ended_the_session_are_not_waited_for() {
+    let mut raw = Raw::new();
+    raw.write_call(0, b"question");
+    raw.write_frame(0x0c, b"\x00\x08\x03bye");
+    raw.side.core.end_of_stream();
+    raw.side.drain_events();
+    assert!(raw.side.core.is_over().is_some() && raw.side.closed().is_some());
+}
+
+#[test]
 fn a_peer_that_only_drains_is_not_why_the_connection_was_lost() {
     let mut raw = Raw::new();
     raw.write_frame(0x0c, b"\x00\x00\x03bye");

@@ -351,7 +351,7 @@ fn fixed_fields_of_golden_frames_cannot_be_cut() {
 fn every_flipped_bit_of_every_golden_frame_ends_typed_or_is_another_frame() {
     for (name, bytes, ready) in golden() {
         for bit in 0..bytes.len().min(120) * 8 {
-            if cfg!(miri) && bit % 61 != 0 {
+            if cfg!(miri) && bit % 211 != 0 {
                 continue;
             }
             let mut flipped = bytes.clone();
@@ -464,12 +464,12 @@ fn a_stream_cut_at_any_byte_says_the_same_up_to_there() {
     let whole = what_came(&[&bytes]);
     assert_eq!(frames(&bytes).len(), 10);
     for cut in 0..bytes.len() {
-        if cfg!(miri) && cut % 151 != 0 {
+        if cfg!(miri) && cut % 997 != 0 {
             continue;
         }
         assert_eq!(what_came(&[&bytes[..cut], &bytes[cut..]]), whole, "cut at {cut}");
     }
-    let single: Vec<&[u8]> = bytes.chunks(1).collect();
+    let single: Vec<&[u8]> = bytes.chunks(if cfg!(miri) { 50 } else { 1 }).collect();
     assert_eq!(what_came(&single), whole);
 }
 

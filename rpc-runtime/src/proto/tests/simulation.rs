@@ -35,6 +35,8 @@ struct End1 {
     open: HashMap<CallKey, u64>,
     /// Handlers that run, each with the tag of its call.
     handlers: Vec<(CallId, u64)>,
+    /// Handlers that were told to stop, and have not ended.
+    stopping: Vec<CallId>,
     wire: Vec<u8>,
     untaken: Vec<u64>,
     /// It hears and says nothing any more.
@@ -125,6 +127,7 @@ impl World {
                 slot,
                 open: HashMap::new(),
                 handlers: Vec::new(),
+                stopping: Vec::new(),
                 wire: Vec::new(),
                 untaken: Vec::new(),
                 is_over: false,
@@ -195,6 +198,11 @@ impl World {
 
     fn end(&mut self, me: usize) {
         let end = &mut self.ends[me];
+        if let Some(id) = end.stopping.pop() {
+            let payload = Payload::default();
+            end.side.core.end(id, End { status: Status::Cancelled, used: (0, 0), payload });
+            return self.read_events(me);
+        }
         if end.handlers.is_empty() {
             return;
         }
@@ -271,13 +279,9 @@ impl World {
                 Event::Cancelled { id } | Event::DeadlinePassed { id } => {
                     let at = end.handlers.iter().position(|handler| handler.0 == id);
                     let at = at.expect("a handler that runs is cancelled");
-                    // Sometimes it has just ended.
                     let (id, tag) = end.handlers.swap_remove(at);
                     truth.replied.insert(tag, (Status::Cancelled, 0));
-                    end.side.core.end(
-                        id,
-                        End { status: Status::Cancelled, used: (0, 0), payload: Payload::default() },
-                    );
+                    end.stopping.push(id);
                 }
                 Event::Ended { key, ended } => {
                     let tag = end.open.remove(&key).expect("a call without an outcome ended");
@@ -292,6 +296,7 @@ impl World {
                 }
                 Event::Closed(_) => {
                     end.handlers.clear();
+                    end.stopping.clear();
                     end.untaken.clear();
                     assert!(
                         end.open.is_empty(),
@@ -308,7 +313,7 @@ impl World {
         for round in 0.. {
             let mut moved = 0;
             for me in [0, 1] {
-                while !self.ends[me].handlers.is_empty() {
+                while !self.ends[me].handlers.is_empty() || !self.ends[me].stopping.is_empty() {
                     self.end(me);
                     moved += 1;
                 }
@@ -382,7 +387,7 @@ impl World {
             }
             assert!(round < 10_000, "it drains");
             for me in [0, 1] {
-                while !self.ends[me].handlers.is_empty() {
+                while !self.ends[me].handlers.is_empty() || !self.ends[me].stopping.is_empty() {
                     self.end(me);
                 }
                 while !self.ends[me].untaken.is_empty() {
@@ -398,7 +403,12 @@ impl World {
         self.ends[1 - me].side.core.end_of_stream();
         self.read_events(1 - me);
         let left = &self.ends[1 - me];
-        assert!(left.open.is_empty() && left.handlers.is_empty(), "{:?} {:?}", left.open, left.handlers);
+        assert!(
+            left.open.is_empty() && left.handlers.is_empty() && left.stopping.is_empty(),
+            "{:?} {:?}",
+            left.open,
+            left.handlers
+        );
     }
 }
 

@@ -160,6 +160,18 @@ fn a_deadline_after_a_cancel_is_not_told_twice() {
 }
 
 #[test]
+fn a_cancel_after_a_deadline_is_not_told_twice() {
+    let mut raw = Raw::new();
+    raw.write_frame(0x04, &call_with(0, 2, &number(1000), b""));
+    raw.side.call_of();
+    raw.pass(SECOND);
+    assert!(matches!(raw.pop(), Some(Event::DeadlinePassed { .. })));
+    raw.write_frame(0x09, &number(0));
+    assert!(raw.side.events.is_empty());
+    raw.assert_open();
+}
+
+#[test]
 fn many_deadlines_in_one_millisecond_are_all_told() {
     let (mut pair, slot) = Pair::new();
     let count = if cfg!(miri) { 100 } else { 8000 };
