@@ -40,6 +40,7 @@ impl AuthClient {
 const _: () = {
     use ::rpc_runtime::__private as __rpc;
     use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
+    use __rpc::{PlainKind as _, Taken as _, UnknownKind as _};
     pub struct __verify;
     #[automatically_derived]
     impl __rpc::Method for __verify {
@@ -54,6 +55,16 @@ const _: () = {
         );
         fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
             __rpc::Field(output).rpc()
+        }
+    }
+    #[automatically_derived]
+    impl __rpc::Wired for __verify {
+        type Read<'__a> = (&'__a str,);
+        fn codec<'__a>() -> impl __rpc::CodecOf<'__a, Self> {
+            __rpc::codec(
+                (__rpc::Of::<&'__a str>::NEW.kind(),),
+                __rpc::Answer::<Result<User, AuthError>>::NEW.kind(),
+            )
         }
     }
     pub struct __find;
@@ -78,6 +89,16 @@ const _: () = {
             __rpc::Field(output).rpc()
         }
     }
+    #[automatically_derived]
+    impl __rpc::Wired for __find {
+        type Read<'__a> = (Query<'__a>, u32);
+        fn codec<'__a>() -> impl __rpc::CodecOf<'__a, Self> {
+            __rpc::codec(
+                (__rpc::Of::<Query<'__a>>::NEW.kind(), __rpc::Of::<u32>::NEW.kind()),
+                __rpc::Answer::<Result<Vec<User>, AuthError>>::NEW.kind(),
+            )
+        }
+    }
     const _: fn() = || {
         __rpc::argument::<str>();
         __rpc::Returned::<Result<User, AuthError>>::carried();
@@ -90,12 +111,16 @@ const _: () = {
             &'__c self,
             args: <__verify as __rpc::Method>::Args<'__c>,
             slot: __rpc::SlotOf<'__c, __verify>,
-        ) -> __rpc::StartedOf<'__c, __verify>;
+        ) -> __rpc::StartedOf<'__c, __verify> {
+            slot.send(self.port(), __verify, args)
+        }
         fn find<'__c>(
             &'__c self,
             args: <__find as __rpc::Method>::Args<'__c>,
             slot: __rpc::SlotOf<'__c, __find>,
-        ) -> __rpc::StartedOf<'__c, __find>;
+        ) -> __rpc::StartedOf<'__c, __find> {
+            slot.send(self.port(), __find, args)
+        }
     }
     #[automatically_derived]
     impl<__W: Auth + 'static> __DynAuth for __rpc::Local<__W, __rpc::Threaded> {
@@ -117,6 +142,33 @@ const _: () = {
             )
         }
     }
+    impl<__F: __rpc::Far> __DynAuth for __rpc::Proxy<__F> {}
+    #[automatically_derived]
+    impl __rpc::Boundary for AuthClient {
+        fn proxy<__F: __rpc::Far>(far: __F) -> __rpc::Box<dyn __DynAuth> {
+            __rpc::Box::new(__rpc::Proxy(far))
+        }
+        fn serve<__C: __rpc::Incoming>(self, call: __C) -> __C::Handler {
+            if call.is(__verify) {
+                return call
+                    .handle(move |call| async move {
+                        let (token,) = call.read(__verify)?;
+                        call.answer(__verify, <Self as Auth>::verify(&self, token).await)
+                    });
+            }
+            if call.is(__find) {
+                return call
+                    .handle(move |call| async move {
+                        let (query, limit) = call.read(__find)?;
+                        call.answer(
+                            __find,
+                            <Self as Auth>::find(&self, query, limit).await,
+                        )
+                    });
+            }
+            call.unknown()
+        }
+    }
     #[automatically_derived]
     impl __rpc::Service for AuthClient {
         type Dyn = dyn __DynAuth;
@@ -136,6 +188,9 @@ const _: () = {
     impl<__W: Auth + 'static> __rpc::Serves<__W> for AuthClient {
         fn twin(local: __rpc::Local<__W, __rpc::Threaded>) -> __rpc::Box<dyn __DynAuth> {
             __rpc::Box::new(local)
+        }
+        fn served(self) -> __rpc::Option<__rpc::Served> {
+            __rpc::Served::of(self)
         }
     }
     #[automatically_derived]

@@ -47,6 +47,7 @@ impl TextsClient {
 const _: () = {
     use facade::rpc::__private as __rpc;
     use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
+    use __rpc::{PlainKind as _, Taken as _, UnknownKind as _};
     #[cfg(unix)]
     struct __type;
     #[cfg(unix)]
@@ -64,6 +65,17 @@ const _: () = {
             .spawn();
         fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
             __rpc::Field(output).rpc()
+        }
+    }
+    #[cfg(unix)]
+    #[automatically_derived]
+    impl __rpc::Wired for __type {
+        type Read<'__a> = (__rpc::OwnedOf<[Text]>,);
+        fn codec<'__a>() -> impl __rpc::CodecOf<'__a, Self> {
+            __rpc::codec(
+                (__rpc::Lent::<[Text]>::NEW.kind(),),
+                __rpc::Answer::<Alias>::NEW.kind(),
+            )
         }
     }
     #[cfg_attr(feature = "long", cfg(feature = "text"))]
@@ -84,6 +96,14 @@ const _: () = {
             __rpc::Field(output).rpc()
         }
     }
+    #[cfg_attr(feature = "long", cfg(feature = "text"))]
+    #[automatically_derived]
+    impl __rpc::Wired for __read {
+        type Read<'__a> = ();
+        fn codec<'__a>() -> impl __rpc::CodecOf<'__a, Self> {
+            __rpc::codec((), __rpc::Answer::<Alias>::NEW.kind())
+        }
+    }
     const _: fn() = || {
         #[cfg(unix)] __rpc::argument::<[Text]>();
         #[cfg(unix)] __rpc::Returned::<Alias>::carried();
@@ -96,13 +116,17 @@ const _: () = {
             &'__c self,
             args: <__type as __rpc::Method>::Args<'__c>,
             slot: __rpc::SlotOf<'__c, __type>,
-        ) -> __rpc::StartedOf<'__c, __type>;
+        ) -> __rpc::StartedOf<'__c, __type> {
+            slot.send(self.port(), __type, args)
+        }
         #[cfg_attr(feature = "long", cfg(feature = "text"))]
         fn read<'__c>(
             &'__c self,
             args: <__read as __rpc::Method>::Args<'__c>,
             slot: __rpc::SlotOf<'__c, __read>,
-        ) -> __rpc::StartedOf<'__c, __read>;
+        ) -> __rpc::StartedOf<'__c, __read> {
+            slot.send(self.port(), __read, args)
+        }
     }
     #[automatically_derived]
     impl<__W: Texts + 'static> __DynTexts for __rpc::Local<__W, __rpc::Threaded> {
@@ -121,6 +145,32 @@ const _: () = {
             slot: __rpc::SlotOf<'__c, __read>,
         ) -> __rpc::StartedOf<'__c, __read> {
             slot.run(self.worker(), move |worker| <__W as Texts>::read(worker))
+        }
+    }
+    impl<__F: __rpc::Far> __DynTexts for __rpc::Proxy<__F> {}
+    #[automatically_derived]
+    impl __rpc::Boundary for TextsClient {
+        fn proxy<__F: __rpc::Far>(far: __F) -> __rpc::Box<dyn __DynTexts> {
+            __rpc::Box::new(__rpc::Proxy(far))
+        }
+        fn serve<__C: __rpc::Incoming>(self, call: __C) -> __C::Handler {
+            #[cfg(unix)]
+            if call.is(__type) {
+                return call
+                    .handle(move |call| async move {
+                        let (r#in,) = call.read(__type)?;
+                        call.answer(__type, <Self as Texts>::r#type(&self, &r#in).await)
+                    });
+            }
+            #[cfg_attr(feature = "long", cfg(feature = "text"))]
+            if call.is(__read) {
+                return call
+                    .handle(move |call| async move {
+                        call.read(__read)?;
+                        call.answer(__read, <Self as Texts>::read(&self).await)
+                    });
+            }
+            call.unknown()
         }
     }
     #[automatically_derived]
@@ -149,6 +199,9 @@ const _: () = {
             local: __rpc::Local<__W, __rpc::Threaded>,
         ) -> __rpc::Box<dyn __DynTexts> {
             __rpc::Box::new(local)
+        }
+        fn served(self) -> __rpc::Option<__rpc::Served> {
+            __rpc::Served::of(self)
         }
     }
     #[automatically_derived]

@@ -15,6 +15,7 @@ pub use std::{
 pub use serde;
 
 pub use crate::{
+    boundary::{Boundary, CodecOf, Far, Incoming, OwnedOf, Proxy, Taken, Wired},
     __client as client, __local_client as local_client,
     call::{Call, Chosen, Way, call},
     carried::{Carried, NoResult, Returned, argument},
@@ -32,6 +33,7 @@ pub use crate::{
         Answers, FromError, Method, MethodId, MethodInfo, NOT_CARRIED, Reply, Serves, Service, ServiceInfo,
         SlotOf, StartedOf, Target,
     },
+    session::{ByteStream, Served, connect},
     shape::{
         Fields, Node, Shape,
         by_type::{ByElement, Of, Unshaped},
@@ -39,6 +41,9 @@ pub use crate::{
     },
     worker::Worker,
 };
+
+#[cfg(feature = "net")]
+pub use crate::session::at;
 
 /// `#[serde(with = ..)]` of a field that is a run of bytes.
 pub mod run {

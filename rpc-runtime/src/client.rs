@@ -211,8 +211,18 @@ impl<C: Service> fmt::Debug for Inner<C> {
 impl Binding {
     /// Of a client that the program made itself, to something that has no name but that of its type.
     pub(crate) fn of_type<W>() -> Self {
+        Self { worker: Cow::Borrowed(short_name(std::any::type_name::<W>())), ..Self::peer() }
+    }
+
+    /// Of a client whose target is not in this process.
+    pub(crate) fn elsewhere(target: impl Into<Cow<'static, str>>) -> Self {
+        Self { worker: target.into(), ..Self::peer() }
+    }
+
+    /// Of a caller that is not in this process.
+    pub(crate) const fn peer() -> Self {
         Self {
-            worker: Cow::Borrowed(short_name(std::any::type_name::<W>())),
+            worker: Cow::Borrowed("a caller elsewhere"),
             limits: Limits::new(),
             first: FirstCounts::of(&Limits::new()),
             cost: INVOCATION,

@@ -31,6 +31,12 @@ impl Deadline {
         at.map_or(Self::NONE, Self)
     }
 
+    /// A moment of the monotonic clock; one before this clock began has passed.
+    pub(crate) fn at(at: Instant) -> Self {
+        let since_start = at.saturating_duration_since(*START);
+        u64::try_from(since_start.as_nanos()).map_or(Self::NONE, Self)
+    }
+
     pub(crate) fn instant(self) -> Option<Instant> {
         if self == Self::NONE {
             return None;

@@ -274,6 +274,8 @@ impl<'a> View<'a> {
     pub fn caller(self) -> Option<&'a str> {
         let frame = self.0?;
         match frame.parent {
+            // Who calls from elsewhere is not known by name.
+            Some(parent) if parent.state.is_arrival() => None,
             Some(parent) => Some(&parent.state.binding.worker),
             None => frame.state.remembered_hops().last().map(Hop::worker),
         }

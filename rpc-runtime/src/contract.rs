@@ -113,6 +113,19 @@ impl Contract {
         self.fingerprint
     }
 
+    /// What another build needs to say where its own differs.
+    pub(crate) fn parts(&self) -> (&str, &Layout, &Layout) {
+        (&self.method, &self.arguments, &self.output)
+    }
+
+    /// The contract of another build; `None` if these are no parts of one.
+    pub(crate) fn of_parts(method: String, arguments: Layout, output: Layout) -> Option<Self> {
+        if !(arguments.is_sound() && output.is_sound()) {
+            return None;
+        }
+        Some(Self { method, arguments, output, fingerprint: Fingerprint([0; 16]) })
+    }
+
     /// The first places where this contract differs from another build's, at most eight for the arguments
     /// and the result together.
     ///

@@ -69,7 +69,6 @@ use tokio::time::timeout;
 pub use self::options::EdgeOptions;
 
 pub(crate) use self::accept::Acceptor;
-pub(crate) use self::exchange::Reference;
 
 use self::stopping::Stopping;
 use crate::Body;

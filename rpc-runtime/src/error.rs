@@ -3,6 +3,8 @@
 mod cause;
 mod hop;
 mod kind;
+pub(crate) mod leaving;
+mod reference;
 mod wire;
 
 use std::{
@@ -14,7 +16,10 @@ use std::{
     },
 };
 
-pub(crate) use self::kind::{Exceeded, Kind};
+pub(crate) use self::{
+    kind::{Exceeded, Kind},
+    reference::Reference,
+};
 pub use self::{
     cause::{Cause, Field, NoCause},
     hop::Hop,
@@ -247,6 +252,54 @@ impl Error {
         inner.hops = hops.into();
         inner.idempotent = method.idempotent;
         made
+    }
+
+    /// An error of no invocation of this program: it says what happened, and nothing of where.
+    pub(crate) fn outside(kind: Kind) -> Self {
+        Self::in_frame(kind, None, ELSEWHERE)
+    }
+
+    /// An error that the callee elsewhere of a call of `caller` has answered with. `refused` says that no handler ran:
+    /// then it speaks of this call.
+    #[cold]
+    pub(crate) fn come_back(
+        mut self,
+        caller: Option<&Frame<'_>>,
+        method: &'static MethodInfo,
+        binding: &Binding,
+        refused: bool,
+    ) -> Self {
+        let origin = caller.map_or(0, |frame| frame.state.id());
+        let inner = self.make_mut();
+        let mut hops = Hop::chain(caller).into_vec();
+        if inner.hops.is_empty() {
+            hops.push(Hop::of(method, binding));
+        }
+        hops.extend_from_slice(&inner.hops);
+        inner.hops = hops.into();
+        inner.remote = true;
+        inner.idempotent = method.idempotent;
+        inner.origin = if refused { origin } else { ELSEWHERE };
+        self
+    }
+
+    /// Whether a handler may have run before a call failed with this.
+    pub(crate) fn may_follow_a_run(&self) -> bool {
+        matches!(
+            self.0.kind,
+            Kind::Panic(_) | Kind::Deadline(_) | Kind::Cancelled(_) | Kind::Disconnected(_) | Kind::Application(_)
+        )
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.0.kind
+    }
+
+    /// The same without its hops and sources.
+    pub(crate) fn shortened(&self) -> Self {
+        let mut short = Self::outside(self.0.kind.shortened());
+        short.make_mut().reference = self.0.reference.clone();
+        short
     }
 
     /// The same error with what caused it.

@@ -153,4 +153,5 @@ impl<'s, C: Service> Way<'s> for FetchOf<C> {
     }
 }
 
-static FETCH: MethodInfo = MethodInfo::new("", "fetch", &[], NOT_CARRIED);
+/// `fetch` as a method, of no service.
+pub(crate) static FETCH: MethodInfo = MethodInfo::new("", "fetch", &[], NOT_CARRIED);

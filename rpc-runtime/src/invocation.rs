@@ -13,6 +13,7 @@ mod timer;
 use std::{
     cell::{Cell, OnceCell},
     hint::cold_path,
+    ptr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -33,10 +34,10 @@ use crate::{
     context::Ctx,
     error::{Error, Exceeded, Hop, Kind},
     limits::Limits,
-    metadata::{self, Inherited},
+    metadata::{self, Entry, Inherited},
     observe,
     raw::{self, Pooled},
-    service::{Answers, MethodInfo},
+    service::{Answers, MethodInfo, NOT_CARRIED},
 };
 
 /// What one call keeps about itself, between polls too.
@@ -208,6 +209,45 @@ impl<'c> State<'c> {
         };
         let _ = state.extras.set(Pooled::new(Extras::of_task(ctx)));
         state
+    }
+
+    /// The state of a call that came over a boundary, as the caller of what serves it. `left` is what is left after the
+    /// call, which the callee counts again: depth and counts are one more here.
+    pub(crate) fn arrival(left: Left, deadline: Deadline) -> State<'static> {
+        let limits = &PEER.limits;
+        State {
+            method: &ARRIVAL,
+            binding: &PEER,
+            id: Cell::new(0),
+            deadline,
+            depth: Depth::arrived(left.depth, limits.depth),
+            budget: Budget::arrived(left, limits),
+            extras: OnceCell::new(),
+        }
+    }
+
+    /// What its callee and all below it may still use.
+    pub(crate) fn left_of_arrival(&self) -> Left {
+        self.left()
+    }
+
+    /// Whether this is a call that came over a boundary, which is no Worker's own invocation.
+    pub(crate) fn is_arrival(&self) -> bool {
+        ptr::eq(self.method, &ARRIVAL)
+    }
+
+    /// All metadata that the callee is to see, each entry with whether it goes further than that; of entries with one
+    /// key the first counts.
+    pub(crate) fn metadata_on_the_way(&self) -> Vec<(Entry, bool)> {
+        let mut found = Vec::new();
+        let Some(extras) = self.extras() else { return self.binding.metadata().iter().cloned().map(|entry| (entry, false)).collect() };
+        found.extend(extras.added.iter().cloned().map(|entry| (entry, false)));
+        found.extend(self.binding.metadata().iter().cloned().map(|entry| (entry, false)));
+        if let Some(own) = self.binding.travelling() {
+            found.extend(own.all().cloned().map(|entry| (entry, true)));
+        }
+        found.extend(extras.inherited.all().cloned().map(|entry| (entry, true)));
+        found
     }
 
     pub(crate) fn extras(&self) -> Option<&Extras> {
@@ -389,7 +429,7 @@ impl<'a> Frame<'a> {
     /// too.
     fn around(&self) -> Option<&Self> {
         let mut callers = std::iter::successors(self.parent, |frame| frame.parent);
-        callers.find(|caller| !std::ptr::eq(caller.root, self.root))
+        callers.find(|caller| !ptr::eq(caller.root, self.root))
     }
 
     /// What is left of the pipeline's limits.
@@ -404,7 +444,35 @@ impl<'a> Frame<'a> {
     }
 }
 
+impl Frame<'_> {
+    /// Counts what a call has used elsewhere. More than is left uses up what is left: parallel calls may have spent
+    /// the same rest.
+    pub(crate) fn count_used(&self, invocations: u32, subrequests: u32) {
+        if invocations == 0 && subrequests == 0 {
+            return;
+        }
+        let mut frame = Some(self);
+        while let Some(counting) = frame {
+            counting.root.use_up(invocations, subrequests);
+            frame = counting.around();
+        }
+    }
+}
+
+/// What callers elsewhere are here.
+static PEER: Binding = Binding::peer();
+
+/// What they do.
+static ARRIVAL: MethodInfo = MethodInfo::new("", "", &[], NOT_CARRIED);
+
 impl State<'_> {
+    fn use_up(&self, invocations: u32, subrequests: u32) {
+        match self.shared_budget() {
+            Some(shared) => shared.use_up(invocations, subrequests),
+            None => self.budget_here().use_up(invocations, subrequests),
+        }
+    }
+
     #[inline]
     fn has_own_budget(&self) -> bool {
         self.extras().is_some_and(|extras| extras.own_budget.is_some())

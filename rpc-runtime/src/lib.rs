@@ -72,6 +72,7 @@
 //! - `unsafe` stands in one private module, `raw`, which runs under Miri.
 //! - Expansions state facts; whatever they could do is done here.
 
+mod boundary;
 mod call;
 mod carried;
 mod client;
@@ -103,6 +104,7 @@ mod panics;
 mod proto;
 mod raw;
 mod service;
+pub mod session;
 pub mod shape;
 #[cfg(feature = "net")]
 pub mod transport;
@@ -123,12 +125,15 @@ pub use self::{
     limits::Limits,
     options::CallOptions,
     panics::install_panic_hook,
+    session::{Session, SessionOptions, serve},
     shape::Shape,
     worker::{Entrypoint, Worker},
 };
 
 #[cfg(feature = "tower")]
 pub use self::fetch::Tower;
+#[cfg(feature = "net")]
+pub use self::session::Server;
 #[cfg(feature = "host")]
 pub use self::{
     env::{Bindings, Env, Field, FromEnv, IsSecret, Json, Secret},

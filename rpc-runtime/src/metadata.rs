@@ -57,8 +57,16 @@ impl Travelling {
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.lists().find_map(|list| get(&list.entries, key))
+    }
+
+    /// All entries, the nearest first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Entry> {
+        self.lists().flat_map(|list| &list.entries)
+    }
+
+    fn lists(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |list| list.outer.as_deref())
-            .find_map(|list| get(&list.entries, key))
     }
 }
 
@@ -82,5 +90,10 @@ impl Inherited {
 
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.0.iter().flatten().find_map(|list| list.get(key))
+    }
+
+    /// All entries, the nearest first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Entry> {
+        self.0.iter().flatten().flat_map(|list| list.all())
     }
 }

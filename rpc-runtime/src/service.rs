@@ -9,6 +9,7 @@ use crate::{
     fetch::{GivenRequest, Response},
     local::Local,
     raw::{Flavour, Slot, Started},
+    session::{Port, Served},
     shape::{Child, Node},
 };
 
@@ -71,6 +72,11 @@ pub type StartedOf<'k, M> = Started<'k, <M as Method>::Output>;
 pub trait Serves<W: 'static>: Service {
     /// The twin that calls the implementation in `local`.
     fn twin(local: Local<W, Self::Flavour>) -> Box<Self::Dyn>;
+
+    /// What the client calls, for callers elsewhere; `None` if the service does not leave its thread.
+    fn served(self) -> Option<Served> {
+        None
+    }
 }
 
 /// What every twin can do beside the methods of its service.
@@ -81,6 +87,11 @@ pub trait Target<L: Flavour> {
         request: GivenRequest<'_, '_, L>,
         slot: Slot<'k, Result<Response, Error>, L>,
     ) -> Started<'k, Result<Response, Error>>;
+
+    /// The way to the implementation, if it is elsewhere.
+    fn port(&self) -> Option<&Port> {
+        None
+    }
 }
 
 /// What a service's method returns: a `Result` whose error can be made from [`Error`](crate::Error), under

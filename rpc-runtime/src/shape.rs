@@ -104,7 +104,7 @@ pub(crate) enum Kind {
 }
 
 /// A node without nodes below.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Leaf {
     Bool,
     I8,

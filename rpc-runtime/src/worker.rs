@@ -14,6 +14,7 @@ use crate::{
     local::{FetchFn, Hold, Local},
     raw::{Flavour, SameThread, Slot, Started, Threaded},
     service::{Serves, Service, ServiceInfo},
+    session::Served,
 };
 
 /// A type that implements services, or answers requests, and is made from what it may reach.
@@ -86,7 +87,11 @@ struct Offer<W> {
     /// Makes the twin for a Worker in a cell: a `Box<C::Dyn>`, boxed once more to forget its type.
     #[cfg_attr(not(feature = "host"), expect(dead_code, reason = "a host alone asks for it"))]
     twin: MakeTwin<W>,
+    /// Makes what serves callers elsewhere, if the service can leave its thread.
+    served: MakeServed<W>,
 }
+
+type MakeServed<W> = fn(Arc<OnceLock<W>>, &Entrypoint<W>) -> Option<Served>;
 
 /// A service on offer, whoever offers it.
 #[derive(Clone, Copy)]
@@ -120,7 +125,11 @@ impl<W: 'static> Entrypoint<W> {
     /// Offers a service, named by its client: `.service::<AuthClient>()`.
     #[must_use]
     pub fn service<C: Serves<W>>(mut self) -> Self {
-        self.offers.push(Offer { service: Offered::of::<C>(), twin: twin_in_cell::<C, W> });
+        self.offers.push(Offer {
+            service: Offered::of::<C>(),
+            twin: twin_in_cell::<C, W>,
+            served: served_in_cell::<C, W>,
+        });
         self
     }
 
@@ -190,6 +199,16 @@ impl<W: 'static> Entrypoint<W> {
         Inner::new(C::twin(Local::new(Hold::Owned(worker), C::Flavour::fetch_of(self))), binding)
     }
 
+    /// All that is served to callers elsewhere, by entrypoint; the default one has no name.
+    pub(crate) fn served(&self, cell: &Arc<OnceLock<W>>) -> Vec<(&'static str, Served)> {
+        let all = std::iter::once(("", self)).chain(self.named.iter().map(|(name, named)| (*name, named)));
+        all.flat_map(|(name, entrypoint)| {
+            let offers = entrypoint.offers.iter();
+            offers.filter_map(move |offer| Some((name, (offer.served)(Arc::clone(cell), entrypoint)?)))
+        })
+        .collect()
+    }
+
     /// The names of the services on offer, in declared order, `fetch` among them.
     pub(crate) fn services(&self) -> impl Iterator<Item = &'static str> {
         let name = |offer: &Offer<W>| offer.service.info.name;
@@ -231,6 +250,14 @@ fn twin_in_cell<C: Serves<W>, W: 'static>(
 ) -> Box<dyn Any> {
     let local = Local::new(Hold::Cell(cell), C::Flavour::fetch_of(entrypoint));
     Box::new(C::twin(local))
+}
+
+fn served_in_cell<C: Serves<W>, W: 'static>(
+    cell: Arc<OnceLock<W>>,
+    entrypoint: &Entrypoint<W>,
+) -> Option<Served> {
+    let local = Local::new(Hold::Cell(cell), C::Flavour::fetch_of(entrypoint));
+    C::from_inner(Inner::new(C::twin(local), Binding::of_type::<W>())).served()
 }
 
 /// Polls the `fetch` of a Worker in the slot of a call.

@@ -26,6 +26,7 @@ pub(super) fn service(service: &Service) -> TokenStream {
     let bounds = describe::bounds(service);
     let twin = server::expand(service);
     let implementations = client::implementations(service);
+    let by_type = (!service.local).then(|| quote! { use __rpc::{PlainKind as _, Taken as _, UnknownKind as _}; });
     quote! {
         #contract
         #client
@@ -33,6 +34,7 @@ pub(super) fn service(service: &Service) -> TokenStream {
         const _: () = {
             use #runtime::__private as __rpc;
             use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
+            #by_type
             #(#methods)*
             #bounds
             #twin

@@ -70,6 +70,10 @@ pub(crate) struct Argument {
     /// What a boundary must be able to carry for it: the `T` of `&T`, else the type itself. Elided lifetimes
     /// are `'static`, since a bound on a type is stated without a call.
     pub(crate) carried: Type,
+    /// The `T` of a `&T` that a callee behind a boundary is lent after it was read, with the lifetimes of the
+    /// description. `None` for what is given as it was read: an owned value, and `&str` and `&[u8]`, which lie in
+    /// the frame.
+    pub(crate) lent: Option<Type>,
 }
 
 impl Argument {

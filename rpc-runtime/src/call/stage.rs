@@ -19,6 +19,7 @@ use crate::{
     observe,
     raw::{self, Beside, Given, Pooled, Rest, Suspended, Unready},
     service::{Answers, MethodInfo},
+    session::Failure,
 };
 
 /// Where a call is.
@@ -58,6 +59,7 @@ impl<A, D: ?Sized + Future> Callee<'_, '_, A, D> {
     /// A call that failed on the way.
     #[cold]
     fn failed(&self, error: Error) -> Poll<D::Output> {
+        with_current(|caller| Failure::keep(&error, error.may_follow_a_run(), caller));
         Poll::Ready((self.answers.failed)(error))
     }
 }

@@ -13,6 +13,23 @@ use crate::{client::Inner, service::Service};
 macro_rules! __client {
     ($client:ident) => {
         $crate::__local_client! { $client }
+        impl $client {
+            /// A client of what is served at the other end of `stream`, until one of the two ends it.
+            ///
+            /// # Errors
+            ///
+            /// The other end speaks another protocol, or says nothing in time; or there is no tokio runtime.
+            ///
+            /// # Cancel safety
+            ///
+            /// Dropping the future closes the stream.
+            pub async fn connect<__S: $crate::__private::ByteStream>(
+                stream: __S,
+            ) -> $crate::__private::Result<Self, $crate::__private::Error> {
+                $crate::__private::connect(stream).await
+            }
+        }
+        $crate::__client_at! { $client }
         #[automatically_derived]
         impl $crate::__private::serde::Serialize for $client {
             fn serialize<S: $crate::__private::serde::Serializer>(
@@ -57,6 +74,31 @@ macro_rules! __local_client {
         }
         $crate::__client_in_env! { $client }
     };
+}
+
+/// The way to an address, where there are sockets.
+#[cfg(feature = "net")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __client_at {
+    ($client:ident) => {
+        impl $client {
+            /// A client of what is served at an address. It connects when it is called first, and again when the
+            /// connection was lost.
+            #[must_use]
+            pub fn at(address: $crate::transport::Address) -> Self {
+                $crate::__private::at(address)
+            }
+        }
+    };
+}
+
+/// Without sockets there are no addresses.
+#[cfg(not(feature = "net"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __client_at {
+    ($client:ident) => {};
 }
 
 /// A client can be a field of an `Env`. Stated for each, because where a blanket implementation stands, rustc says of a

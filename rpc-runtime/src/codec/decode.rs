@@ -96,6 +96,16 @@ impl<'f> Decoder<'f> {
         T::deserialize(self.part::<T>())
     }
 
+    /// Reads a value that is all there is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decoder::value`], and if there is more.
+    pub fn whole<T: Deserialize<'f>>(&mut self) -> Result<T, Unread> {
+        let read = super::in_frame(self.frame, || self.value());
+        self.settle(read)
+    }
+
     /// The deserializer of a value of type `T`.
     #[inline]
     pub(super) fn part<T>(&mut self) -> Value<'_, 'f> {

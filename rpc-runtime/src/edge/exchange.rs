@@ -1,11 +1,9 @@
 //! One request and its answer.
 
 use std::any::Any;
-use std::hash::{BuildHasher as _, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -21,7 +19,7 @@ use super::connection::Connection;
 use super::head::{self, Refusal};
 use super::request_body::{BodyHead, Fate, RequestBody};
 use super::transport::Link;
-use crate::{Body, BodyError};
+use crate::{Body, BodyError, error::Reference};
 
 /// Answers one request, and makes the answer one that leaves the connection in a known state.
 pub(super) async fn exchange<H: Handler>(
@@ -164,17 +162,7 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("not a text")
 }
 
-/// Names a failure in the answer and in the log, so that the one leads to the other.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Reference(u64);
-
 impl Reference {
-    /// A number that does not tell how many there were before.
-    pub(crate) fn new() -> Self {
-        static MADE: AtomicU64 = AtomicU64::new(0);
-        Self(RandomState::new().hash_one(MADE.fetch_add(1, Ordering::Relaxed)))
-    }
-
     /// 500, with nothing in it but the reference.
     pub(crate) fn into_failure(self) -> Response<Body> {
         self.into_response(StatusCode::INTERNAL_SERVER_ERROR, "the request failed")
@@ -188,12 +176,6 @@ impl Reference {
             response.headers_mut().insert(REFERENCE, value);
         }
         response
-    }
-}
-
-impl std::fmt::Display for Reference {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:016x}", self.0)
     }
 }
 

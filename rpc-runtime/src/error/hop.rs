@@ -46,6 +46,8 @@ impl Hop {
     /// The invocations that this thread is inside of, the first one first.
     pub(crate) fn chain(innermost: Option<&Frame<'_>>) -> Box<[Self]> {
         let mut hops: Vec<_> = std::iter::successors(innermost, |frame| frame.parent)
+            // What lies before a call that came over a boundary, its caller adds when the error comes back.
+            .filter(|frame| !frame.state.is_arrival())
             .flat_map(|frame| {
                 let own = Self::of(frame.state.method, frame.state.binding);
                 // A task of an invocation, or a call that went on without it, remembers the way by value.

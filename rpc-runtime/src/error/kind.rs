@@ -57,6 +57,31 @@ impl Kind {
         }
     }
 
+    /// The same with less of its text.
+    pub(crate) fn shortened(&self) -> Self {
+        let mut short = self.clone();
+        match &mut short {
+            Self::Unavailable(text)
+            | Self::Disconnected(text)
+            | Self::Cancelled(text)
+            | Self::Overloaded(text)
+            | Self::NotFound(text)
+            | Self::Contract(text)
+            | Self::Decode(text)
+            | Self::Panic(text)
+            | Self::Denied(text)
+            | Self::Application(text)
+            | Self::Setup(text) => {
+                if text.len() > TEXT_SHORT {
+                    let cut = text.floor_char_boundary(TEXT_SHORT);
+                    *text = format!("{} ..", &text[..cut]).into();
+                }
+            }
+            Self::Deadline(_) | Self::Limit(_) | Self::NoFetch => {}
+        }
+        short
+    }
+
     /// `who` panicked. The text has the place if the panic hook saw it.
     #[cold]
     pub(crate) fn panicked(who: &str, payload: Payload) -> Self {
@@ -86,3 +111,6 @@ impl fmt::Display for Kind {
         }
     }
 }
+
+/// How much of a text, in bytes, is left of one that is too long to travel.
+const TEXT_SHORT: usize = 1024;

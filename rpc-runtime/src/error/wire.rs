@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::shape::{Node, Shape};
 
-use super::{ELSEWHERE, Error, Exceeded, Hop, Inner, Kind};
+use super::{ELSEWHERE, Error, Exceeded, Hop, Inner, Kind, leaving};
 
 /// Shape: a struct of five fields; `kind` is the number below, `value` belongs to a limit (its value) or a
 /// deadline (its microseconds).
@@ -32,15 +32,16 @@ const SOURCES_MAX: usize = 16;
 
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (kind, text, value) = parts(&self.0.kind);
-        let sources = std::iter::successors(self.source(), |source| (*source).source());
+        let told = leaving::told(self);
+        let (kind, text, value) = parts(&told.0.kind);
+        let sources = std::iter::successors(told.source(), |source| (*source).source());
         Wire {
             kind,
             text: Cow::Borrowed(text),
             value,
-            hops: Cow::Borrowed(&self.0.hops),
+            hops: Cow::Borrowed(&told.0.hops),
             sources: sources.take(SOURCES_MAX).map(ToString::to_string).collect(),
-            reference: self.0.reference.as_deref().map(Cow::Borrowed),
+            reference: told.0.reference.as_deref().map(Cow::Borrowed),
         }
         .serialize(serializer)
     }

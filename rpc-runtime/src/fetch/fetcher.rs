@@ -4,10 +4,12 @@ use std::fmt;
 
 use super::Fetch;
 use crate::{
+    boundary::{Boundary, Far, Incoming, Proxy},
     client::{Binding, Inner},
     local::{Hold, Local},
     raw::Threaded,
     service::{Serves, Service, ServiceInfo, Target},
+    session::Served,
     worker::Worker,
 };
 
@@ -44,6 +46,19 @@ pub trait DynFetcher: Target<Threaded> + Send + Sync {}
 
 impl<W: Send + Sync> DynFetcher for Local<W, Threaded> {}
 
+impl<F: Far> DynFetcher for Proxy<F> {}
+
+impl Boundary for Fetcher {
+    fn proxy<F: Far>(far: F) -> Box<Self::Dyn> {
+        Box::new(Proxy(far))
+    }
+
+    /// A service without methods; requests are served beside it.
+    fn serve<C: Incoming>(self, call: C) -> C::Handler {
+        call.unknown()
+    }
+}
+
 impl Service for Fetcher {
     type Dyn = dyn DynFetcher;
     type Flavour = Threaded;
@@ -62,5 +77,9 @@ impl<W: Fetch + 'static> Serves<W> for Fetcher {
     /// An entrypoint that offers `Fetcher` as a service offers `fetch`, whether or not it says so.
     fn twin(local: Local<W, Threaded>) -> Box<Self::Dyn> {
         Box::new(local.or_fetch(crate::worker::fetch::<W>))
+    }
+
+    fn served(self) -> Option<Served> {
+        Some(Served::fetch(self))
     }
 }

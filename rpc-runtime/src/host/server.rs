@@ -27,8 +27,8 @@ use super::{
 use crate::{
     Client as _, Request, Response,
     config::{Config, Fault, Faults, Place},
-    edge::{Connections, EdgeOptions, Handler, Peer, Reference},
-    error::Error,
+    edge::{Connections, EdgeOptions, Handler, Peer},
+    error::{Error, Reference},
     fetch::Fetcher,
 };
 

@@ -54,7 +54,7 @@ pub(crate) struct FirstCounts {
 }
 
 impl FirstCounts {
-    pub(crate) fn of(limits: &Limits) -> Self {
+    pub(crate) const fn of(limits: &Limits) -> Self {
         Self { depth: Depth::first(limits.depth), budget: whole(limits) - 1 }
     }
 }
@@ -74,6 +74,18 @@ impl Budget {
     #[inline]
     pub(super) fn elsewhere() -> Self {
         Self::new(0)
+    }
+
+    /// Of a call that came over a boundary and is counted when it is served. What its caller says can only make the
+    /// limits here lower.
+    pub(super) fn arrived(left: Left, limits: &Limits) -> Self {
+        let more = |left: u32, limit: u32| u64::from(left.saturating_add(1).min(limit));
+        let subrequests = u64::from(left.subrequests.min(limits.subrequests));
+        Self(Cell::new(more(left.invocations, limits.invocations) | subrequests << 32))
+    }
+
+    pub(super) fn use_up(&self, invocations: u32, subrequests: u32) {
+        self.0.set(used_up(self.0.get(), invocations, subrequests));
     }
 
     pub(super) fn refill(&self, limits: &Limits) {
@@ -114,6 +126,12 @@ impl SharedBudget {
         }
     }
 
+    pub(super) fn use_up(&self, invocations: u32, subrequests: u32) {
+        let use_up = |left| Some(used_up(left, invocations, subrequests));
+        // The closure never refuses.
+        let _ = self.counts.fetch_update(Ordering::Relaxed, Ordering::Relaxed, use_up);
+    }
+
     /// The counts around this one, the nearest first.
     pub(super) fn around(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(self.outer.as_deref(), |outer| outer.outer.as_deref())
@@ -131,8 +149,14 @@ impl SharedBudget {
 
 impl Depth {
     #[inline]
-    pub(super) fn first(limit: u32) -> Self {
-        Self(u64::from(limit - 1) << 32 | 1)
+    pub(super) const fn first(limit: u32) -> Self {
+        Self(((limit - 1) as u64) << 32 | 1)
+    }
+
+    /// Of a call that came over a boundary: its callee is one deeper, and has `left` below it.
+    pub(super) fn arrived(left: u32, limit: u32) -> Self {
+        let left = left.saturating_add(1).min(limit);
+        Self(u64::from(left) << 32 | u64::from(limit - left))
     }
 
     #[inline]
@@ -172,6 +196,19 @@ impl Depth {
 }
 
 impl Left {
+    /// What a call may use that belongs to no pipeline.
+    pub(crate) fn of_new_pipeline() -> Self {
+        let Limits { depth, invocations, subrequests } = Limits::new();
+        Self { depth: depth - 1, invocations: invocations - 1, subrequests }
+    }
+
+    /// Invocations and subrequests that were used until `now`, one invocation left out: the call itself, which its
+    /// caller has counted.
+    pub(crate) fn used_until(self, now: Self) -> (u32, u32) {
+        let invocations = self.invocations.saturating_sub(now.invocations).saturating_sub(1);
+        (invocations, self.subrequests.saturating_sub(now.subrequests))
+    }
+
     pub(super) fn with_depth(self, depth: Depth) -> Self {
         Self { depth: depth.left(), ..self }
     }
@@ -186,12 +223,17 @@ impl Left {
     }
 }
 
+fn used_up(left: u64, invocations: u32, subrequests: u32) -> u64 {
+    let half = |left: u32, used: u32| u64::from(left.saturating_sub(used));
+    half(left as u32, invocations) | half((left >> 32) as u32, subrequests) << 32
+}
+
 fn too_deep(limit: u32) -> Exceeded {
     Exceeded { limit: Cow::Borrowed("Workers deep"), value: u64::from(limit) }
 }
 
-fn whole(limits: &Limits) -> u64 {
-    u64::from(limits.invocations) | u64::from(limits.subrequests) << 32
+const fn whole(limits: &Limits) -> u64 {
+    limits.invocations as u64 | (limits.subrequests as u64) << 32
 }
 
 fn left(counts: u64) -> Left {

@@ -146,6 +146,11 @@ impl Core {
         }
     }
 
+    /// Whether the peer has said that it speaks the protocol.
+    pub(crate) const fn is_greeted(&self) -> bool {
+        self.peer.is_some()
+    }
+
     /// What is under way.
     pub(crate) fn in_flight(&self) -> InFlight {
         InFlight {

@@ -10,6 +10,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Child, Fields, Kind, Leaf, Node, Shape};
 
 /// The canonical form of a [`Shape`]: equal if and only if the wire forms are.
@@ -23,13 +25,13 @@ use super::{Child, Fields, Kind, Leaf, Node, Shape};
 /// assert_eq!(layout.to_string(), "{string: Option<(u8, f64)>}");
 /// assert_eq!(layout, Layout::of::<std::collections::BTreeMap<String, Option<(u8, f64)>>>());
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Layout {
     /// The root first. Children are indices into this list.
     items: Vec<Item>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Item {
     /// The Rust name of a struct or an enum, for messages; no part of the layout.
     type_name: Option<Cow<'static, str>>,
@@ -37,7 +39,7 @@ struct Item {
 }
 
 /// What stands at one place of a layout, with children of type `C`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Form<C> {
     Leaf(Leaf),
     Bytes,
@@ -55,7 +57,7 @@ pub(crate) enum Form<C> {
 }
 
 /// What stands in a variant.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Payload<C> {
     Unit,
     Newtype(C),
@@ -82,6 +84,13 @@ impl Layout {
         Self { items: numbering.items }
     }
 
+    /// Whether a layout that came in is one: every child is there, and there are no more than somebody may have
+    /// written. Who walks it goes as deep as there are items.
+    pub(crate) fn is_sound(&self) -> bool {
+        let within = |item: &Item| item.form.children().into_iter().all(|child| *child < self.items.len());
+        (1..=ITEMS_MAX).contains(&self.items.len()) && self.items.iter().all(within)
+    }
+
     pub(crate) fn form(&self, index: usize) -> &Form<usize> {
         &self.items[index].form
     }
@@ -94,6 +103,9 @@ impl Layout {
         self.items.len()
     }
 }
+
+/// The largest contracts have a few hundred.
+const ITEMS_MAX: usize = 1024;
 
 impl PartialEq for Layout {
     fn eq(&self, other: &Self) -> bool {

@@ -95,12 +95,18 @@ fn statement(service: &Service) -> TokenStream {
 fn binding(service: &Service) -> TokenStream {
     let (name, client, twin, flavour) =
         (&service.name, service.client(), service.twin(), super::flavour(service));
+    let served = (!service.local).then(|| {
+        quote! {
+            fn served(self) -> __rpc::Option<__rpc::Served> { __rpc::Served::of(self) }
+        }
+    });
     quote! {
         #[automatically_derived]
         impl<__W: #name + 'static> __rpc::Serves<__W> for #client {
             fn twin(local: __rpc::Local<__W, #flavour>) -> __rpc::Box<dyn #twin> {
                 __rpc::Box::new(local)
             }
+            #served
         }
     }
 }

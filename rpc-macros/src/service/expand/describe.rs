@@ -16,6 +16,7 @@ pub(super) fn method(service: &Service, method: &Method) -> TokenStream {
     let arguments = arguments(method);
     let output = &method.output;
     let info = info(service, method);
+    let codec = codec(service, method);
     quote! {
         #(#conditions)*
         #visibility struct #marker;
@@ -27,6 +28,39 @@ pub(super) fn method(service: &Service, method: &Method) -> TokenStream {
             type Output = #output;
             const INFO: &'static __rpc::MethodInfo = &#info;
             fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> { __rpc::Field(output).rpc() }
+        }
+        #codec
+    }
+}
+
+/// How the arguments and the answer become bytes, found by their types; `Read` is what arguments are read into.
+fn codec(service: &Service, method: &Method) -> TokenStream {
+    if service.local {
+        return TokenStream::new();
+    }
+    let marker = method.marker();
+    let conditions = &method.attributes.conditions;
+    let lifetime = Argument::lifetime(Span::mixed_site());
+    let read = method.arguments.iter().map(|argument| match &argument.lent {
+        Some(lent) => quote! { __rpc::OwnedOf<#lent> },
+        None => argument.described.to_token_stream(),
+    });
+    let kinds = method.arguments.iter().map(|argument| match &argument.lent {
+        Some(lent) => quote! { __rpc::Lent::<#lent>::NEW.kind() },
+        None => {
+            let described = &argument.described;
+            quote! { __rpc::Of::<#described>::NEW.kind() }
+        }
+    });
+    let output = &method.output;
+    quote! {
+        #(#conditions)*
+        #[automatically_derived]
+        impl __rpc::Wired for #marker {
+            type Read<#lifetime> = (#(#read,)*);
+            fn codec<#lifetime>() -> impl __rpc::CodecOf<#lifetime, Self> {
+                __rpc::codec((#(#kinds,)*), __rpc::Answer::<#output>::NEW.kind())
+            }
         }
     }
 }

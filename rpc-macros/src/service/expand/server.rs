@@ -13,8 +13,9 @@ pub(super) fn expand(service: &Service) -> TokenStream {
     let (name, twin, flavour) = (&service.name, service.twin(), super::flavour(service));
     let visibility = super::visibility(service);
     let send = (!service.local).then(|| quote! { + __rpc::Send + __rpc::Sync });
-    let declarations = service.methods.iter().map(declaration);
+    let declarations = service.methods.iter().map(|method| declaration(service, method));
     let handlers = service.methods.iter().map(|method| handler(service, method));
+    let boundary = (!service.local).then(|| boundary(service));
     quote! {
         #visibility trait #twin: __rpc::Target<#flavour> #send {
             #(#declarations)*
@@ -23,13 +24,61 @@ pub(super) fn expand(service: &Service) -> TokenStream {
         impl<__W: #name + 'static> #twin for __rpc::Local<__W, #flavour> {
             #(#handlers)*
         }
+        #boundary
     }
 }
 
-fn declaration(method: &Method) -> TokenStream {
-    let conditions = &method.attributes.conditions;
+/// A twin sends what it does not say otherwise.
+fn declaration(service: &Service, method: &Method) -> TokenStream {
+    let (conditions, marker) = (&method.attributes.conditions, method.marker());
     let signature = signature(method);
-    quote! { #(#conditions)* #signature; }
+    let body = if service.local {
+        quote! { ; }
+    } else {
+        quote! { { slot.send(self.port(), #marker, args) } }
+    };
+    quote! { #(#conditions)* #signature #body }
+}
+
+/// The way out of the process, and the way in. Generic, so that a program without a boundary compiles neither.
+fn boundary(service: &Service) -> TokenStream {
+    let (client, twin) = (service.client(), service.twin());
+    let arms = service.methods.iter().map(|method| arm(service, method));
+    quote! {
+        impl<__F: __rpc::Far> #twin for __rpc::Proxy<__F> {}
+        #[automatically_derived]
+        impl __rpc::Boundary for #client {
+            fn proxy<__F: __rpc::Far>(far: __F) -> __rpc::Box<dyn #twin> {
+                __rpc::Box::new(__rpc::Proxy(far))
+            }
+            fn serve<__C: __rpc::Incoming>(self, call: __C) -> __C::Handler {
+                #(#arms)*
+                call.unknown()
+            }
+        }
+    }
+}
+
+fn arm(service: &Service, method: &Method) -> TokenStream {
+    let (service, name, marker) = (&service.name, &method.name, method.marker());
+    let conditions = &method.attributes.conditions;
+    // Locals, because a value that was moved into the call is held by nobody else: it need not be `Send` twice.
+    let (locals, values) = (super::locals(method), super::locals(method));
+    let lent = method.arguments.iter().map(|argument| argument.lent.as_ref().map(|_| quote! { & }));
+    let read = if method.arguments.is_empty() {
+        quote! { call.read(#marker)?; }
+    } else {
+        quote! { let (#(#locals,)*) = call.read(#marker)?; }
+    };
+    quote! {
+        #(#conditions)*
+        if call.is(#marker) {
+            return call.handle(move |call| async move {
+                #read
+                call.answer(#marker, <Self as #service>::#name(&self, #(#lent #values),*).await)
+            });
+        }
+    }
 }
 
 fn handler(service: &Service, method: &Method) -> TokenStream {

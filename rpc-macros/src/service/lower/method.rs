@@ -152,6 +152,7 @@ fn argument(errors: &mut Errors, input: &PatType, declared: &[Ident]) -> Argumen
         default: words.flag("default").is_some(),
         described: lifetimes::described(&ty),
         carried: carried(&ty),
+        lent: lent(&ty),
         ty,
         name,
     }
@@ -164,6 +165,27 @@ fn carried(ty: &Type) -> Type {
         Type::Paren(inner) => carried(&inner.elem),
         Type::Group(inner) => carried(&inner.elem),
         owned => lifetimes::erased(owned),
+    }
+}
+
+/// What is lent after it was read. A `str` or `[u8]` under another name is lent too, from a copy.
+fn lent(ty: &Type) -> Option<Type> {
+    match ty {
+        Type::Reference(reference) => (!lies_in_frame(&reference.elem)).then(|| lifetimes::described(&reference.elem)),
+        Type::Paren(inner) => lent(&inner.elem),
+        Type::Group(inner) => lent(&inner.elem),
+        _ => None,
+    }
+}
+
+/// Whether the type is spelled `str` or `[u8]`, whose bytes are the same on the wire and in memory.
+fn lies_in_frame(ty: &Type) -> bool {
+    let is = |ty: &Type, name: &str| matches!(ty, Type::Path(path) if path.qself.is_none() && path.path.is_ident(name));
+    match ty {
+        Type::Paren(inner) => lies_in_frame(&inner.elem),
+        Type::Group(inner) => lies_in_frame(&inner.elem),
+        Type::Slice(slice) => is(&slice.elem, "u8"),
+        ty => is(ty, "str"),
     }
 }
 

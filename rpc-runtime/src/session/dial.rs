@@ -1,0 +1,314 @@
+//! Sessions that are made from an address, and made again when they are lost.
+//!
+//! There is one line for each runtime that calls: on a host with a runtime per thread, one for each pair of threads that
+//! talk, so no lock is shared between them.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    runtime::{self, Handle},
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::{
+    SessionOptions,
+    outgoing::{Outgoing, Waiting},
+    reply::{Failed, Reply},
+    shared::Shared,
+};
+use crate::{
+    clock,
+    error::Kind,
+    service::ServiceInfo,
+    transport::{self, Address},
+};
+
+/// Calls an address.
+#[derive(Clone)]
+pub(super) struct Dialer(Arc<Dialing>);
+
+struct Dialing {
+    address: Address,
+    lines: Mutex<HashMap<runtime::Id, Line>>,
+    retries: Mutex<RetryBudget>,
+}
+
+/// The session of one runtime, or the attempt to have one.
+#[derive(Clone)]
+enum Line {
+    Up(Arc<Shared>),
+    Connecting(watch::Receiver<Attempt>),
+    /// Not before then, because the last attempt failed.
+    Down { until: Instant, wait: Duration, why: Failure },
+}
+
+/// How an attempt to connect has gone.
+#[derive(Clone)]
+enum Attempt {
+    Going,
+    Up(Arc<Shared>),
+    Failed(Failure),
+}
+
+#[derive(Clone)]
+struct Failure {
+    why: String,
+    /// Whether nobody is there: then waiting is of no use to a caller.
+    refused: bool,
+}
+
+/// What came of an attempt to send a call.
+pub(super) enum Dialed {
+    /// It went out at once.
+    Waiting(Waiting, Option<Again>),
+    /// There is no session yet.
+    Slow(Slow),
+}
+
+pub(super) type Slow = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// What is needed to send a call again.
+pub(super) struct Again {
+    dialer: Dialer,
+    service: &'static ServiceInfo,
+    outgoing: Outgoing,
+}
+
+/// How long after a failed attempt the next one is made, at first. It doubles up to [`WAIT_MAX`]; each wait is made
+/// shorter by up to a half at random, so that many callers do not come back at once.
+const WAIT_MIN: Duration = Duration::from_millis(10);
+
+const WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How often a call is sent at most.
+const ATTEMPTS_MAX: u32 = 3;
+
+impl Dialer {
+    pub(super) fn new(address: Address) -> Self {
+        Self(Arc::new(Dialing {
+            address,
+            lines: Mutex::default(),
+            retries: Mutex::new(RetryBudget::new()),
+        }))
+    }
+
+    /// Sends a call, at once if there is a session.
+    pub(super) fn call(&self, service: &'static ServiceInfo, outgoing: Outgoing) -> Dialed {
+        let again = outgoing.method.idempotent.then(|| Again {
+            dialer: self.clone(),
+            service,
+            outgoing: outgoing.clone(),
+        });
+        if again.is_some() {
+            self.retries().earn();
+        }
+        let Ok(runtime) = Handle::try_current() else {
+            let why = Failed::before(Kind::Setup(super::NO_RUNTIME.into()));
+            return Dialed::Slow(Box::pin(std::future::ready(Reply::Failure(why))));
+        };
+        let up = match self.lines().get(&runtime.id()) {
+            Some(Line::Up(shared)) if !shared.is_over() => Some(Arc::clone(shared)),
+            _ => None,
+        };
+        match up {
+            Some(shared) => match send(&shared, service, outgoing) {
+                Ok(waiting) => Dialed::Waiting(waiting, again),
+                Err(failed) => Dialed::Slow(Box::pin(self.clone().recover(service, Reply::Failure(failed), again))),
+            },
+            None => Dialed::Slow(Box::pin(self.clone().slowly(service, outgoing, again))),
+        }
+    }
+
+    /// Connects, sends, waits.
+    async fn slowly(self, service: &'static ServiceInfo, outgoing: Outgoing, again: Option<Again>) -> Reply {
+        let reply = self.attempt(service, outgoing).await;
+        self.recover(service, reply, again).await
+    }
+
+    async fn attempt(&self, service: &'static ServiceInfo, outgoing: Outgoing) -> Reply {
+        let shared = match self.line(outgoing.deadline).await {
+            Ok(shared) => shared,
+            Err(failed) => return Reply::Failure(failed),
+        };
+        match send(&shared, service, outgoing) {
+            Ok(mut waiting) => poll_fn(|cx| waiting.poll(cx)).await,
+            Err(failed) => Reply::Failure(failed),
+        }
+    }
+
+    /// Tries again what may be tried again, as long as there is hope, time and budget.
+    async fn recover(self, service: &'static ServiceInfo, mut reply: Reply, again: Option<Again>) -> Reply {
+        let Some(again) = again else { return reply };
+        let mut wait = WAIT_MIN;
+        for _ in 1..ATTEMPTS_MAX {
+            if !reply.may_be_tried_again() || !self.retries().spend() {
+                break;
+            }
+            let pause = jittered(wait);
+            wait = wait.saturating_mul(2).min(WAIT_MAX);
+            if again.outgoing.deadline.is_some_and(|deadline| clock::now() + pause >= deadline) {
+                break;
+            }
+            sleep(pause).await;
+            reply = self.attempt(service, again.outgoing.clone()).await;
+        }
+        reply
+    }
+
+    /// The session of this runtime: the one there is, or the next one.
+    async fn line(&self, deadline: Option<std::time::Instant>) -> Result<Arc<Shared>, Failed> {
+        loop {
+            let mut attempt = match self.look()? {
+                Looked::Up(shared) => return Ok(shared),
+                Looked::Later(until) => {
+                    sleep_until(deadline.map_or(until, |deadline| until.min(deadline.into()))).await;
+                    continue;
+                }
+                Looked::Connecting(attempt) => attempt,
+            };
+            let outcome = attempt.wait_for(|attempt| !matches!(attempt, Attempt::Going)).await;
+            match outcome.as_deref() {
+                Ok(Attempt::Up(shared)) => return Ok(Arc::clone(shared)),
+                Ok(Attempt::Failed(failure)) if failure.refused => return Err(failure.unavailable()),
+                // The next attempt waits for its time; a call has until its deadline.
+                _ => {}
+            }
+        }
+    }
+
+    /// Looks at the line of this runtime, and begins to connect if it is time to.
+    fn look(&self) -> Result<Looked, Failed> {
+        let runtime = Handle::try_current().map_err(|_| Failed::before(Kind::Setup(super::NO_RUNTIME.into())))?;
+        let mut lines = self.lines();
+        let mut wait = WAIT_MIN;
+        match lines.get(&runtime.id()) {
+            Some(Line::Up(shared)) if !shared.is_over() => return Ok(Looked::Up(Arc::clone(shared))),
+            Some(Line::Connecting(attempt)) if attempt.has_changed().is_ok() => {
+                return Ok(Looked::Connecting(attempt.clone()));
+            }
+            Some(Line::Down { until, why, .. }) if *until > Instant::now() => {
+                return if why.refused { Err(why.unavailable()) } else { Ok(Looked::Later(*until)) };
+            }
+            Some(Line::Down { wait: last, .. }) => wait = last.saturating_mul(2).min(WAIT_MAX),
+            _ => {}
+        }
+        let (tell, attempt) = watch::channel(Attempt::Going);
+        lines.insert(runtime.id(), Line::Connecting(attempt.clone()));
+        runtime.spawn(self.clone().connect(tell, wait, runtime.id()));
+        Ok(Looked::Connecting(attempt))
+    }
+
+    async fn connect(self, tell: watch::Sender<Attempt>, wait: Duration, runtime: runtime::Id) {
+        let outcome = match transport::connect(&self.0.address).await {
+            Ok(stream) => SessionOptions::new().start(stream).map(|session| session.0).map_err(|error| Failure {
+                why: error.to_string(),
+                refused: false,
+            }),
+            Err(error) => Err(Failure { why: error.to_string(), refused: error.is_not_there() }),
+        };
+        let (line, attempt) = match outcome {
+            Ok(shared) => (Line::Up(Arc::clone(&shared)), Attempt::Up(shared)),
+            Err(why) => {
+                let until = Instant::now() + jittered(wait);
+                (Line::Down { until, wait, why: why.clone() }, Attempt::Failed(why))
+            }
+        };
+        self.lines().insert(runtime, line);
+        tell.send_replace(attempt);
+    }
+
+
+    fn lines(&self) -> std::sync::MutexGuard<'_, HashMap<runtime::Id, Line>> {
+        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn retries(&self) -> std::sync::MutexGuard<'_, RetryBudget> {
+        self.0.retries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Failure {
+    fn unavailable(&self) -> Failed {
+        Failed::before(Kind::Unavailable(self.why.clone().into()))
+    }
+}
+
+enum Looked {
+    Up(Arc<Shared>),
+    Connecting(watch::Receiver<Attempt>),
+    Later(Instant),
+}
+
+impl Again {
+    /// What is left of a call whose session failed it.
+    pub(super) fn recover(self, reply: Reply) -> Slow {
+        let Self { dialer, service, .. } = &self;
+        let (dialer, service) = (dialer.clone(), *service);
+        Box::pin(dialer.recover(service, reply, Some(self)))
+    }
+}
+
+fn send(shared: &Arc<Shared>, service: &'static ServiceInfo, outgoing: Outgoing) -> Result<Waiting, Failed> {
+    let slot = shared.open(service)?;
+    shared.call(slot, outgoing)
+}
+
+/// Between a half of it and all of it.
+fn jittered(wait: Duration) -> Duration {
+    // The address of what was just allocated, the time and the thread: nobody's secret hangs on it.
+    use std::hash::{BuildHasher, RandomState};
+    let random = RandomState::new().hash_one(clock::now());
+    wait.mul_f64(0.5 + (random >> 40) as f64 / f64::from(1 << 25))
+}
+
+/// How much of the traffic may be retries: a fifth, and ten a second. In an outage callers then add a fifth to the load,
+/// not a multiple of it.
+struct RetryBudget {
+    /// In tenths of a retry.
+    tenths: u32,
+    since: std::time::Instant,
+}
+
+impl RetryBudget {
+    /// What is saved at most, in tenths: ten seconds' worth.
+    const MAX: u32 = 1000;
+
+    fn new() -> Self {
+        Self { tenths: 100, since: clock::now() }
+    }
+
+    /// A call was made: a fifth of a retry.
+    fn earn(&mut self) {
+        self.tenths = (self.tenths + 2).min(Self::MAX);
+    }
+
+    fn spend(&mut self) -> bool {
+        let now = clock::now();
+        let tenths = now.saturating_duration_since(self.since).as_millis() / 10;
+        if tenths > 0 {
+            self.since = now;
+            self.tenths = self.tenths.saturating_add(u32::try_from(tenths).unwrap_or(Self::MAX)).min(Self::MAX);
+        }
+        match self.tenths.checked_sub(10) {
+            Some(left) => {
+                self.tenths = left;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Dialer").field(&self.0.address).finish()
+    }
+}

@@ -1,0 +1,370 @@
+//! What moves a session: bytes in, handlers, bytes out, in turns of one task.
+//!
+//! A turn reads what there is, hands it to the protocol, polls at most [`READY_PER_TURN`] handlers that were woken, and
+//! writes everything that came of it with one vectored write. Then other tasks of the thread have their turn.
+
+use std::{
+    cell::RefCell,
+    future::Future,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Sleep,
+};
+
+use super::{
+    arrival::{Arrival, Handled},
+    contracts::known,
+    handlers::Handlers,
+    memory::Memory,
+    services::{Served, Services},
+    shared::{Over, Shared, State as Table, payload},
+};
+use crate::{
+    clock::{self, Deadline},
+    error::{Kind, leaving::Hook},
+    invocation::{Left, State, sleep_until},
+    options::CallOptions,
+    proto::{CallId, Closed, ClosedKind, End, Event, Incoming, Opened, PeerSlot, Status},
+};
+
+/// How many handlers are polled before what they gave is written.
+const READY_PER_TURN: usize = 64;
+
+/// How many reads are made before the handlers have their turn.
+const READS_PER_TURN: usize = 16;
+
+/// What is read at once, in bytes. One buffer for each thread: an idle session has none.
+const READ_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    static READ: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Moves one session until it is over.
+pub(super) struct Driver<S> {
+    shared: Arc<Shared>,
+    stream: S,
+    services: Services,
+    ways: Ways,
+    /// The services that the other end has opened, by its slots.
+    slots: Vec<Option<Slot>>,
+    handlers: Handlers,
+    timer: Option<(Instant, Pin<Box<Sleep>>)>,
+    events: Vec<Event>,
+    ends: Vec<(CallId, Handled)>,
+    /// Whether the other end may still send.
+    readable: bool,
+}
+
+/// How calls are served.
+#[derive(Clone, Default)]
+pub(super) struct Ways {
+    pub(super) spawn: bool,
+    /// What may leave of errors.
+    pub(super) hook: Option<Arc<Hook>>,
+    pub(super) memory: Arc<Memory>,
+}
+
+struct Slot {
+    served: Arc<Served>,
+    /// Whether the other end has the same contract; else each call must prove it for its method.
+    same: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    pub(super) fn new(shared: Arc<Shared>, stream: S, services: Services, ways: Ways) -> Self {
+        Self {
+            shared,
+            stream,
+            services,
+            ways,
+            slots: Vec::new(),
+            handlers: Handlers::new(),
+            timer: None,
+            events: Vec::new(),
+            ends: Vec::new(),
+            readable: true,
+        }
+    }
+
+    /// Reads what there is. Returns whether there may be more.
+    fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        for _ in 0..READS_PER_TURN {
+            if !self.readable {
+                return false;
+            }
+            match self.read_once(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(Ok(0)) => {
+                    self.readable = false;
+                    self.shared.lock().core.end_of_stream();
+                }
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => {
+                    self.readable = false;
+                    self.shared.lock().core.lost(&error.to_string());
+                }
+            }
+        }
+        true
+    }
+
+    fn read_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut table = self.shared.lock();
+        let now = table.now;
+        if let Some(space) = table.core.space() {
+            let mut buffer = ReadBuf::new(space);
+            let read = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
+            let count = buffer.filled().len();
+            return read.map_ok(|()| {
+                table.core.filled(count, now);
+                count
+            });
+        }
+        drop(table);
+        // Taken out for the length of the read, because a stream may be made of another session on this thread.
+        let mut bytes = READ.take();
+        bytes.resize(READ_BYTES, 0);
+        let mut buffer = ReadBuf::new(&mut bytes);
+        let read = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
+        let read = read.map_ok(|()| {
+            let bytes = buffer.filled();
+            if !bytes.is_empty() {
+                self.shared.lock().core.receive(bytes, now);
+            }
+            bytes.len()
+        });
+        READ.set(bytes);
+        read
+    }
+
+    /// Does what the protocol asks for, and wakes whoever waits.
+    fn handle_events(&mut self, woken: &mut Vec<Waker>) {
+        {
+            let mut table = self.shared.lock();
+            while let Some(event) = table.core.event() {
+                match event {
+                    Event::Ended { key, ended } => woken.extend(table.end(key, ended)),
+                    Event::Opened { slot, opened } => table.opened(slot, opened),
+                    event => self.events.push(event),
+                }
+            }
+            if !table.greeted && table.core.is_greeted() {
+                table.greeted = true;
+                woken.append(&mut table.watchers);
+            }
+        }
+        for waker in woken.drain(..) {
+            waker.wake();
+        }
+        let mut events = std::mem::take(&mut self.events);
+        for event in events.drain(..) {
+            match event {
+                Event::Call(call) => self.begin(call),
+                Event::Cancelled { id } => self.cancel(id, Status::Cancelled),
+                Event::DeadlinePassed { id } => self.cancel(id, Status::Deadline),
+                Event::Open { slot, service, entrypoint, digest } => self.open(slot, &service, &entrypoint, digest),
+                Event::Opened { .. } | Event::Ended { .. } => unreachable!("taken above"),
+                Event::GoAway { why } => tracing::debug!(target: "rpc_runtime", why, "the other end goes away"),
+                Event::Closed(closed) => self.over(&closed),
+            }
+        }
+        self.events = events;
+    }
+
+    fn begin(&mut self, call: Incoming) {
+        let id = call.id;
+        let handled = match self.accept(call) {
+            Ok((served, arrival, options)) => {
+                let handler = served.serve(arrival, options);
+                match self.handlers.begin(id, handler) {
+                    Some(handled) => handled,
+                    None => return,
+                }
+            }
+            Err(why) => Handled::refused(why),
+        };
+        self.ends.push((id, handled));
+    }
+
+    fn accept(&self, call: Incoming) -> Result<(Arc<Served>, Arrival, Option<CallOptions>), Kind> {
+        let slot = self.slots.get(call.slot.index()).and_then(Option::as_ref);
+        let Some(Slot { served, same }) = slot else {
+            return Err(Kind::NotFound("the service is not served here".into()));
+        };
+        let Some(method) = served.method(call.method) else {
+            let what = format!("the service `{}` has no method {:016x} here", served.name(), call.method);
+            return Err(Kind::NotFound(what.into()));
+        };
+        if !same {
+            let own = known(served.info()).methods.get(&call.method).map(|fingerprint| fingerprint.to_bytes());
+            if own != call.fingerprint {
+                let what = format!("`{}/{}` has another shape here", method.service, method.name);
+                return Err(Kind::Contract(what.into()));
+            }
+        }
+        let left = Left {
+            depth: call.left.depth,
+            invocations: call.left.invocations,
+            subrequests: call.left.subrequests,
+        };
+        let deadline = call.deadline.map_or(Deadline::NONE, Deadline::at);
+        let state = State::arrival(left, deadline);
+        let options = (!call.metadata.is_empty()).then(|| {
+            call.metadata.into_iter().rev().fold(CallOptions::new(), |options, (key, value, further)| {
+                if further { options.propagate(key, value) } else { options.metadata(key, value) }
+            })
+        });
+        let arrival = Arrival::new(method, call.payload, state, &self.ways);
+        Ok((Arc::clone(served), arrival, options))
+    }
+
+    fn cancel(&mut self, id: CallId, status: Status) {
+        if self.handlers.cancel(id) {
+            self.ends.push((id, Handled::without_value(status)));
+        }
+    }
+
+    fn open(&mut self, slot: PeerSlot, service: &str, entrypoint: &str, digest: [u8; 16]) {
+        let (opened, entry) = match self.services.find(entrypoint, service) {
+            None => (Opened::Absent, None),
+            Some(served) => {
+                let same = served.digest().to_bytes() == digest;
+                let opened = if same {
+                    Opened::Same
+                } else {
+                    let methods = &known(served.info()).methods;
+                    let methods = methods.iter().map(|(id, fingerprint)| (*id, fingerprint.to_bytes()));
+                    Opened::Different { methods: methods.collect() }
+                };
+                (opened, Some(Slot { served: Arc::clone(served), same }))
+            }
+        };
+        if self.slots.len() <= slot.index() {
+            self.slots.resize_with(slot.index() + 1, || None);
+        }
+        self.slots[slot.index()] = entry;
+        self.shared.lock().core.opened(slot, opened);
+    }
+
+    fn over(&mut self, closed: &Closed) {
+        self.handlers.clear();
+        let mut table = self.shared.lock();
+        let in_order = matches!(closed.kind(), ClosedKind::Drained | ClosedKind::Closed);
+        table.over = Some(Over { why: closed.to_string(), in_order });
+        let watchers = std::mem::take(&mut table.watchers);
+        drop(table);
+        for waker in watchers {
+            waker.wake();
+        }
+    }
+
+    /// Writes what there is, as far as the stream takes it.
+    fn write(&mut self, cx: &mut Context<'_>, table: &mut Table) {
+        table.unwritten = false;
+        while table.core.has_output() {
+            let now = table.now;
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = table.core.slices(now, &mut slices);
+            if count == 0 {
+                break;
+            }
+            match Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..count]) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(0)) => {
+                    table.core.lost("the stream takes no more bytes");
+                    break;
+                }
+                Poll::Ready(Ok(written)) => {
+                    table.core.sent(written);
+                }
+                Poll::Ready(Err(error)) => {
+                    table.core.lost(&error.to_string());
+                    break;
+                }
+            }
+        }
+        // A stream that buffers, TLS for one, sends nothing before it is told to.
+        if let Poll::Ready(Err(error)) = Pin::new(&mut self.stream).poll_flush(cx) {
+            table.core.lost(&error.to_string());
+        }
+    }
+
+    /// Makes sure that the task is woken when the protocol wants to look at the time. Returns whether it wants to now.
+    fn arm(&mut self, at: Option<Instant>, cx: &mut Context<'_>) -> bool {
+        let Some(at) = at else {
+            self.timer = None;
+            return false;
+        };
+        let armed = match &mut self.timer {
+            Some((armed, sleep)) => {
+                if *armed != at {
+                    *armed = at;
+                    sleep.as_mut().reset(at.into());
+                }
+                sleep
+            }
+            none => {
+                let Some(sleep) = sleep_until(at) else { return false };
+                &mut none.insert((at, Box::pin(sleep))).1
+            }
+        };
+        armed.as_mut().poll(cx).is_ready()
+    }
+}
+
+/// How many slices a write has at most.
+const SLICES: usize = 64;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let mut woken = Vec::new();
+        {
+            let mut table = this.shared.lock();
+            table.now = clock::now();
+            table.driver = None;
+        }
+        let more_to_read = this.read(cx);
+        this.handle_events(&mut woken);
+        let ends = &mut this.ends;
+        let more_ready =
+            this.handlers.poll_ready(READY_PER_TURN, cx.waker(), |id, handled| ends.push((id, handled)));
+        let shared = Arc::clone(&this.shared);
+        let mut table = shared.lock();
+        for (id, handled) in this.ends.drain(..) {
+            table.core.end(id, End { status: handled.status, used: handled.used, payload: payload(handled.payload) });
+        }
+        let now = table.now;
+        if table.core.timer().is_some_and(|at| at <= now) {
+            table.core.tick(now);
+        }
+        this.write(cx, &mut table);
+        let over = table.core.is_over().is_some() && !table.core.has_output();
+        let timer = table.core.timer();
+        let again = this.arm(timer, cx) | more_to_read | more_ready;
+        drop(table);
+        // What the protocol said meanwhile: that the transport is gone, or that a deadline has passed.
+        this.handle_events(&mut woken);
+        if over {
+            return Poll::Ready(());
+        }
+        let mut table = shared.lock();
+        if again || !this.ends.is_empty() || table.unwritten {
+            drop(table);
+            cx.waker().wake_by_ref();
+        } else {
+            table.driver = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}

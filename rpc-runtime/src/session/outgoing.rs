@@ -1,0 +1,102 @@
+//! A call on its way out, and the wait for its end.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
+
+use super::{reply::Reply, shared::Shared};
+use crate::{
+    codec::Encoded,
+    invocation::{self, Left},
+    metadata::Entry,
+    proto::{CallKey, Ended},
+    service::{MethodInfo, ServiceInfo},
+};
+
+/// All that a call takes with it.
+#[derive(Clone)]
+pub(super) struct Outgoing {
+    pub(super) method: &'static MethodInfo,
+    pub(super) left: Left,
+    pub(super) deadline: Option<Instant>,
+    /// Each with whether it goes further than one hop; the first of a key counts.
+    pub(super) metadata: Vec<(Entry, bool)>,
+    pub(super) payload: Encoded,
+}
+
+impl Outgoing {
+    /// A call of the current invocation, which is the call itself: its frame was entered before its target was asked.
+    pub(super) fn of_current(method: &'static MethodInfo, payload: Encoded) -> Self {
+        invocation::with_current(|frame| match frame {
+            Some(frame) => Self {
+                method,
+                left: frame.left(),
+                deadline: frame.state.deadline.instant(),
+                metadata: frame.state.metadata_on_the_way(),
+                payload,
+            },
+            None => Self { method, left: Left::of_new_pipeline(), deadline: None, metadata: Vec::new(), payload },
+        })
+    }
+}
+
+/// The place of a call in its session, until its end is taken. Dropped before, it cancels the call.
+pub(super) struct Waiting {
+    shared: Arc<Shared>,
+    key: CallKey,
+    /// `None` after its end.
+    place: Option<u32>,
+    service: &'static ServiceInfo,
+    method: &'static MethodInfo,
+}
+
+/// What a session keeps for a call that waits.
+#[derive(Default)]
+pub(super) enum Place {
+    #[default]
+    Empty,
+    Waits(Option<Waker>),
+    Ended(Ended),
+}
+
+impl Waiting {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        key: CallKey,
+        place: u32,
+        service: &'static ServiceInfo,
+        method: &'static MethodInfo,
+    ) -> Self {
+        Self { shared, key, place: Some(place), service, method }
+    }
+
+    /// What was called.
+    pub(super) fn into_parts(self) -> (Arc<Shared>, &'static ServiceInfo, &'static MethodInfo) {
+        (Arc::clone(&self.shared), self.service, self.method)
+    }
+
+    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<Reply> {
+        let place = self.place.expect("a call is not polled after its end");
+        let Some(ended) = self.shared.take_end(place, cx.waker()) else { return Poll::Pending };
+        self.place = None;
+        if let Ended::Reply { used, .. } = &ended {
+            let used = *used;
+            invocation::with_current(|frame| {
+                if let Some(frame) = frame {
+                    frame.count_used(used.0, used.1);
+                }
+            });
+        }
+        Poll::Ready(Reply::of(ended))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.shared.cancel(self.key, place);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What a caller makes of the end of its call.
+
+use super::VALUE_BYTES_MAX;
+use crate::{
+    codec::{Decoder, Encoded, Encoder},
+    error::{Error, Exceeded, Kind},
+    invocation::Frame,
+    metadata,
+    proto::{Ended, Received, Refusal, Refused, Status},
+};
+
+/// What came back, before its value is read.
+pub(super) enum Reply {
+    /// The method answered, with a value or with the service's own error.
+    Answer(Received),
+    /// It did not.
+    Failure(Failed),
+}
+
+/// A call that failed.
+pub(super) struct Failed {
+    pub(super) why: Why,
+    /// Whether a handler may have run.
+    pub(super) ran: bool,
+}
+
+pub(super) enum Why {
+    /// It is known here.
+    Here(Kind),
+    /// The other end says so.
+    There(Error),
+}
+
+impl Failed {
+    /// No handler ran, and the reason is known here.
+    pub(super) fn before(why: Kind) -> Self {
+        Self { why: Why::Here(why), ran: false }
+    }
+
+    /// A handler may have run.
+    pub(super) fn after(why: Kind) -> Self {
+        Self { why: Why::Here(why), ran: true }
+    }
+
+    /// It ran, and this is what it answered.
+    pub(super) fn there(error: Error) -> Self {
+        Self { why: Why::There(error), ran: true }
+    }
+
+    /// The error for the caller whose own call has `frame`.
+    pub(super) fn into_error(self, frame: Option<&Frame<'_>>) -> Error {
+        let caller = frame.and_then(|frame| frame.parent);
+        let Some(frame) = frame else { return Error::outside(self.why.into_kind()) };
+        let error = match self.why {
+            Why::Here(kind) => Error::of_call(kind, caller, frame.state.method, frame.state.binding),
+            Why::There(error) => error.come_back(caller, frame.state.method, frame.state.binding, !self.ran),
+        };
+        super::Failure::keep(&error, self.ran, caller);
+        error
+    }
+}
+
+impl Why {
+    fn into_kind(self) -> Kind {
+        match self {
+            Self::Here(kind) => kind,
+            Self::There(error) => error.kind().clone(),
+        }
+    }
+}
+
+impl Failed {
+    /// Whether the two ends have different contracts.
+    pub(super) fn is_contract(&self) -> bool {
+        matches!(&self.why, Why::Here(Kind::Contract(_)))
+            || matches!(&self.why, Why::There(error) if !self.ran && matches!(error.kind(), Kind::Contract(_)))
+    }
+}
+
+impl Reply {
+    pub(super) fn is_contract(&self) -> bool {
+        matches!(self, Self::Failure(failed) if failed.is_contract())
+    }
+
+    /// Whether an idempotent method may be called again: it has not run, or nobody knows.
+    pub(super) fn may_be_tried_again(&self) -> bool {
+        let Self::Failure(failed) = self else { return false };
+        match &failed.why {
+            Why::Here(Kind::Unavailable(_) | Kind::Disconnected(_)) => true,
+            Why::There(error) => !failed.ran && matches!(error.kind(), Kind::Unavailable(_)),
+            Why::Here(_) => false,
+        }
+    }
+
+    pub(super) fn of(ended: Ended) -> Self {
+        match ended {
+            Ended::Reply { status: Status::Ok | Status::ServiceError, payload, .. } => Self::Answer(payload),
+            Ended::Reply { status, payload, .. } => {
+                let ran = !matches!(status, Status::Refused);
+                Self::Failure(Failed { why: Why::There(read_error(status, &payload)), ran })
+            }
+            Ended::NotSent(why) => Self::Failure(Failed::before(Kind::Unavailable(String::from(&*why).into()))),
+            Ended::Lost(why) => Self::Failure(Failed::after(Kind::Disconnected(String::from(&*why).into()))),
+            Ended::Deadline => Self::Failure(Failed::after(Kind::Deadline(None))),
+            Ended::Refused(refusal) => {
+                Self::Failure(Failed { why: Why::Here(kind_of(refusal)), ran: refusal.is_of_reply() })
+            }
+        }
+    }
+}
+
+/// What the protocol at the other end has against a call.
+fn kind_of(refusal: Refusal) -> Kind {
+    let too_long = |what: &'static str| Kind::Limit(Exceeded { limit: what.into(), value: VALUE_BYTES_MAX as u64 });
+    match refusal {
+        Refusal::Absent => Kind::NotFound("the other end does not serve this service to us".into()),
+        Refusal::ValueTooLong => too_long("bytes of arguments that the other end takes"),
+        Refusal::ReplyTooLong => too_long("bytes of an answer that this end takes"),
+        Refusal::Metadata => {
+            Kind::Limit(Exceeded { limit: "bytes of metadata".into(), value: metadata::BYTES_MAX as u64 })
+        }
+        Refusal::Deadline => Kind::Deadline(None),
+        Refusal::Stalled => Kind::Disconnected("the rest of the arguments did not arrive".into()),
+        Refusal::Target | Refusal::Encoding | Refusal::Capabilities | Refusal::Extension | Refusal::Other => {
+            Kind::Contract("the other end is of another version, and does not know what this call carries".into())
+        }
+    }
+}
+
+/// Why a call could not even be begun.
+pub(super) fn refused(refused: &Refused) -> Failed {
+    let text = refused.to_string().into();
+    Failed::before(match refused {
+        Refused::Overloaded { .. } => Kind::Overloaded(text),
+        Refused::TooLong { max, .. } => {
+            Kind::Limit(Exceeded { limit: "bytes of arguments that the other end takes".into(), value: *max as u64 })
+        }
+        Refused::Metadata => {
+            Kind::Limit(Exceeded { limit: "bytes of metadata".into(), value: metadata::BYTES_MAX as u64 })
+        }
+        Refused::Slots { max } => {
+            Kind::Limit(Exceeded { limit: "services opened on a session".into(), value: u64::from(*max) })
+        }
+        Refused::GoingAway | Refused::Closed | Refused::Slot => Kind::Unavailable(text),
+        Refused::Name => Kind::Setup(text),
+    })
+}
+
+/// An error as the payload of an answer.
+pub(super) fn write_error(error: &Error) -> Encoded {
+    let mut encoder = Encoder::new(ERROR_BYTES_MAX);
+    match encoder.value(error) {
+        Ok(()) => encoder.finish(),
+        Err(_) => {
+            // Too long to tell in full.
+            let mut encoder = Encoder::new(ERROR_BYTES_MAX);
+            let short = error.shortened();
+            let _ = encoder.value(&short);
+            encoder.finish()
+        }
+    }
+}
+
+fn read_error(status: Status, payload: &Received) -> Error {
+    if payload.is_empty() {
+        return Error::outside(match status {
+            Status::Deadline => Kind::Deadline(None),
+            _ => Kind::Cancelled("by the other end".into()),
+        });
+    }
+    let read = decoder(payload).whole::<Error>();
+    read.unwrap_or_else(|_| Error::outside(Kind::Decode("the error that the other end answered with".into())))
+}
+
+/// Reads what came in.
+pub(super) fn decoder(payload: &Received) -> Decoder<'_> {
+    let decoder = Decoder::new(payload);
+    match payload.bytes() {
+        Some(frame) => decoder.inside(frame),
+        None => decoder,
+    }
+}
+
+/// What an error may take on its way, with all of its sources and hops: nobody reads more.
+const ERROR_BYTES_MAX: usize = 64 * 1024;

@@ -1,0 +1,204 @@
+//! Serving at addresses.
+
+use std::{future::Future, io, pin::pin, time::Duration};
+
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
+
+use super::{Driving, Serve, Session, SessionOptions};
+use crate::transport::{self, Accepted, Address, Listener};
+
+/// Serves a Worker, or what a client calls, to whoever connects to an address.
+///
+/// ```no_run
+/// # use rpc_runtime::{Result, Server, service, transport::Address};
+/// # #[service] trait Calc { async fn add(&self, a: u64, b: u64) -> Result<u64>; }
+/// # struct Calculator;
+/// # impl Calc for Calculator { async fn add(&self, a: u64, b: u64) -> Result<u64> { Ok(a + b) } }
+/// # #[tokio::main] async fn main() -> std::io::Result<()> {
+/// let address: Address = "tcp:127.0.0.1:4000".parse()?;
+/// Server::new(CalcClient::new(Calculator)).listen(&address).await?.run().await
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    options: SessionOptions,
+    listeners: Vec<Listener>,
+    sessions_max: usize,
+    drain: Duration,
+}
+
+/// How many sessions there are at most. Each holds up to 20 KiB when idle; the next one waits in the queue of the
+/// socket.
+const SESSIONS_MAX: usize = 4096;
+
+/// How long running calls may go on when the server stops. What the model gives.
+const DRAIN: Duration = Duration::from_secs(30);
+
+impl Server {
+    /// Serves this, and nothing yet to anybody: see [`listen`](Self::listen).
+    #[must_use]
+    pub fn new<M>(target: impl Serve<M>) -> Self {
+        Self::with(SessionOptions::new().serve(target))
+    }
+
+    /// Serves what `options` serve, in the way they say.
+    #[must_use]
+    pub fn with(options: SessionOptions) -> Self {
+        Self { options, listeners: Vec::new(), sessions_max: SESSIONS_MAX, drain: DRAIN }
+    }
+
+    /// Takes connections at an address, besides others.
+    ///
+    /// # Errors
+    ///
+    /// The address is taken, or may not be used; the error says why.
+    pub async fn listen(mut self, address: &Address) -> Result<Self, transport::Error> {
+        self.listeners.push(Listener::bind(address).await?);
+        Ok(self)
+    }
+
+    /// The addresses where connections are taken, in the order of [`listen`](Self::listen); a port of 0 has become the
+    /// one that was given.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.listeners.iter().map(Listener::local_address)
+    }
+
+    /// How many sessions there may be at once. Default 4096; further connections wait.
+    #[must_use]
+    pub fn sessions(mut self, max: usize) -> Self {
+        self.sessions_max = max.max(1);
+        self
+    }
+
+    /// How long running calls may go on when the server stops. Default 30 s.
+    #[must_use]
+    pub fn drain(mut self, limit: Duration) -> Self {
+        self.drain = limit;
+        self
+    }
+
+    /// Serves until the process gets SIGTERM or SIGINT. Then new calls are refused as
+    /// [unavailable](crate::Error::is_unavailable), and running ones have the time of [`drain`](Self::drain); a second
+    /// signal ends them at once.
+    ///
+    /// # Errors
+    ///
+    /// Signals cannot be listened to.
+    pub async fn run(self) -> io::Result<()> {
+        let mut signals = signals()?;
+        let stopping = self.accept_until(signals.recv()).await;
+        tokio::select! {
+            () = stopping.finish() => {}
+            () = signals.recv() => {
+                tracing::warn!(target: "rpc_runtime", "a second signal: what still runs is cancelled");
+            }
+        }
+        Ok(())
+    }
+
+    /// Serves until `stop` is ready, and then lets running calls end as [`run`](Self::run) does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends all sessions at once: running calls are cancelled.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) {
+        self.accept_until(stop).await.finish().await;
+    }
+
+    async fn accept_until(mut self, stop: impl Future<Output = ()>) -> Stopping {
+        let mut stop = pin!(stop);
+        let mut sessions = Sessions::default();
+        let (accepted, mut arrivals) = mpsc::channel(1);
+        let mut accepting = JoinSet::new();
+        for listener in self.listeners.drain(..) {
+            accepting.spawn(accept(listener, accepted.clone()));
+        }
+        drop(accepted);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                Some(Accepted { stream, .. }) = arrivals.recv(), if sessions.driving.len() < self.sessions_max => {
+                    let (session, driving) = self.options.clone().over(stream);
+                    sessions.add(session, driving);
+                }
+                Some(_) = sessions.driving.join_next() => sessions.forget_ended(),
+                // Nothing is listened at, or nothing more: there is only the end to wait for.
+                else => {
+                    stop.await;
+                    break;
+                }
+            }
+        }
+        Stopping { sessions, until: Instant::now() + self.drain }
+    }
+}
+
+/// Takes one connection after the other, as fast as they are taken over.
+async fn accept(mut listener: Listener, accepted: mpsc::Sender<Accepted>) {
+    loop {
+        let Ok(permit) = accepted.reserve().await else { return };
+        permit.send(listener.accept().await);
+    }
+}
+
+#[derive(Default)]
+struct Sessions {
+    all: Vec<Session>,
+    driving: JoinSet<()>,
+}
+
+impl Sessions {
+    fn add(&mut self, session: Session, driving: Driving) {
+        self.all.push(session);
+        self.driving.spawn(driving);
+    }
+
+    fn forget_ended(&mut self) {
+        // As often as the list has doubled, so that many short sessions cost each other nothing.
+        if self.all.len() > 2 * self.driving.len() + 16 {
+            self.all.retain(|session| !session.is_over());
+        }
+    }
+}
+
+/// A server that takes no more connections.
+struct Stopping {
+    sessions: Sessions,
+    until: Instant,
+}
+
+impl Stopping {
+    async fn finish(mut self) {
+        for session in &self.sessions.all {
+            session.drain();
+        }
+        while let Ok(Some(_)) = timeout_at(self.until, self.sessions.driving.join_next()).await {}
+        let cut = self.sessions.driving.len();
+        if cut > 0 {
+            tracing::warn!(target: "rpc_runtime", sessions = cut, "the time to drain is over: running calls are cancelled");
+        }
+    }
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+fn signals() -> io::Result<Signals> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+}
+
+impl Signals {
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

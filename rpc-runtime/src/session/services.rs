@@ -1,0 +1,166 @@
+//! What a session serves.
+
+use std::{collections::HashMap, fmt, sync::{Arc, OnceLock}};
+
+use super::{
+    arrival::{Arrival, Handler},
+    contracts::Digest,
+    explain, fetch,
+};
+use crate::{
+    boundary::Boundary,
+    client::Client,
+    fetch::{FETCH, Fetcher},
+    options::CallOptions,
+    service::{MethodInfo, Service, ServiceInfo},
+    worker::{Entrypoint, Worker},
+};
+
+/// One service that a session serves.
+pub struct Served {
+    info: &'static ServiceInfo,
+    methods: HashMap<u64, &'static MethodInfo>,
+    digest: Digest,
+    serve: Box<ServeCall>,
+}
+
+type ServeCall = dyn Fn(Arrival, Option<CallOptions>) -> Handler + Send + Sync;
+
+/// All services that a session serves, by entrypoint and name.
+#[derive(Clone, Default)]
+pub struct Services(HashMap<(String, String), Arc<Served>>);
+
+impl Served {
+    /// What a client of `C` calls, for callers elsewhere.
+    pub fn of<C: Boundary + Clone + Send + Sync>(client: C) -> Option<Self> {
+        Some(Self::new(C::INFO, C::INFO.methods, client, C::serve))
+    }
+
+    /// The `fetch` that a client calls.
+    pub(crate) fn fetch<C: Boundary + Clone + Send + Sync>(client: C) -> Self {
+        Self::new(Fetcher::INFO, &[&FETCH], client, fetch::serve)
+    }
+
+    /// A service that no trait states.
+    pub(super) fn by_hand(
+        info: &'static ServiceInfo,
+        methods: &[&'static MethodInfo],
+        serve: impl Fn(Arrival, Option<CallOptions>) -> Handler + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            info,
+            methods: methods.iter().map(|method| (method.id.get(), *method)).collect(),
+            digest: Digest::of(info),
+            serve: Box::new(serve),
+        }
+    }
+
+    fn new<C: Client + Clone + Send + Sync>(
+        info: &'static ServiceInfo,
+        methods: &[&'static MethodInfo],
+        client: C,
+        serve: fn(C, Arrival) -> Handler,
+    ) -> Self {
+        Self::by_hand(info, methods, move |call, options| {
+            let client = match options {
+                Some(options) => client.with(options),
+                None => client.clone(),
+            };
+            serve(client, call)
+        })
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.info.name
+    }
+
+    pub(super) fn info(&self) -> &'static ServiceInfo {
+        self.info
+    }
+
+    pub(super) fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    pub(super) fn method(&self, id: u64) -> Option<&'static MethodInfo> {
+        self.methods.get(&id).copied()
+    }
+
+    /// Begins to serve a call, which `options` say more about.
+    pub(super) fn serve(&self, call: Arrival, options: Option<CallOptions>) -> Handler {
+        (self.serve)(call, options)
+    }
+}
+
+/// What a session can serve: a Worker, with all that its entrypoint declares, or what a client calls.
+///
+/// `M` tells the two apart, and is found by rustc.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be served",
+    label = "expected a `Worker`, or the client of a service such as `AuthClient`",
+    note = "`AuthClient::new(worker)` is a client of anything that implements `Auth`; a `#[service(local)]` stays in its thread"
+)]
+pub trait Serve<M> {
+    #[doc(hidden)]
+    fn add_to(self, services: &mut Services);
+}
+
+/// [`Serve`] for a [`Worker`].
+#[derive(Debug)]
+#[expect(unnameable_types, reason = "rustc finds it, nobody names it")]
+pub struct ByWorker(());
+
+/// [`Serve`] for what a client calls.
+#[derive(Debug)]
+#[expect(unnameable_types, reason = "rustc finds it, nobody names it")]
+pub struct ByClient(());
+
+impl<W: Worker> Serve<ByWorker> for W {
+    fn add_to(self, services: &mut Services) {
+        let cell = Arc::new(OnceLock::from(self));
+        for (entrypoint, served) in W::entrypoint(Entrypoint::new()).served(&cell) {
+            services.add(entrypoint, served);
+        }
+    }
+}
+
+impl<C: Boundary + Clone + Send + Sync> Serve<ByClient> for C {
+    fn add_to(self, services: &mut Services) {
+        services.add("", Served::fetch(self.clone()));
+        if let Some(served) = Served::of(self) {
+            services.add("", served);
+        }
+    }
+}
+
+impl Services {
+    pub(crate) fn add(&mut self, entrypoint: &str, served: Served) {
+        let name = (entrypoint.to_owned(), served.name().to_owned());
+        self.0.insert(name, Arc::new(served));
+    }
+
+    /// With the contracts of all of them, for who has other ones.
+    pub(super) fn with_contracts(mut self) -> Self {
+        let infos: Vec<_> = self.0.values().map(|served| served.info).collect();
+        if !infos.is_empty() {
+            self.add("", explain::served(infos));
+        }
+        self
+    }
+
+    pub(super) fn find(&self, entrypoint: &str, service: &str) -> Option<&Arc<Served>> {
+        self.0.get(&(entrypoint.to_owned(), service.to_owned()))
+    }
+}
+
+impl fmt::Debug for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Served").field("service", &self.info.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

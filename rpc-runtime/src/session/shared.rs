@@ -1,0 +1,309 @@
+//! What the clients of a session and its driver share.
+//!
+//! One lock, held for the length of a table operation and never while code of a user runs: arguments are encoded and
+//! answers decoded outside of it, and whoever is to be woken is woken after it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
+
+use super::{
+    contracts::{Known, known},
+    outgoing::{Outgoing, Place, Waiting},
+    reply::{Failed, refused},
+};
+use crate::{
+    codec::Encoded,
+    error::{Error, Kind},
+    proto::{Call, CallKey, Closing, Core, Ended, Event, Left, Open, Opened, Payload, Slot},
+    service::{MethodInfo, ServiceInfo},
+};
+
+/// One end of a session.
+pub(crate) struct Shared(Mutex<State>);
+
+pub(super) struct State {
+    pub(super) core: Core,
+    /// Where calls wait for their end. A place is free when the end was taken, the protocol's key of the call already
+    /// when the end is there: so the two are not the same number.
+    places: Vec<Place>,
+    free: Vec<u32>,
+    /// The place of a call, by the index of its key.
+    place_of: Vec<u32>,
+    /// The time when the driver last looked.
+    pub(super) now: Instant,
+    /// The services that were opened, by entrypoint and name.
+    opened: HashMap<(String, &'static str), Slot>,
+    /// Whether something was said that the driver has not tried to write.
+    pub(super) unwritten: bool,
+    /// Whom to wake when there is. Empty while the driver runs, which looks at `unwritten` before it rests.
+    pub(super) driver: Option<Waker>,
+    /// The services that were opened, by the index of their slots.
+    services: Vec<OpenedService>,
+    /// Whether the other end has spoken.
+    pub(super) greeted: bool,
+    pub(super) over: Option<Over>,
+    /// Who waits for one of the two.
+    pub(super) watchers: Vec<Waker>,
+}
+
+/// Why a session has ended.
+#[derive(Clone)]
+pub(super) struct Over {
+    pub(super) why: String,
+    /// Whether one of the two ends meant it.
+    pub(super) in_order: bool,
+}
+
+/// A service that was opened.
+struct OpenedService {
+    info: &'static ServiceInfo,
+    known: Arc<Known>,
+    agreement: Agreement,
+}
+
+/// What the two ends know of each other's version of a service.
+enum Agreement {
+    /// Nothing yet: each call carries the fingerprint of its method.
+    Asked,
+    Same,
+    /// The fingerprints at the other end, by method.
+    Different(HashMap<u64, [u8; 16]>),
+    Absent,
+}
+
+impl Shared {
+    pub(super) fn new(core: Core, now: Instant) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State {
+            core,
+            places: Vec::new(),
+            free: Vec::new(),
+            place_of: Vec::new(),
+            now,
+            opened: HashMap::new(),
+            unwritten: false,
+            driver: None,
+            services: Vec::new(),
+            greeted: false,
+            over: None,
+            watchers: Vec::new(),
+        })))
+    }
+
+    /// A panic in here is a mistake of ours; what was being done is lost with its call alone.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The slot of a service: opened by the first call, which follows in the same write.
+    pub(super) fn open(&self, service: &'static ServiceInfo) -> Result<Slot, Failed> {
+        let known = known(service);
+        let digest = known.digest.to_bytes();
+        let mut state = self.lock();
+        if let Some(slot) = state.opened.get(&(String::new(), service.name)) {
+            return Ok(*slot);
+        }
+        let opened = state.core.open(Open { service: service.name, entrypoint: "", digest });
+        let slot = opened.map_err(|why| refused(&why))?;
+        state.opened.insert((String::new(), service.name), slot);
+        debug_assert_eq!(slot.index(), state.services.len(), "slots are given one after the other");
+        state.services.push(OpenedService { info: service, known, agreement: Agreement::Asked });
+        Ok(slot)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().over.is_some()
+    }
+
+    /// Ready when the other end has spoken.
+    pub(super) fn poll_greeted(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        let mut state = self.lock();
+        if state.greeted {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(over) = &state.over {
+            return Poll::Ready(Err(Error::new(Kind::Unavailable(over.why.clone().into()))));
+        }
+        state.watchers.push(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Nobody moves the session any more.
+    pub(super) fn abandon(&self) {
+        let mut state = self.lock();
+        let mut woken = Vec::new();
+        state.core.lost("the session was dropped");
+        while let Some(event) = state.core.event() {
+            if let Event::Ended { key, ended } = event {
+                woken.extend(state.end(key, ended));
+            }
+        }
+        if state.over.is_none() {
+            state.over = Some(Over { why: "the session was dropped".to_owned(), in_order: false });
+        }
+        woken.append(&mut state.watchers);
+        drop(state);
+        for waker in woken {
+            waker.wake();
+        }
+    }
+
+    /// Hands a call to the protocol and wakes the driver to write it.
+    pub(super) fn call(self: &Arc<Self>, slot: Slot, outgoing: Outgoing) -> Result<Waiting, Failed> {
+        let now = outgoing.deadline.map(|_| crate::clock::now());
+        let metadata: Vec<_> = outgoing
+            .metadata
+            .iter()
+            .map(|(entry, further)| (&*entry.key, &*entry.value, *further))
+            .collect();
+        let mut state = self.lock();
+        let call = Call {
+            slot,
+            method: outgoing.method.id.get(),
+            fingerprint: state.agreed(slot, outgoing.method)?,
+            left: Left {
+                depth: outgoing.left.depth,
+                invocations: outgoing.left.invocations,
+                subrequests: outgoing.left.subrequests,
+            },
+            deadline: outgoing.deadline,
+            metadata: &metadata,
+            trace: None,
+            payload: payload(outgoing.payload),
+        };
+        let (service, method) = (state.services[slot.index()].info, outgoing.method);
+        let now = now.unwrap_or(state.now);
+        let key = state.core.call(call, now).map_err(|why| refused(&why))?;
+        let place = state.add_place(key);
+        let driver = state.begin_write();
+        drop(state);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        Ok(Waiting::new(Arc::clone(self), key, place, service, method))
+    }
+
+    /// The end of a call, if it is there; else `waker` is woken when it is.
+    pub(super) fn take_end(&self, place: u32, waker: &Waker) -> Option<Ended> {
+        let mut state = self.lock();
+        if let Place::Waits(waiting) = &mut state.places[place as usize] {
+            match waiting {
+                Some(waiting) => waiting.clone_from(waker),
+                none => *none = Some(waker.clone()),
+            }
+            return None;
+        }
+        let Place::Ended(ended) = state.leave(place) else {
+            unreachable!("a call that is waited for has a place until its end is taken")
+        };
+        Some(ended)
+    }
+
+    pub(super) fn cancel(&self, key: CallKey, place: u32) {
+        let mut state = self.lock();
+        if let Place::Waits(_) = state.leave(place) {
+            state.core.cancel(key);
+        }
+        let driver = state.begin_write();
+        drop(state);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
+    /// Has the driver look at the session.
+    pub(super) fn wake(&self) {
+        let driver = self.lock().begin_write();
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
+    pub(super) fn close(&self, why: Closing) {
+        self.lock().core.close(why);
+        self.wake();
+    }
+}
+
+impl State {
+    /// What a call carries to prove that both ends mean the same method: nothing where it is known.
+    fn agreed(&self, slot: Slot, method: &'static MethodInfo) -> Result<Option<[u8; 16]>, Failed> {
+        let OpenedService { known, agreement, .. } = &self.services[slot.index()];
+        let own = || known.methods.get(&method.id.get()).map(|own| own.to_bytes());
+        match agreement {
+            Agreement::Same => Ok(None),
+            Agreement::Asked | Agreement::Absent => Ok(own()),
+            Agreement::Different(there) => match there.get(&method.id.get()) {
+                Some(there) if Some(*there) == own() => Ok(Some(*there)),
+                Some(_) => {
+                    let what = format!("`{}/{}` has another shape at the other end", method.service, method.name);
+                    Err(Failed::before(Kind::Contract(what.into())))
+                }
+                None => {
+                    let what = format!("the other end has no method `{}/{}`", method.service, method.name);
+                    Err(Failed::before(Kind::NotFound(what.into())))
+                }
+            },
+        }
+    }
+
+    /// The other end has answered to the opening of a service.
+    pub(super) fn opened(&mut self, slot: Slot, opened: Opened) {
+        if let Some(OpenedService { agreement, .. }) = self.services.get_mut(slot.index()) {
+            *agreement = match opened {
+                Opened::Same => Agreement::Same,
+                Opened::Different { methods } => Agreement::Different(methods.into_iter().collect()),
+                Opened::Absent => Agreement::Absent,
+            };
+        }
+    }
+
+    /// There is something to write. Gives whom to wake for it, once the lock is gone.
+    fn begin_write(&mut self) -> Option<Waker> {
+        self.unwritten = true;
+        self.driver.take()
+    }
+
+    fn add_place(&mut self, key: CallKey) -> u32 {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place::Empty);
+            u32::try_from(self.places.len() - 1).expect("the protocol lets fewer calls in")
+        });
+        self.places[place as usize] = Place::Waits(None);
+        if self.place_of.len() <= key.index() {
+            self.place_of.resize(key.index() + 1, 0);
+        }
+        self.place_of[key.index()] = place;
+        place
+    }
+
+    /// Takes what is in a place, which is free then. The bytes of an answer count as taken: they are about to be read,
+    /// or nobody wants them.
+    fn leave(&mut self, place: u32) -> Place {
+        let left = std::mem::take(&mut self.places[place as usize]);
+        self.free.push(place);
+        if let Place::Ended(Ended::Reply { payload, .. }) = &left {
+            self.core.taken(payload.len() as u64);
+        }
+        left
+    }
+
+    /// A call has ended: whoever waits for it is to be woken.
+    pub(super) fn end(&mut self, key: CallKey, ended: Ended) -> Option<Waker> {
+        let place = &mut self.places[self.place_of[key.index()] as usize];
+        match std::mem::replace(place, Place::Ended(ended)) {
+            Place::Waits(waker) => waker,
+            Place::Empty | Place::Ended(_) => None,
+        }
+    }
+
+}
+
+/// A value as the protocol writes it: long runs lie where they lay.
+pub(super) fn payload(encoded: Encoded) -> Payload {
+    let (bytes, runs) = encoded.into_parts();
+    Payload::spliced(bytes, runs)
+}
