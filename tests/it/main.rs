@@ -23,6 +23,7 @@ mod metadata;
 mod panics;
 mod proxy;
 mod recorder;
+mod session;
 mod shapes;
 mod spawned;
 mod step;
