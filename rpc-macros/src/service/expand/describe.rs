@@ -53,11 +53,13 @@ fn codec(service: &Service, method: &Method) -> TokenStream {
         }
     });
     let output = &method.output;
+    // The mistake of a type that is less visible is the one that `arguments` shows, at the same place.
+    let read = quote_spanned! {method.parentheses=> type Read<#lifetime> = (#(#read,)*); };
     quote! {
         #(#conditions)*
         #[automatically_derived]
         impl __rpc::Wired for #marker {
-            type Read<#lifetime> = (#(#read,)*);
+            #read
             fn codec<#lifetime>() -> impl __rpc::CodecOf<#lifetime, Self> {
                 __rpc::codec((#(#kinds,)*), __rpc::Answer::<#output>::NEW.kind())
             }
