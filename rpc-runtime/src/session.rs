@@ -104,6 +104,7 @@ pub struct Driving(Pin<Box<dyn Future<Output = ()> + Send>>, Arc<Shared>);
 pub struct SessionOptions {
     services: Services,
     ways: Ways,
+    repeats: bool,
     config: Config,
 }
 
@@ -161,10 +162,19 @@ impl SessionOptions {
         self
     }
 
+    /// Throws the first answer to each call of an idempotent method away and makes the call once more, as if it had been
+    /// lost. For tests: whoever marks a method finds out what it does when it is called twice.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn repeating(mut self) -> Self {
+        self.repeats = true;
+        self
+    }
+
     /// A session over `stream`, and what moves it.
     pub fn over(self, stream: impl ByteStream) -> (Session, Driving) {
         let now = clock::now();
-        let shared = Shared::new(Core::new(self.config, now), now);
+        let shared = Shared::new(Core::new(self.config, now), now, self.repeats);
         let services = self.services.with_contracts();
         let ways = Ways { memory: Arc::default(), ..self.ways };
         let driver = Driver::new(Arc::clone(&shared), stream, services, ways);

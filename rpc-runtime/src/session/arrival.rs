@@ -135,7 +135,7 @@ impl Call {
         write: impl FnOnce(&mut Encoder) -> Result<(), Unwritten>,
     ) -> Result<Handled, Handled> {
         let status = if is_ok { Status::Ok } else { Status::ServiceError };
-        let mut encoder = Encoder::new(super::VALUE_BYTES_MAX);
+        let mut encoder = Encoder::new(super::VALUE_BYTES_MAX).checked(self.method);
         match write(&mut encoder) {
             Ok(()) => Ok(Handled::new(status, encoder.finish())),
             Err(unwritten) => {

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -89,11 +89,15 @@ impl Port {
                     Some(slot) => Ok(*slot),
                     None => shared.open(service).map(|opened| *slot.get_or_init(|| opened)),
                 };
-                match opened.and_then(|slot| shared.call(slot, outgoing)) {
+                let sent = opened.and_then(|slot| match method.idempotent && shared.repeats() {
+                    false => shared.call(slot, outgoing).map(|waiting| Stage::Waiting(waiting, None)),
+                    true => call_twice(Arc::clone(shared), slot, outgoing).map(Stage::Slow),
+                });
+                match sent {
                     Err(failed) if failed.is_contract() => {
                         Ok(Stage::Slow(Box::pin(explained(Arc::clone(shared), service, method))))
                     }
-                    sent => sent.map(|waiting| Stage::Waiting(waiting, None)),
+                    sent => sent,
                 }
             }
             Way::Address(dialer) => Ok(match dialer.call(service, outgoing) {
@@ -105,9 +109,21 @@ impl Port {
     }
 }
 
+/// Makes a call, and makes it again when it has ended.
+fn call_twice(shared: Arc<Shared>, slot: Slot, outgoing: Outgoing) -> Result<Slow, Failed> {
+    let mut first = shared.call(slot, outgoing.clone())?;
+    Ok(Box::pin(async move {
+        let _lost = poll_fn(|cx| first.poll(cx)).await;
+        match shared.call(slot, outgoing) {
+            Ok(mut second) => poll_fn(|cx| second.poll(cx)).await,
+            Err(failed) => Reply::Failure(failed),
+        }
+    }))
+}
+
 /// The arguments as bytes. What panics here is the caller's own `Serialize`.
 fn encode<M: Wired>(args: M::Args<'_>) -> Result<Encoded, Kind> {
-    let mut encoder = Encoder::new(super::VALUE_BYTES_MAX);
+    let mut encoder = Encoder::new(super::VALUE_BYTES_MAX).checked(M::INFO);
     match catch_unwind(AssertUnwindSafe(|| M::codec().write_args(args, &mut encoder))) {
         Ok(Ok(())) => Ok(encoder.finish()),
         Ok(Err(unwritten)) => Err(unwritten.into_kind(M::INFO)),

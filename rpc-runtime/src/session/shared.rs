@@ -48,6 +48,8 @@ pub(super) struct State {
     pub(super) over: Option<Over>,
     /// Who waits for one of the two.
     pub(super) watchers: Vec<Waker>,
+    /// Whether idempotent methods are called twice: see [`SessionOptions::repeating`](super::SessionOptions).
+    repeats: bool,
 }
 
 /// Why a session has ended.
@@ -76,7 +78,7 @@ enum Agreement {
 }
 
 impl Shared {
-    pub(super) fn new(core: Core, now: Instant) -> Arc<Self> {
+    pub(super) fn new(core: Core, now: Instant, repeats: bool) -> Arc<Self> {
         Arc::new(Self(Mutex::new(State {
             core,
             places: Vec::new(),
@@ -90,6 +92,7 @@ impl Shared {
             greeted: false,
             over: None,
             watchers: Vec::new(),
+            repeats,
         })))
     }
 
@@ -184,6 +187,11 @@ impl Shared {
             driver.wake();
         }
         Ok(Waiting::new(Arc::clone(self), key, place, service, method))
+    }
+
+    /// Whether calls of idempotent methods are made twice.
+    pub(super) fn repeats(&self) -> bool {
+        self.lock().repeats
     }
 
     /// The end of a call, if it is there; else `waker` is woken when it is.
