@@ -52,6 +52,8 @@ pub(super) struct TheirCall {
     /// Granted bytes that have not come.
     awaited: usize,
     has_deadline: bool,
+    /// When half of the time of its deadline is over.
+    half_over: Option<Instant>,
 }
 
 #[derive(Debug)]

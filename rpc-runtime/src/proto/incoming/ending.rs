@@ -48,9 +48,14 @@ impl Core {
         let key = (index, serial);
         // It is also the end of its arguments.
         call.awaited = 0;
+        // What was about to end by itself is no work begun in vain: callers whose deadlines pass together would else
+        // cost each other their session.
+        let is_abrupt = call.half_over.is_none_or(|half_over| now < half_over);
         match &mut call.stage {
             Stage::Receiving(_) => {
-                self.pace.cancelled(now)?;
+                if is_abrupt {
+                    self.pace.cancelled(now)?;
+                }
                 self.put_end(key, Verdict::Status(Status::Cancelled), (0, 0), Payload::default());
             }
             Stage::Running { is_cancelled, is_out_of_time } => {
@@ -61,7 +66,9 @@ impl Core {
                 if *is_out_of_time {
                     return Ok(());
                 }
-                self.pace.cancelled(now)?;
+                if is_abrupt {
+                    self.pace.cancelled(now)?;
+                }
                 self.events.push_back(Event::Cancelled { id: CallId { index, number } });
             }
             Stage::Ending { verdict, payload, .. } => {
