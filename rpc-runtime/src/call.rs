@@ -28,6 +28,7 @@ use self::{
 use crate::{
     client::Inner,
     raw::{Beside, Given, Rest},
+    service::Target,
 };
 
 /// A call: does nothing until it is polled, and cancels its callee when it is dropped.
@@ -113,6 +114,7 @@ impl<'s, W: Way<'s>> Call<'s, W> {
             method: way.method(),
             answers: way.answers(),
             start: &mut |args, cx, rest| way.start(client.twin(), args, cx, rest),
+            is_elsewhere: &|| client.twin().port().is_some(),
         };
         self.stage.poll_otherwise(otherwise, &mut callee, cx)
     }

@@ -53,6 +53,8 @@ pub(super) struct Callee<'s, 'x, A, D: ?Sized + Future> {
     pub(super) answers: Answers<D::Output>,
     /// Calls the twin.
     pub(super) start: &'x mut CallTwin<'s, 'x, A, D>,
+    /// Whether the twin is the way to a handler elsewhere.
+    pub(super) is_elsewhere: &'x dyn Fn() -> bool,
 }
 
 impl<A, D: ?Sized + Future> Callee<'_, '_, A, D> {
@@ -61,6 +63,23 @@ impl<A, D: ?Sized + Future> Callee<'_, '_, A, D> {
     fn failed(&self, error: Error) -> Poll<D::Output> {
         with_current(|caller| Failure::keep(&error, error.may_follow_a_run(), caller));
         Poll::Ready((self.answers.failed)(error))
+    }
+
+    /// A handler has answered. An error of the runtime in its answer speaks of a call that the handler made.
+    ///
+    /// Errors know that by the invocation they arose in, but for one case: the handler got it from a task that had left
+    /// its pipeline, and is itself called from outside of any. It has suspended then, to wait for that task; so a
+    /// handler that is ready at its first poll is spared the look, which is 3 instructions a call.
+    ///
+    /// What leads to a handler elsewhere tells by itself what it knows of this call; errors of that handler's own have
+    /// been read, and speak of no call that was made here.
+    fn answered(&self, answer: D::Output) -> D::Output {
+        if let Some(error) = (self.answers.cause)(&answer)
+            && !(self.is_elsewhere)()
+        {
+            error.hand_up();
+        }
+        answer
     }
 }
 
@@ -121,7 +140,7 @@ where
         });
         *self = Self::Ended;
         match (delivered, polled) {
-            (Delivered::Answered, Poll::Ready(value)) => Poll::Ready(answered(value, callee.answers)),
+            (Delivered::Answered, Poll::Ready(value)) => Poll::Ready(callee.answered(value)),
             (delivered, _) => self.settle(delivered, rest, callee, cx),
         }
     }
@@ -189,7 +208,7 @@ where
             }
             Poll::Ready(Ok(answer)) => {
                 running.0.seat_mut().state.note(&answer, callee.answers);
-                Poll::Ready(answered(answer, callee.answers))
+                Poll::Ready(callee.answered(answer))
             }
             Poll::Ready(Err(error)) => {
                 running.0.seat_mut().state.note_error(&error);
@@ -313,16 +332,4 @@ fn cancel(seat: &Seat<'_>, end: &mut dyn FnMut()) {
             state.leave_span();
         });
     });
-}
-
-/// A handler has answered. An error of the runtime in its answer speaks of a call that the handler made.
-///
-/// Errors know that by the invocation they arose in, but for one case: the handler got it from a task that had left
-/// its pipeline, and is itself called from outside of any. It has suspended then, to wait for that task; so a
-/// handler that is ready at its first poll is spared the look, which is 3 instructions a call.
-fn answered<T>(answer: T, answers: Answers<T>) -> T {
-    if let Some(error) = (answers.cause)(&answer) {
-        error.hand_up();
-    }
-    answer
 }
