@@ -20,6 +20,7 @@ use crate::{
     invocation::{Frame, OwnDeadline, Timer, with_current},
     observe,
     service::{Answers, MethodInfo},
+    session::Failure,
 };
 
 /// The chain of interceptors, and the call it stands around.
@@ -88,7 +89,7 @@ where
             Poll::Pending => return Poll::Pending,
         };
         self.end();
-        Poll::Ready((callee.answers.failed)(self.error(why)))
+        Poll::Ready(self.failed(self.error(why), callee.answers))
     }
 
     /// Polls the chain, and the call whenever the chain waits for it.
@@ -140,12 +141,12 @@ where
 
     fn settle(&mut self, outcome: Outcome, answers: Answers<D::Output>) -> D::Output {
         match (outcome.into_refusal(), self.answer.take()) {
-            (Some(error), _) => (answers.failed)(error),
+            (Some(error), _) => self.failed(error, answers),
             (None, Some(answer)) => answer,
-            (None, None) => (answers.failed)(self.error(Kind::Setup(
-                "an interceptor returned the outcome of another call: return that of `next.run()`, or refuse"
-                    .into(),
-            ))),
+            (None, None) => {
+                let why = "an interceptor returned the outcome of another call: return that of `next.run()`, or refuse";
+                self.failed(self.error(Kind::Setup(why.into())), answers)
+            }
         }
     }
 }
@@ -160,6 +161,13 @@ impl<A, D: ?Sized + Future> Intercepted<'_, A, D> {
             observe::panic_in_drop("an interceptor", self.method, &self.binding, payload);
         }
         Gate::give(gate);
+    }
+
+    /// The answer of the interceptors. Whoever serves the call for a caller elsewhere must know whether it got past them.
+    #[cold]
+    fn failed(&self, error: Error, answers: Answers<D::Output>) -> D::Output {
+        with_current(|caller| Failure::keep(&error, self.has_passed, caller));
+        (answers.failed)(error)
     }
 
     fn error(&self, why: Kind) -> Error {
