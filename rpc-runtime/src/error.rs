@@ -11,7 +11,7 @@ use std::{
     error::Error as StdError,
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -56,6 +56,8 @@ pub struct Error(Arc<Inner>);
 struct Inner {
     kind: Kind,
     hops: Box<[Hop]>,
+    /// All of them, if it came in with an answer: when it was read, nobody knew yet who had asked.
+    hops_from_here: OnceLock<Box<[Hop]>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
     reference: Option<Box<str>>,
     remote: bool,
@@ -220,7 +222,7 @@ impl Error {
     /// The chain of Workers that led here, the first one first. The last one is where the call failed.
     #[must_use]
     pub fn hops(&self) -> &[Hop] {
-        &self.0.hops
+        self.0.hops()
     }
 
     /// The id under which the log holds what this error does not tell, if there is more to it.
@@ -270,17 +272,31 @@ impl Error {
         refused: bool,
     ) -> Self {
         let origin = caller.map_or(0, |frame| frame.state.id());
+        let hops = self.hops_from(caller, method, binding);
         let inner = self.make_mut();
-        let mut hops = Hop::chain(caller).into_vec();
-        if inner.hops.is_empty() {
-            hops.push(Hop::of(method, binding));
-        }
-        hops.extend_from_slice(&inner.hops);
-        inner.hops = hops.into();
+        inner.hops = hops;
+        inner.hops_from_here = OnceLock::new();
         inner.remote = true;
         inner.idempotent = method.idempotent;
         inner.origin = if refused { origin } else { ELSEWHERE };
         self
+    }
+
+    /// The callee elsewhere of a call of `caller` has answered with this error: what it knows of the way to it begins at
+    /// that callee.
+    #[cold]
+    pub(crate) fn come_in(&self, caller: Option<&Frame<'_>>, method: &'static MethodInfo, binding: &Binding) {
+        // A second time it would come in over nothing.
+        let _ = self.0.hops_from_here.set(self.hops_from(caller, method, binding));
+    }
+
+    fn hops_from(&self, caller: Option<&Frame<'_>>, method: &'static MethodInfo, binding: &Binding) -> Box<[Hop]> {
+        let mut hops = Hop::chain(caller).into_vec();
+        if self.hops().is_empty() {
+            hops.push(Hop::of(method, binding));
+        }
+        hops.extend_from_slice(self.hops());
+        hops.into()
     }
 
     /// Whether a handler may have run before a call failed with this.
@@ -314,6 +330,7 @@ impl Error {
         Self(Arc::new(Inner {
             kind,
             hops,
+            hops_from_here: OnceLock::new(),
             source: None,
             reference: None,
             remote: false,
@@ -354,10 +371,15 @@ impl Error {
 }
 
 impl Inner {
+    fn hops(&self) -> &[Hop] {
+        self.hops_from_here.get().unwrap_or(&self.hops)
+    }
+
     fn copy(&self) -> Self {
         Self {
             kind: self.kind.clone(),
-            hops: self.hops.clone(),
+            hops: self.hops().into(),
+            hops_from_here: OnceLock::new(),
             source: self.source.clone(),
             reference: self.reference.clone(),
             remote: self.remote,
@@ -385,18 +407,18 @@ impl fmt::Display for Error {
         if let Some(reference) = &self.0.reference {
             write!(f, ", reference {reference}")?;
         }
-        for (at, hop) in self.0.hops.iter().enumerate() {
+        for (at, hop) in self.hops().iter().enumerate() {
             f.write_str(if at == 0 { " (" } else { " > " })?;
             hop.fmt(f)?;
         }
-        if self.0.hops.is_empty() { Ok(()) } else { f.write_str(")") }
+        if self.hops().is_empty() { Ok(()) } else { f.write_str(")") }
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Error");
-        debug.field("kind", &self.0.kind).field("hops", &self.0.hops);
+        debug.field("kind", &self.0.kind).field("hops", &self.hops());
         if let Some(source) = &self.0.source {
             debug.field("source", source);
         }

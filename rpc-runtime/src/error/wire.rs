@@ -5,7 +5,7 @@ use std::{
     borrow::Cow,
     error::Error as StdError,
     fmt,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -39,7 +39,7 @@ impl Serialize for Error {
             kind,
             text: Cow::Borrowed(text),
             value,
-            hops: Cow::Borrowed(&told.0.hops),
+            hops: Cow::Borrowed(told.hops()),
             sources: sources.take(SOURCES_MAX).map(ToString::to_string).collect(),
             reference: told.0.reference.as_deref().map(Cow::Borrowed),
         }
@@ -56,6 +56,7 @@ impl<'de> Deserialize<'de> for Error {
         Ok(Self(Arc::new(Inner {
             kind,
             hops: wire.hops.into_owned().into(),
+            hops_from_here: OnceLock::new(),
             source: Source::chain(wire.sources).map(|source| Arc::new(source) as _),
             reference: wire.reference.map(|reference| reference.into()),
             remote: true,

@@ -4,6 +4,8 @@ mod arguments;
 mod ending;
 mod taking;
 
+use std::time::Instant;
+
 use super::{
     end::Verdict,
     event::Incoming,

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     boundary::Wired,
     codec::{Codec, Encoded, Encoder},
-    error::Kind,
+    error::{Error, Kind},
     fetch::{FETCH, Fetcher},
     invocation::with_current,
     proto::{Received, Slot},
@@ -181,13 +181,28 @@ impl<M: Wired> Future for Sending<'_, M> {
         let this = self.get_mut();
         let failed = match ready!(this.stage.poll(cx)) {
             Reply::Answer(payload) => match decode::<M>(&payload) {
-                Ok(output) => return Poll::Ready(output),
+                Ok(output) => {
+                    if let Some(error) = M::cause(&output) {
+                        come_in(error);
+                    }
+                    return Poll::Ready(output);
+                }
                 Err(failed) => failed,
             },
             Reply::Failure(failed) => failed,
         };
         Poll::Ready(M::Output::failed(with_current(|frame| failed.into_error(frame))))
     }
+}
+
+/// An error of the runtime in the answer to the current call.
+#[cold]
+fn come_in(error: &Error) {
+    with_current(|frame| {
+        if let Some(frame) = frame {
+            error.come_in(frame.parent, frame.state.method, frame.state.binding);
+        }
+    });
 }
 
 fn decode<M: Wired>(payload: &Received) -> Result<M::Output, Failed> {
