@@ -290,7 +290,12 @@ impl Error {
         let _ = self.0.hops_from_here.set(self.hops_from(caller, method, binding));
     }
 
-    fn hops_from(&self, caller: Option<&Frame<'_>>, method: &'static MethodInfo, binding: &Binding) -> Box<[Hop]> {
+    fn hops_from(
+        &self,
+        caller: Option<&Frame<'_>>,
+        method: &'static MethodInfo,
+        binding: &Binding,
+    ) -> Box<[Hop]> {
         let mut hops = Hop::chain(caller).into_vec();
         if self.hops().is_empty() {
             hops.push(Hop::of(method, binding));
@@ -303,7 +308,11 @@ impl Error {
     pub(crate) fn may_follow_a_run(&self) -> bool {
         matches!(
             self.0.kind,
-            Kind::Panic(_) | Kind::Deadline(_) | Kind::Cancelled(_) | Kind::Disconnected(_) | Kind::Application(_)
+            Kind::Panic(_)
+                | Kind::Deadline(_)
+                | Kind::Cancelled(_)
+                | Kind::Disconnected(_)
+                | Kind::Application(_)
         )
     }
 

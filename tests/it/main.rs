@@ -12,6 +12,7 @@ mod drive;
 mod edge;
 mod env;
 mod errors;
+mod everywhere;
 mod fetch;
 mod host;
 mod hygiene;

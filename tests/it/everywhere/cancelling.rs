@@ -1,0 +1,66 @@
+//! A call that is dropped ends its handler, and what that has begun.
+
+use futures_util::FutureExt as _;
+use rpc_tests_workers::{End, Values as _, Walk as _, Way, Work as _};
+
+use super::*;
+
+everywhere! {
+    a_dropped_call_ends_its_handler
+    a_dropped_call_ends_all_hops_below_it
+    a_call_that_is_not_polled_does_nothing
+    a_call_that_is_dropped_after_one_poll_is_not_counted_for_ever
+    work_that_is_waited_for_outlives_a_cancelled_call
+    spawned_work_ends_with_its_call
+}
+
+async fn a_dropped_call_ends_its_handler(there: &There) {
+    let work = there.place.work.clone();
+    let call = tokio::spawn(async move { tokio::join!(work.wait("it"), work.wait_spawned("spawned")) });
+    there.until("it.entered", 1).await;
+    there.until("spawned.entered", 1).await;
+    assert_eq!(there.count("it.dropped").await, 0);
+    call.abort();
+    there.until("it.dropped", 1).await;
+    there.until("spawned.dropped", 1).await;
+    there.place.values.nothing().await.unwrap();
+}
+
+async fn a_dropped_call_ends_all_hops_below_it(there: &There) {
+    for (dropped, ways) in (1..).zip([[Way::Near; 3], [Way::Far; 3], [Way::Far, Way::Near, Way::Far]]) {
+        let walk = there.place.walk.clone();
+        let call = tokio::spawn(async move { walk.walk(&ways, &End::Wait("it".into())).await });
+        there.until("it.entered", dropped).await;
+        call.abort();
+        there.until("it.dropped", dropped).await;
+    }
+}
+
+async fn a_call_that_is_not_polled_does_nothing(there: &There) {
+    drop(there.place.work.wait("it"));
+    there.place.values.nothing().await.unwrap();
+    assert_eq!(there.count("it.entered").await, 0);
+}
+
+async fn a_call_that_is_dropped_after_one_poll_is_not_counted_for_ever(there: &There) {
+    // More than may be in flight on a session.
+    for _ in 0..100 {
+        let calls: Vec<_> = (0..100).map(|_| there.place.values.text("a").now_or_never()).collect();
+        assert!(calls.iter().all(|ended| !matches!(ended, Some(Err(_)))));
+    }
+    assert_eq!(there.place.values.text("b").await.unwrap(), "b");
+}
+
+async fn work_that_is_waited_for_outlives_a_cancelled_call(there: &There) {
+    let work = there.place.work.clone();
+    let call = tokio::spawn(async move { work.keep("it").await });
+    there.until("it.entered", 1).await;
+    call.abort();
+    there.until("it.dropped", 1).await;
+    there.until("it.kept", 1).await;
+}
+
+async fn spawned_work_ends_with_its_call(there: &There) {
+    there.place.work.child("it").await.unwrap();
+    there.until("it.dropped", 1).await;
+}
