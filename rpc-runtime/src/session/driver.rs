@@ -269,7 +269,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Writes what there is, as far as the stream takes it.
     fn write(&mut self, cx: &mut Context<'_>, table: &mut Table) {
         table.unwritten = false;
-        while table.core.has_output() {
+        while table.core.has_output() && table.core.is_over().is_none() {
             let now = table.now;
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = table.core.slices(now, &mut slices);
@@ -349,7 +349,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
             table.core.tick(now);
         }
         this.write(cx, &mut table);
-        let over = table.core.is_over().is_some() && !table.core.has_output();
+        // What is left to write then, nobody takes any more.
+        let over = table.core.is_over().is_some();
         let timer = table.core.timer();
         let again = this.arm(timer, cx) | more_to_read | more_ready;
         drop(table);
