@@ -7,6 +7,7 @@ mod cancelling;
 mod child;
 mod deadlines;
 mod errors;
+mod faults;
 mod honesty;
 mod limits;
 mod metadata;

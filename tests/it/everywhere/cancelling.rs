@@ -1,15 +1,18 @@
 //! A call that is dropped ends its handler, and what that has begun.
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::FusedFuture as _};
 use rpc_tests_workers::{End, Values as _, Walk as _, Way, Work as _};
 
 use super::*;
+use crate::drive::poll_now;
 
 everywhere! {
     a_dropped_call_ends_its_handler
     a_dropped_call_ends_all_hops_below_it
     a_call_that_is_not_polled_does_nothing
     a_call_that_is_dropped_after_one_poll_is_not_counted_for_ever
+    a_call_may_be_dropped_after_any_poll
+    long_arguments_may_be_dropped_after_any_poll
     work_that_is_waited_for_outlives_a_cancelled_call
     spawned_work_ends_with_its_call
 }
@@ -49,6 +52,42 @@ async fn a_call_that_is_dropped_after_one_poll_is_not_counted_for_ever(there: &T
         assert!(calls.iter().all(|ended| !matches!(ended, Some(Err(_)))));
     }
     assert_eq!(there.place.values.text("b").await.unwrap(), "b");
+}
+
+async fn a_call_may_be_dropped_after_any_poll(there: &There) {
+    for polls in 0..20 {
+        for ways in [&[][..], &[Way::Far], &[Way::Near, Way::Far]] {
+            let end = End::Wait("it".into());
+            let mut call = Box::pin(there.place.walk.walk(ways, &end));
+            for _ in 0..polls {
+                assert!(poll_now(call.as_mut()).await.is_pending());
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    // Whatever has begun, ends.
+    let began = there.count("it.entered").await;
+    there.until("it.dropped", began).await;
+    assert_eq!(there.count("it.entered").await, began);
+}
+
+async fn long_arguments_may_be_dropped_after_any_poll(there: &There) {
+    let values = &there.place.values;
+    let long = vec![7; 3 << 20];
+    for polls in 0..30 {
+        let mut calls: Vec<_> = (0..3).map(|_| Box::pin(values.run(&long).fuse())).collect();
+        for _ in 0..polls {
+            for call in &mut calls {
+                // One that has answered is dropped with the others.
+                if !call.as_mut().is_terminated() {
+                    let _ = poll_now(call.as_mut()).await;
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(values.run(&long).await.unwrap().len(), long.len());
+    values.nothing().await.unwrap();
 }
 
 async fn work_that_is_waited_for_outlives_a_cancelled_call(there: &There) {

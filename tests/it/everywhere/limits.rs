@@ -12,6 +12,7 @@ everywhere! {
     calls_at_once_share_what_is_left
     what_was_used_comes_back_to_the_caller
     a_caller_can_make_limits_lower_and_not_higher
+    a_caller_elsewhere_has_the_limits_of_its_callee
 }
 
 /// The hops of a chain that goes so far, over one path, the other, and both in turns.
@@ -93,4 +94,14 @@ async fn a_caller_can_make_limits_lower_and_not_higher(there: &There) {
     });
     let outer = outer.with(CallOptions::new().limits(Limits::new().invocations(12)));
     assert_eq!(outer.run(0).await.unwrap(), 10);
+}
+
+async fn a_caller_elsewhere_has_the_limits_of_its_callee(there: &There) {
+    let limits = Limits::new().depth(128).invocations(100_000);
+    let walk = there.place.walk.with(CallOptions::new().limits(limits));
+    for way in [Way::Near, Way::Far] {
+        // In process they are the caller's own pipeline's, and who starts one says how far it goes.
+        let most = if there.is_remote() { 999 } else { 1200 };
+        assert_eq!(walk.fan(1200, way).await.unwrap().0, most, "{way:?}");
+    }
 }

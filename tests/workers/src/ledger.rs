@@ -31,6 +31,9 @@ pub trait Ledger {
     #[rpc(idempotent)]
     async fn add_and_pass_up(&self, name: &str) -> Result<()>;
 
+    /// How often the methods above were called.
+    async fn effects(&self) -> Result<u64>;
+
     /// Writes a number to the record before it answers.
     async fn write(&self, number: u64) -> Result<()>;
 }
@@ -51,25 +54,34 @@ impl Book {
         });
         Self { tally, away: FailingClient::at(nowhere), record }
     }
+
+    fn effect(&self, name: &str) -> u64 {
+        self.tally.add("ledger.effects");
+        self.tally.add(name)
+    }
 }
 
 impl Ledger for Book {
     async fn add(&self, name: &str) -> Result<u64> {
-        Ok(self.tally.add(name))
+        Ok(self.effect(name))
     }
 
     async fn add_again(&self, name: &str) -> Result<u64> {
-        Ok(self.tally.add(name))
+        Ok(self.effect(name))
     }
 
     async fn add_and_ask(&self, name: &str) -> Result<(), Refusal> {
-        self.tally.add(name);
+        self.effect(name);
         self.away.up().await
     }
 
     async fn add_and_pass_up(&self, name: &str) -> Result<()> {
-        self.tally.add(name);
+        self.effect(name);
         self.away.denied().await
+    }
+
+    async fn effects(&self) -> Result<u64> {
+        Ok(self.tally.count("ledger.effects"))
     }
 
     async fn write(&self, number: u64) -> Result<()> {

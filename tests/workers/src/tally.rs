@@ -39,7 +39,7 @@ impl Tally {
         AtDrop { tally: self.clone(), name: name.into() }
     }
 
-    fn count(&self, name: &str) -> u64 {
+    pub(crate) fn count(&self, name: &str) -> u64 {
         let by_name = self.0.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         by_name.get(name).copied().unwrap_or_default()
     }

@@ -65,22 +65,27 @@ struct Walker {
 pub(crate) fn walker(tally: &Tally) -> WalkClient {
     let walker = Arc::new(Walker { tally: tally.clone(), near: OnceLock::new(), far: OnceLock::new() });
     let near = WalkClient::shared(Arc::clone(&walker));
-    let (here, there) = duplex(64 << 10);
-    let started = |options: SessionOptions, stream| options.start(stream).expect("there is a runtime");
-    started(SessionOptions::new().serve(near.clone()), there);
-    let far = started(SessionOptions::new(), here).client();
-    // Nobody has set them before.
-    let _ = (walker.near.set(near.clone()), walker.far.set(far));
+    // Nobody has set it before.
+    let _ = walker.near.set(near.clone());
     near
 }
 
 impl Walker {
     fn next(&self, way: Way) -> &WalkClient {
-        let next = match way {
-            Way::Near => &self.near,
-            Way::Far => &self.far,
-        };
-        next.get().expect("it was set when the Worker was made")
+        match way {
+            Way::Near => self.near(),
+            Way::Far => self.far.get_or_init(|| {
+                let (here, there) = duplex(64 << 10);
+                let started =
+                    |options: SessionOptions, stream| options.start(stream).expect("there is a runtime");
+                started(SessionOptions::new().serve(self.near().clone()), there);
+                started(SessionOptions::new(), here).client()
+            }),
+        }
+    }
+
+    fn near(&self) -> &WalkClient {
+        self.near.get().expect("it was set when the Worker was made")
     }
 
     async fn end(&self, end: &End) -> Result<Vec<Stop>> {
