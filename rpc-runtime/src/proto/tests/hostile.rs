@@ -75,6 +75,15 @@ fn a_newer_version_alone_closes() {
 }
 
 #[test]
+fn an_older_version_alone_closes() {
+    let mut raw = Raw::silent(Config::default());
+    let mut hello = hello();
+    (hello[8], hello[9]) = (0, 0);
+    raw.write(&hello);
+    raw.assert_closed(Version, "speaks versions 0 to 0");
+}
+
+#[test]
 fn a_newer_version_that_also_speaks_ours_is_fine() {
     let mut raw = Raw::silent(Config::default());
     let mut hello = hello();

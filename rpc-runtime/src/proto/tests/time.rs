@@ -108,6 +108,15 @@ fn deadlines_of_any_size_can_be_asked_for() {
 }
 
 #[test]
+fn less_than_a_microsecond_is_not_nothing() {
+    let mut raw = Raw::new();
+    raw.side.try_call(raw.slot, vec![], Some(raw.now + Duration::from_nanos(1)), raw.now).unwrap();
+    let [(0x04, head)] = &raw.read()[..] else { panic!("the call is written") };
+    // Behind the flags and what is left of the limits.
+    assert_eq!((head[12], head[18]), (2, 1));
+}
+
+#[test]
 fn an_alarm_is_never_early() {
     let mut raw = Raw::new();
     raw.now += Duration::from_micros(300);
