@@ -217,6 +217,25 @@ fn a_side_that_drains_may_still_call() {
 }
 
 #[test]
+fn a_side_that_drains_is_over_when_its_last_call_ends_unwritten() {
+    let mut raw = Raw::new();
+    raw.side.core.drain("new version");
+    raw.side.try_call(raw.slot, vec![], Some(raw.now), raw.now).unwrap();
+    // Nothing is left to be sent, so nothing will be said to have been.
+    while raw.side.core.has_output() {
+        let mut slices = [std::io::IoSlice::new(&[]); 4];
+        let count = raw.side.core.slices(raw.now, &mut slices);
+        let length: usize = slices[..count].iter().map(|slice| slice.len()).sum();
+        if length > 0 {
+            raw.side.core.sent(length);
+        }
+    }
+    raw.side.drain_events();
+    assert!(matches!(raw.side.ended_one().1, Ended::Deadline));
+    assert_eq!(raw.side.core.is_over().unwrap().kind(), ClosedKind::Drained);
+}
+
+#[test]
 fn an_idle_side_that_drains_is_over_once_the_peer_is_told() {
     let mut raw = Raw::new();
     raw.side.core.drain("new version");

@@ -286,3 +286,22 @@ fn an_idle_session_is_small() {
         assert!(side.core.heap_bytes() <= 2048, "{} bytes after the last call", side.core.heap_bytes());
     }
 }
+
+#[test]
+fn a_session_that_is_busy_at_the_wrong_moment_gives_its_memory_back_later() {
+    let mut raw = Raw::new();
+    for call in 0..64 {
+        raw.write_call(call, &[1; 1000]);
+    }
+    let calls = raw.side.calls();
+    raw.pass(10 * SECOND);
+    assert!(raw.side.core.heap_bytes() > 2048);
+    for incoming in calls {
+        raw.side.reply(incoming.id, vec![1; 1000]);
+    }
+    raw.read();
+    raw.pass(10 * SECOND);
+    raw.read();
+    raw.pass(10 * SECOND);
+    assert!(raw.side.core.heap_bytes() <= 2048, "{} bytes", raw.side.core.heap_bytes());
+}
