@@ -183,7 +183,7 @@ fn a_cancel_after_a_deadline_is_not_told_twice() {
 #[test]
 fn many_deadlines_in_one_millisecond_are_all_told() {
     let (mut pair, slot) = Pair::new();
-    let count = if cfg!(miri) { 100 } else { 8000 };
+    let count = if cfg!(miri) { 50 } else { 8000 };
     let deadline = pair.now + Duration::from_millis(5);
     for _ in 0..count {
         pair.client.try_call(slot, vec![], Some(deadline), pair.now).unwrap();
@@ -246,8 +246,8 @@ fn an_idle_session_is_small() {
     for side in [&pair.client, &pair.server] {
         assert!(side.core.heap_bytes() <= 2048, "{} bytes before the first call", side.core.heap_bytes());
     }
-    for length in [1, 100, 60_000, 1 << 20] {
-        for _ in 0..50 {
+    for length in [1, 100, 60_000, if cfg!(miri) { 70_000 } else { 1 << 20 }] {
+        for _ in 0..if cfg!(miri) { 3 } else { 50 } {
             pair.client.call(slot, vec![1; length], pair.now);
         }
         pair.settle();
