@@ -169,7 +169,7 @@ fn whatever_a_peer_writes_every_call_ends_once_and_nothing_is_left() {
             told_to_end: Vec::new(),
             is_closed: false,
         };
-        for _ in 0..60 {
+        for _ in 0..if cfg!(miri) { 15 } else { 60 } {
             application.act();
             application.write();
             let heap = application.raw.side.core.heap_bytes();

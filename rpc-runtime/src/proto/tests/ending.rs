@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     pair::{Pair, auth},
-    raw::{Raw, call_head, end_head, frame, number},
+    raw::{Raw, call_head, end_head, frame, hello, number},
 };
 use crate::proto::{ClosedKind, Closing, Config, Ended, Event, Refused};
 
@@ -214,6 +214,25 @@ fn a_side_that_drains_may_still_call() {
     pair.client.reply(asked, vec![]);
     pair.settle();
     assert!(pair.server.core.is_over().is_some());
+}
+
+#[test]
+fn a_side_that_drains_is_over_when_its_last_call_ends_unwritten() {
+    let mut raw = Raw::silent(Config::default());
+    let slot = raw.side.core.open(auth()).unwrap();
+    // Too long to be written before the peer has said what it takes.
+    let deadline = raw.now + Duration::from_secs(1);
+    raw.side.try_call(slot, vec![0; 100_000], Some(deadline), raw.now).unwrap();
+    raw.side.core.drain("new version");
+    raw.read();
+    raw.now += Duration::from_secs(1);
+    raw.write(&hello());
+    assert!(raw.side.core.has_output() && raw.side.core.is_over().is_none());
+    // Nothing is left to be sent, so nothing will be said to have been.
+    assert_eq!(raw.side.core.slices(raw.now, &mut [std::io::IoSlice::new(&[]); 4]), 0);
+    raw.side.drain_events();
+    assert!(matches!(raw.side.ended_one().1, Ended::Deadline));
+    assert_eq!(raw.side.core.is_over().unwrap().kind(), ClosedKind::Drained);
 }
 
 #[test]

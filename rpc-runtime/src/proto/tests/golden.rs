@@ -340,6 +340,9 @@ fn fixed_fields_of_golden_frames_cannot_be_cut() {
             _ => bytes.len(),
         };
         for cut in 4..fixed {
+            if cfg!(miri) && cut % 31 != 5 {
+                continue;
+            }
             let mut raw = ready();
             raw.write(&frame(bytes[3], &bytes[4..cut]));
             assert!(raw.side.closed().is_some(), "{name}, cut at {cut}");

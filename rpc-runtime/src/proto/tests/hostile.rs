@@ -75,6 +75,15 @@ fn a_newer_version_alone_closes() {
 }
 
 #[test]
+fn an_older_version_alone_closes() {
+    let mut raw = Raw::silent(Config::default());
+    let mut hello = hello();
+    (hello[8], hello[9]) = (0, 0);
+    raw.write(&hello);
+    raw.assert_closed(Version, "speaks versions 0 to 0");
+}
+
+#[test]
 fn a_newer_version_that_also_speaks_ours_is_fine() {
     let mut raw = Raw::silent(Config::default());
     let mut hello = hello();
@@ -438,6 +447,9 @@ fn extensions_out_of_order_close() {
     let mut raw = Raw::new();
     raw.write_frame(0x04, &call_with(0, 16, &[4, 5, 0, 3, 0], b""));
     raw.assert_closed(Protocol, "do not ascend");
+    let mut raw = Raw::new();
+    raw.write_frame(0x04, &call_with(0, 16, &[4, 5, 0, 5, 0], b""));
+    raw.assert_closed(Protocol, "do not ascend");
 }
 
 #[test]
@@ -743,6 +755,18 @@ fn empty_and_tiny_parts_spend_the_budget() {
         }
         raw.assert_closed(Flood, "do nothing");
     }
+}
+
+#[test]
+fn the_last_part_of_a_value_may_be_short() {
+    let mut raw = Raw::new();
+    let count = if cfg!(miri) { 20 } else { 1100 };
+    for call in 0..count {
+        raw.write_frame(0x04, &call_head(call, 2, &[1]));
+        raw.write_frame(0x06, &part(call, false, false, &[2]));
+    }
+    raw.assert_open();
+    assert_eq!(raw.side.calls().len() as u64, count);
 }
 
 #[test]

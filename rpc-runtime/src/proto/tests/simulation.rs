@@ -25,7 +25,7 @@ static PATTERN: LazyLock<Bytes> = LazyLock::new(|| {
     (0..VALUE_BYTES_MAX / 8).flat_map(|_| random.next().to_le_bytes()).collect::<Vec<_>>().into()
 });
 
-const VALUE_BYTES_MAX: usize = 200 << 10;
+const VALUE_BYTES_MAX: usize = if cfg!(miri) { 72 << 10 } else { 200 << 10 };
 
 /// One end with what it knows of its calls, and the bytes on their way to the other.
 struct End1 {
@@ -464,7 +464,7 @@ impl Truth {
 fn run(seed: u64, steps: usize, last: impl FnOnce(&mut World)) {
     let _seed = Seed(seed);
     let mut world = World::new(seed);
-    for _ in 0..steps {
+    for _ in 0..if cfg!(miri) { steps / 5 } else { steps } {
         world.step();
     }
     last(&mut world);
@@ -507,7 +507,7 @@ fn whatever_is_slipped_in_between_every_call_ends_once_and_nothing_is_left() {
         let _seed = Seed(seed);
         let mut world = World::new(seed);
         world.forges = true;
-        for _ in 0..300 {
+        for _ in 0..if cfg!(miri) { 60 } else { 300 } {
             world.step();
         }
         world.lose();
