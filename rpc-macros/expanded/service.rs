@@ -109,14 +109,14 @@ const _: () = {
     pub trait __DynAuth: __rpc::Target<__rpc::Threaded> + __rpc::Send + __rpc::Sync {
         fn verify<'__c>(
             &'__c self,
-            args: <__verify as __rpc::Method>::Args<'__c>,
+            args: __rpc::ArgsOf<'__c, __verify>,
             slot: __rpc::SlotOf<'__c, __verify>,
         ) -> __rpc::StartedOf<'__c, __verify> {
             slot.send(self.port(), __verify, args)
         }
         fn find<'__c>(
             &'__c self,
-            args: <__find as __rpc::Method>::Args<'__c>,
+            args: __rpc::ArgsOf<'__c, __find>,
             slot: __rpc::SlotOf<'__c, __find>,
         ) -> __rpc::StartedOf<'__c, __find> {
             slot.send(self.port(), __find, args)
@@ -126,14 +126,14 @@ const _: () = {
     impl<__W: Auth + 'static> __DynAuth for __rpc::Local<__W, __rpc::Threaded> {
         fn verify<'__c>(
             &'__c self,
-            args: <__verify as __rpc::Method>::Args<'__c>,
+            args: __rpc::ArgsOf<'__c, __verify>,
             slot: __rpc::SlotOf<'__c, __verify>,
         ) -> __rpc::StartedOf<'__c, __verify> {
             slot.run(self.worker(), move |worker| <__W as Auth>::verify(worker, args.0))
         }
         fn find<'__c>(
             &'__c self,
-            args: <__find as __rpc::Method>::Args<'__c>,
+            args: __rpc::ArgsOf<'__c, __find>,
             slot: __rpc::SlotOf<'__c, __find>,
         ) -> __rpc::StartedOf<'__c, __find> {
             slot.run(
@@ -198,9 +198,7 @@ const _: () = {
         fn verify(
             &self,
             token: &str,
-        ) -> impl __rpc::Future<
-            Output = <__verify as __rpc::Method>::Output,
-        > + __rpc::Send {
+        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__verify>> + __rpc::Send {
             __rpc::call(
                 &self.0,
                 __verify,
@@ -212,9 +210,7 @@ const _: () = {
             &self,
             query: Query<'_>,
             limit: u32,
-        ) -> impl __rpc::Future<
-            Output = <__find as __rpc::Method>::Output,
-        > + __rpc::Send {
+        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__find>> + __rpc::Send {
             __rpc::call(
                 &self.0,
                 __find,

@@ -114,7 +114,7 @@ const _: () = {
         #[cfg(unix)]
         fn r#type<'__c>(
             &'__c self,
-            args: <__type as __rpc::Method>::Args<'__c>,
+            args: __rpc::ArgsOf<'__c, __type>,
             slot: __rpc::SlotOf<'__c, __type>,
         ) -> __rpc::StartedOf<'__c, __type> {
             slot.send(self.port(), __type, args)
@@ -122,7 +122,7 @@ const _: () = {
         #[cfg_attr(feature = "long", cfg(feature = "text"))]
         fn read<'__c>(
             &'__c self,
-            args: <__read as __rpc::Method>::Args<'__c>,
+            args: __rpc::ArgsOf<'__c, __read>,
             slot: __rpc::SlotOf<'__c, __read>,
         ) -> __rpc::StartedOf<'__c, __read> {
             slot.send(self.port(), __read, args)
@@ -133,7 +133,7 @@ const _: () = {
         #[cfg(unix)]
         fn r#type<'__c>(
             &'__c self,
-            args: <__type as __rpc::Method>::Args<'__c>,
+            args: __rpc::ArgsOf<'__c, __type>,
             slot: __rpc::SlotOf<'__c, __type>,
         ) -> __rpc::StartedOf<'__c, __type> {
             slot.run(self.worker(), move |worker| <__W as Texts>::r#type(worker, args.0))
@@ -141,7 +141,7 @@ const _: () = {
         #[cfg_attr(feature = "long", cfg(feature = "text"))]
         fn read<'__c>(
             &'__c self,
-            args: <__read as __rpc::Method>::Args<'__c>,
+            args: __rpc::ArgsOf<'__c, __read>,
             slot: __rpc::SlotOf<'__c, __read>,
         ) -> __rpc::StartedOf<'__c, __read> {
             slot.run(self.worker(), move |worker| <__W as Texts>::read(worker))
@@ -210,9 +210,7 @@ const _: () = {
         fn r#type(
             &self,
             r#in: &[Text],
-        ) -> impl __rpc::Future<
-            Output = <__type as __rpc::Method>::Output,
-        > + __rpc::Send {
+        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__type>> + __rpc::Send {
             __rpc::call(
                 &self.0,
                 __type,
@@ -223,9 +221,7 @@ const _: () = {
         #[cfg_attr(feature = "long", cfg(feature = "text"))]
         fn read(
             &self,
-        ) -> impl __rpc::Future<
-            Output = <__read as __rpc::Method>::Output,
-        > + __rpc::Send {
+        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__read>> + __rpc::Send {
             __rpc::call(&self.0, __read, (), |call| call.twin.read(call.args, call.slot))
         }
     }

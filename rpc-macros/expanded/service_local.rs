@@ -50,7 +50,7 @@ const _: () = {
     pub(crate) trait __DynCanvas: __rpc::Target<__rpc::SameThread> {
         fn draw<'__c>(
             &'__c self,
-            args: <__draw as __rpc::Method>::Args<'__c>,
+            args: __rpc::ArgsOf<'__c, __draw>,
             slot: __rpc::SlotOf<'__c, __draw>,
         ) -> __rpc::StartedOf<'__c, __draw>;
     }
@@ -58,7 +58,7 @@ const _: () = {
     impl<__W: Canvas + 'static> __DynCanvas for __rpc::Local<__W, __rpc::SameThread> {
         fn draw<'__c>(
             &'__c self,
-            args: <__draw as __rpc::Method>::Args<'__c>,
+            args: __rpc::ArgsOf<'__c, __draw>,
             slot: __rpc::SlotOf<'__c, __draw>,
         ) -> __rpc::StartedOf<'__c, __draw> {
             slot.run(
@@ -96,7 +96,7 @@ const _: () = {
             &self,
             shape: Rc<dyn Shape>,
             on_click: &dyn Fn(&str),
-        ) -> impl __rpc::Future<Output = <__draw as __rpc::Method>::Output> {
+        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__draw>> {
             __rpc::call(
                 &self.0,
                 __draw,

@@ -30,8 +30,8 @@ pub use crate::{
     local::Local,
     raw::{Flavour, Given, Rest, SameThread, Slot, Start, Started, Threaded},
     service::{
-        Answers, FromError, Method, MethodId, MethodInfo, NOT_CARRIED, Reply, Serves, Service, ServiceInfo,
-        SlotOf, StartedOf, Target,
+        Answers, ArgsOf, FromError, Method, MethodId, MethodInfo, NOT_CARRIED, OutputOf, Reply, Serves, Service,
+        ServiceInfo, SlotOf, StartedOf, Target,
     },
     session::{ByteStream, Served, connect},
     shape::{

@@ -58,6 +58,12 @@ pub trait Method: 'static {
     fn cause(output: &Self::Output) -> Option<&Error>;
 }
 
+/// What a method is called with.
+pub type ArgsOf<'a, M> = <M as Method>::Args<'a>;
+
+/// What a method returns.
+pub type OutputOf<M> = <M as Method>::Output;
+
 /// The slot that a method's handler is put into.
 pub type SlotOf<'k, M> = Slot<'k, <M as Method>::Output, <<M as Method>::Service as Service>::Flavour>;
 

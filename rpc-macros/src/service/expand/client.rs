@@ -136,6 +136,6 @@ fn future(service: &Service, method: &Method) -> TokenStream {
     let marker = method.marker();
     let send = (!service.local).then(|| quote_spanned! {method.parentheses=> + __rpc::Send });
     quote_spanned! {method.parentheses=>
-        impl __rpc::Future<Output = <#marker as __rpc::Method>::Output> #send
+        impl __rpc::Future<Output = __rpc::OutputOf<#marker>> #send
     }
 }

@@ -99,7 +99,7 @@ fn signature(method: &Method) -> TokenStream {
     quote! {
         fn #name<'__c>(
             &'__c self,
-            args: <#marker as __rpc::Method>::Args<'__c>,
+            args: __rpc::ArgsOf<'__c, #marker>,
             slot: __rpc::SlotOf<'__c, #marker>,
         ) -> __rpc::StartedOf<'__c, #marker>
     }
