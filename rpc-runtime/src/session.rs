@@ -49,7 +49,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     task::{Context, Poll},
     time::Duration,
 };
@@ -60,6 +60,10 @@ use tokio::{
 };
 
 pub(crate) use self::arrival::Failure;
+#[cfg(feature = "net")]
+pub(crate) use self::dial::Dialer;
+#[cfg(feature = "host")]
+pub(crate) use self::server::{SESSIONS_MAX, Sessions};
 #[cfg(feature = "net")]
 pub use self::server::Server;
 pub use self::{
@@ -76,7 +80,7 @@ use crate::{
     client::{Binding, Inner},
     clock,
     error::{Error, Kind},
-    proto::{Closing, Config, Core},
+    proto::{Closing, Config, Core, HostBudget},
 };
 
 /// Longest value of a call over a boundary, in bytes: all arguments together, or the answer. 32 MiB, what the model
@@ -100,7 +104,7 @@ pub struct Session(Arc<Shared>);
 pub struct Driving(Pin<Box<dyn Future<Output = ()> + Send>>, Arc<Shared>);
 
 /// How a session is to be: what it serves, and what it lets its peer do.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct SessionOptions {
     services: Services,
     ways: Ways,
@@ -108,11 +112,26 @@ pub struct SessionOptions {
     config: Config,
 }
 
+/// What the sessions of this process may grant to their peers for large values, in all. The protocol gives each of
+/// them a quarter of it: a fifth busy one waits for the others, and the process does not run out of memory.
+static HOST_BUDGET: LazyLock<HostBudget> = LazyLock::new(|| HostBudget::new(256 << 20));
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self::of(Services::default())
+    }
+}
+
 impl SessionOptions {
     /// Serves nothing; limits as their methods say.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    pub(crate) fn of(services: Services) -> Self {
+        let config = Config { host: HOST_BUDGET.clone(), ..Config::default() };
+        Self { services, ways: Ways::default(), config }
     }
 
     /// Serves a Worker, with what its default entrypoint declares, or what a client calls: `AuthClient::new(worker)`
@@ -300,6 +319,9 @@ pub async fn connect<C: Boundary>(stream: impl ByteStream) -> Result<C, Error> {
 #[cfg(feature = "net")]
 pub fn at<C: Boundary>(address: crate::transport::Address) -> C {
     let target = address.to_string();
-    let port = Port::to(dial::Dialer::new(address), C::INFO);
+    let port = Port::to(Dialer::new(address), C::INFO);
     C::from_inner(Inner::new(C::proxy(port), Binding::elsewhere(target)))
 }
+
+#[cfg(test)]
+mod tests;

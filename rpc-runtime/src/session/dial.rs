@@ -31,9 +31,13 @@ use crate::{
     transport::{self, Address},
 };
 
-/// Calls an address.
+/// Calls one entrypoint of what is served at an address. All entrypoints share the sessions.
 #[derive(Clone)]
-pub(super) struct Dialer(Arc<Dialing>);
+pub(crate) struct Dialer {
+    dialing: Arc<Dialing>,
+    /// Empty for the default one.
+    entrypoint: Arc<str>,
+}
 
 struct Dialing {
     address: Address,
@@ -61,7 +65,7 @@ enum Attempt {
 #[derive(Clone)]
 struct Failure {
     why: String,
-    /// Whether nobody is there: then waiting is of no use to a caller.
+    /// Whether waiting is of no use to a caller: nobody is there, or it is not who it has to be.
     refused: bool,
 }
 
@@ -92,12 +96,20 @@ const WAIT_MAX: Duration = Duration::from_secs(1);
 const ATTEMPTS_MAX: u32 = 3;
 
 impl Dialer {
-    pub(super) fn new(address: Address) -> Self {
-        Self(Arc::new(Dialing {
-            address,
-            lines: Mutex::default(),
-            retries: Mutex::new(RetryBudget::new()),
-        }))
+    pub(crate) fn new(address: Address) -> Self {
+        let dialing = Dialing { address, lines: Mutex::default(), retries: Mutex::new(RetryBudget::new()) };
+        Self { dialing: Arc::new(dialing), entrypoint: Arc::default() }
+    }
+
+    /// The same, for another entrypoint.
+    #[cfg(feature = "host")]
+    pub(crate) fn entrypoint(&self, name: &str) -> Self {
+        Self { dialing: Arc::clone(&self.dialing), entrypoint: name.into() }
+    }
+
+    #[cfg(feature = "host")]
+    pub(crate) fn address(&self) -> &Address {
+        &self.dialing.address
     }
 
     /// Sends a call, at once if there is a session.
@@ -115,11 +127,11 @@ impl Dialer {
             return Dialed::Slow(Box::pin(std::future::ready(Reply::Failure(why))));
         };
         let up = match self.lines().get(&runtime.id()) {
-            Some(Line::Up(shared)) if !shared.is_over() => Some(Arc::clone(shared)),
+            Some(Line::Up(shared)) if shared.takes_calls() => Some(Arc::clone(shared)),
             _ => None,
         };
         match up {
-            Some(shared) => match send(&shared, service, outgoing) {
+            Some(shared) => match self.send(&shared, service, outgoing) {
                 Ok(waiting) => Dialed::Waiting(waiting, again),
                 Err(failed) => Dialed::Slow(Box::pin(self.clone().recover(service, Reply::Failure(failed), again))),
             },
@@ -138,10 +150,20 @@ impl Dialer {
             Ok(shared) => shared,
             Err(failed) => return Reply::Failure(failed),
         };
-        match send(&shared, service, outgoing) {
+        match self.send(&shared, service, outgoing) {
             Ok(mut waiting) => poll_fn(|cx| waiting.poll(cx)).await,
             Err(failed) => Reply::Failure(failed),
         }
+    }
+
+    fn send(
+        &self,
+        shared: &Arc<Shared>,
+        service: &'static ServiceInfo,
+        outgoing: Outgoing,
+    ) -> Result<Waiting, Failed> {
+        let slot = shared.open(service, &self.entrypoint)?;
+        shared.call(slot, outgoing)
     }
 
     /// Tries again what may be tried again, as long as there is hope, time and budget.
@@ -166,7 +188,7 @@ impl Dialer {
     /// The session of this runtime: the one there is, or the next one.
     async fn line(&self, deadline: Option<std::time::Instant>) -> Result<Arc<Shared>, Failed> {
         loop {
-            let mut attempt = match self.look()? {
+            let mut attempt = match self.look(deadline.is_some())? {
                 Looked::Up(shared) => return Ok(shared),
                 Looked::Later(until) => {
                     sleep_until(deadline.map_or(until, |deadline| until.min(deadline.into()))).await;
@@ -177,25 +199,29 @@ impl Dialer {
             let outcome = attempt.wait_for(|attempt| !matches!(attempt, Attempt::Going)).await;
             match outcome.as_deref() {
                 Ok(Attempt::Up(shared)) => return Ok(Arc::clone(shared)),
-                Ok(Attempt::Failed(failure)) if failure.refused => return Err(failure.unavailable()),
+                Ok(Attempt::Failed(failure)) if failure.refused || deadline.is_none() => {
+                    return Err(failure.unavailable());
+                }
                 // The next attempt waits for its time; a call has until its deadline.
                 _ => {}
             }
         }
     }
 
-    /// Looks at the line of this runtime, and begins to connect if it is time to.
-    fn look(&self) -> Result<Looked, Failed> {
+    /// Looks at the line of this runtime, and begins to connect if it is time to. A call without a deadline waits for
+    /// no further attempt: nothing would ever end it.
+    fn look(&self, has_deadline: bool) -> Result<Looked, Failed> {
         let runtime = Handle::try_current().map_err(|_| Failed::before(Kind::Setup(super::NO_RUNTIME.into())))?;
         let mut lines = self.lines();
         let mut wait = WAIT_MIN;
         match lines.get(&runtime.id()) {
-            Some(Line::Up(shared)) if !shared.is_over() => return Ok(Looked::Up(Arc::clone(shared))),
+            Some(Line::Up(shared)) if shared.takes_calls() => return Ok(Looked::Up(Arc::clone(shared))),
             Some(Line::Connecting(attempt)) if attempt.has_changed().is_ok() => {
                 return Ok(Looked::Connecting(attempt.clone()));
             }
             Some(Line::Down { until, why, .. }) if *until > Instant::now() => {
-                return if why.refused { Err(why.unavailable()) } else { Ok(Looked::Later(*until)) };
+                let waits = has_deadline && !why.refused;
+                return if waits { Ok(Looked::Later(*until)) } else { Err(why.unavailable()) };
             }
             Some(Line::Down { wait: last, .. }) => wait = last.saturating_mul(2).min(WAIT_MAX),
             _ => {}
@@ -207,12 +233,15 @@ impl Dialer {
     }
 
     async fn connect(self, tell: watch::Sender<Attempt>, wait: Duration, runtime: runtime::Id) {
-        let outcome = match transport::connect(&self.0.address).await {
+        let outcome = match transport::connect(&self.dialing.address).await {
             Ok(stream) => SessionOptions::new().start(stream).map(|session| session.0).map_err(|error| Failure {
                 why: error.to_string(),
                 refused: false,
             }),
-            Err(error) => Err(Failure { why: error.to_string(), refused: error.is_not_there() }),
+            Err(error) => {
+                let refused = error.is_not_there() || error.is_denied() || error.is_invalid();
+                Err(Failure { why: error.to_string(), refused })
+            }
         };
         let (line, attempt) = match outcome {
             Ok(shared) => (Line::Up(Arc::clone(&shared)), Attempt::Up(shared)),
@@ -227,11 +256,11 @@ impl Dialer {
 
 
     fn lines(&self) -> std::sync::MutexGuard<'_, HashMap<runtime::Id, Line>> {
-        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
+        self.dialing.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn retries(&self) -> std::sync::MutexGuard<'_, RetryBudget> {
-        self.0.retries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.dialing.retries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -254,11 +283,6 @@ impl Again {
         let (dialer, service) = (dialer.clone(), *service);
         Box::pin(dialer.recover(service, reply, Some(self)))
     }
-}
-
-fn send(shared: &Arc<Shared>, service: &'static ServiceInfo, outgoing: Outgoing) -> Result<Waiting, Failed> {
-    let slot = shared.open(service)?;
-    shared.call(slot, outgoing)
 }
 
 /// Between a half of it and all of it.
@@ -309,6 +333,6 @@ impl RetryBudget {
 
 impl fmt::Debug for Dialer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Dialer").field(&self.0.address).finish()
+        f.debug_tuple("Dialer").field(&self.dialing.address).finish()
     }
 }

@@ -153,6 +153,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 match event {
                     Event::Ended { key, ended } => woken.extend(table.end(key, ended)),
                     Event::Opened { slot, opened } => table.opened(slot, opened),
+                    Event::GoAway { why } => {
+                        tracing::debug!(target: "rpc_runtime", why, "the other end goes away");
+                        table.leaving = true;
+                    }
                     event => self.events.push(event),
                 }
             }
@@ -171,8 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Event::Cancelled { id } => self.cancel(id, Status::Cancelled),
                 Event::DeadlinePassed { id } => self.cancel(id, Status::Deadline),
                 Event::Open { slot, service, entrypoint, digest } => self.open(slot, &service, &entrypoint, digest),
-                Event::Opened { .. } | Event::Ended { .. } => unreachable!("taken above"),
-                Event::GoAway { why } => tracing::debug!(target: "rpc_runtime", why, "the other end goes away"),
+                Event::Opened { .. } | Event::Ended { .. } | Event::GoAway { .. } => unreachable!("taken above"),
                 Event::Closed(closed) => self.over(&closed),
             }
         }

@@ -52,7 +52,7 @@ impl Port {
         Self { service, way: Way::Session(shared, Slots::default()) }
     }
 
-    pub(super) fn to(dialer: Dialer, service: &'static ServiceInfo) -> Self {
+    pub(crate) fn to(dialer: Dialer, service: &'static ServiceInfo) -> Self {
         Self { service, way: Way::Address(dialer) }
     }
 
@@ -87,7 +87,7 @@ impl Port {
                 let slot = slot(slots);
                 let opened = match slot.get() {
                     Some(slot) => Ok(*slot),
-                    None => shared.open(service).map(|opened| *slot.get_or_init(|| opened)),
+                    None => shared.open(service, "").map(|opened| *slot.get_or_init(|| opened)),
                 };
                 let sent = opened.and_then(|slot| match method.idempotent && shared.repeats() {
                     false => shared.call(slot, outgoing).map(|waiting| Stage::Waiting(waiting, None)),

@@ -1,6 +1,11 @@
 //! Serving at addresses.
 
-use std::{future::Future, io, pin::pin, time::Duration};
+use std::{
+    future::{Future, pending},
+    io,
+    pin::pin,
+    time::Duration,
+};
 
 use tokio::{
     sync::mpsc,
@@ -33,7 +38,7 @@ pub struct Server {
 
 /// How many sessions there are at most. Each holds up to 20 KiB when idle; the next one waits in the queue of the
 /// socket.
-const SESSIONS_MAX: usize = 4096;
+pub(crate) const SESSIONS_MAX: usize = 4096;
 
 /// How long running calls may go on when the server stops. What the model gives.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -121,16 +126,10 @@ impl Server {
         loop {
             tokio::select! {
                 () = &mut stop => break,
-                Some(Accepted { stream, .. }) = arrivals.recv(), if sessions.driving.len() < self.sessions_max => {
-                    let (session, driving) = self.options.clone().over(stream);
-                    sessions.add(session, driving);
+                Some(Accepted { stream, .. }) = arrivals.recv(), if sessions.len() < self.sessions_max => {
+                    sessions.add(self.options.clone().over(stream));
                 }
-                Some(_) = sessions.driving.join_next() => sessions.forget_ended(),
-                // Nothing is listened at, or nothing more: there is only the end to wait for.
-                else => {
-                    stop.await;
-                    break;
-                }
+                () = sessions.one_ended() => {}
             }
         }
         Stopping { sessions, until: Instant::now() + self.drain }
@@ -145,22 +144,43 @@ async fn accept(mut listener: Listener, accepted: mpsc::Sender<Accepted>) {
     }
 }
 
-#[derive(Default)]
-struct Sessions {
+/// The sessions that one runtime moves.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
     all: Vec<Session>,
     driving: JoinSet<()>,
 }
 
 impl Sessions {
-    fn add(&mut self, session: Session, driving: Driving) {
+    pub(crate) fn add(&mut self, (session, driving): (Session, Driving)) {
         self.all.push(session);
         self.driving.spawn(driving);
     }
 
-    fn forget_ended(&mut self) {
+    pub(crate) fn len(&self) -> usize {
+        self.driving.len()
+    }
+
+    /// Ready when a session has ended; never while there is none.
+    pub(crate) async fn one_ended(&mut self) {
+        if self.driving.join_next().await.is_none() {
+            return pending().await;
+        }
         // As often as the list has doubled, so that many short sessions cost each other nothing.
         if self.all.len() > 2 * self.driving.len() + 16 {
             self.all.retain(|session| !session.is_over());
+        }
+    }
+
+    /// Refuses new calls, and lets those that run go on until then; the rest is cut.
+    pub(crate) async fn drain(mut self, until: Instant) {
+        for session in &self.all {
+            session.drain();
+        }
+        while let Ok(Some(_)) = timeout_at(until, self.driving.join_next()).await {}
+        let cut = self.driving.len();
+        if cut > 0 {
+            tracing::warn!(target: "rpc_runtime", sessions = cut, "the time to drain is over: running calls are cancelled");
         }
     }
 }
@@ -172,15 +192,8 @@ struct Stopping {
 }
 
 impl Stopping {
-    async fn finish(mut self) {
-        for session in &self.sessions.all {
-            session.drain();
-        }
-        while let Ok(Some(_)) = timeout_at(self.until, self.sessions.driving.join_next()).await {}
-        let cut = self.sessions.driving.len();
-        if cut > 0 {
-            tracing::warn!(target: "rpc_runtime", sessions = cut, "the time to drain is over: running calls are cancelled");
-        }
+    async fn finish(self) {
+        self.sessions.drain(self.until).await;
     }
 }
 

@@ -35,8 +35,8 @@ pub(super) struct State {
     place_of: Vec<u32>,
     /// The time when the driver last looked.
     pub(super) now: Instant,
-    /// The services that were opened, by entrypoint and name.
-    opened: HashMap<(String, &'static str), Slot>,
+    /// The services that were opened, by name and entrypoint. Few services are opened at more than one.
+    opened: HashMap<&'static str, Vec<(Box<str>, Slot)>>,
     /// Whether something was said that the driver has not tried to write.
     pub(super) unwritten: bool,
     /// Whom to wake when there is. Empty while the driver runs, which looks at `unwritten` before it rests.
@@ -46,6 +46,8 @@ pub(super) struct State {
     /// Whether the other end has spoken.
     pub(super) greeted: bool,
     pub(super) over: Option<Over>,
+    /// Whether the other end has said that it goes away.
+    pub(super) leaving: bool,
     /// Who waits for one of the two.
     pub(super) watchers: Vec<Waker>,
     /// Whether idempotent methods are called twice: see [`SessionOptions::repeating`](super::SessionOptions).
@@ -91,6 +93,7 @@ impl Shared {
             services: Vec::new(),
             greeted: false,
             over: None,
+            leaving: false,
             watchers: Vec::new(),
             repeats,
         })))
@@ -101,17 +104,19 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The slot of a service: opened by the first call, which follows in the same write.
-    pub(super) fn open(&self, service: &'static ServiceInfo) -> Result<Slot, Failed> {
+    /// The slot of a service at an entrypoint, empty for the default one: opened by the first call, which follows in
+    /// the same write.
+    pub(super) fn open(&self, service: &'static ServiceInfo, entrypoint: &str) -> Result<Slot, Failed> {
         let known = known(service);
         let digest = known.digest.to_bytes();
         let mut state = self.lock();
-        if let Some(slot) = state.opened.get(&(String::new(), service.name)) {
+        let opened = state.opened.get(service.name).map_or(&[][..], Vec::as_slice);
+        if let Some((_, slot)) = opened.iter().find(|(name, _)| **name == *entrypoint) {
             return Ok(*slot);
         }
-        let opened = state.core.open(Open { service: service.name, entrypoint: "", digest });
+        let opened = state.core.open(Open { service: service.name, entrypoint, digest });
         let slot = opened.map_err(|why| refused(&why))?;
-        state.opened.insert((String::new(), service.name), slot);
+        state.opened.entry(service.name).or_default().push((entrypoint.into(), slot));
         debug_assert_eq!(slot.index(), state.services.len(), "slots are given one after the other");
         state.services.push(OpenedService { info: service, known, agreement: Agreement::Asked });
         Ok(slot)
@@ -119,6 +124,14 @@ impl Shared {
 
     pub(super) fn is_over(&self) -> bool {
         self.lock().over.is_some()
+    }
+
+    /// Whether a new call has a chance: a session that the other end drains goes on with the calls it has, and another
+    /// one is made for the next.
+    #[cfg(feature = "net")]
+    pub(super) fn takes_calls(&self) -> bool {
+        let state = self.lock();
+        state.over.is_none() && !state.leaving
     }
 
     /// Ready when the other end has spoken.
