@@ -48,6 +48,7 @@ pub use self::vars::{Variable, Vars};
 use self::place::Source;
 pub(crate) use self::place::nearest;
 use self::reader::{Reader, Rule};
+use crate::transport::Address;
 
 /// The configuration of one Worker, as its `worker.toml` has it.
 #[derive(Debug)]
@@ -61,6 +62,10 @@ pub struct Config {
     pub main: Located<String>,
     /// The bindings to other Workers, in the order of the file.
     pub services: Vec<ServiceBinding>,
+    /// Where the Worker is served to Workers of other processes: to those whose binding has this `address`.
+    ///
+    /// Without one, and unless it is the Worker of the first configuration, it can be reached by its own host alone.
+    pub listen: Vec<Located<Address>>,
     /// The variables.
     pub vars: Vars,
     /// Of the key `services`, or of the file where it is not there.
@@ -78,6 +83,10 @@ pub struct ServiceBinding {
     pub service: Located<String>,
     /// Which of that Worker's named entrypoints; its default one where absent.
     pub entrypoint: Option<Located<String>>,
+    /// Where that Worker is served, as its own `listen` says; a Worker of the same host where absent.
+    ///
+    /// The path of a Unix socket begins with `/` or in the folder of the file.
+    pub address: Option<Located<Address>>,
 }
 
 impl Config {
@@ -117,27 +126,32 @@ impl Config {
                 .with_received(error)
                 .into());
         }
-        Self::from_bytes(file, bytes)
+        Self::from_bytes(file, bytes, Some(folder_of(path)))
     }
 
-    pub(crate) fn from_bytes(file: String, bytes: Vec<u8>) -> Result<Self, Faults> {
+    /// Reads a file's content; `folder` is where relative paths in it begin, if there is any.
+    pub(crate) fn from_bytes(file: String, bytes: Vec<u8>, folder: Option<&Path>) -> Result<Self, Faults> {
         // Cut off after the limit, what was text may no longer be.
         if bytes.len() > Self::FILE_BYTES_MAX {
             return Err(too_long(file));
         }
         match String::from_utf8(bytes) {
-            Ok(text) => Self::parse(file, text),
+            Ok(text) => Self::parse_in(file, text, folder),
             Err(error) => Err(not_utf8(file, &error)),
         }
     }
 
-    /// Reads text that came from somewhere else; `file` is what faults call it.
+    /// Reads text that came from somewhere else; `file` is what faults call it, and the paths of Unix sockets begin
+    /// with `/`.
     ///
     /// # Errors
     ///
     /// Everything that is wrong with the text, as [`load`](Self::load).
     pub fn parse(file: impl Into<String>, text: impl Into<String>) -> Result<Self, Faults> {
-        let (file, text) = (file.into(), text.into());
+        Self::parse_in(file.into(), text.into(), None)
+    }
+
+    fn parse_in(file: String, text: String, folder: Option<&Path>) -> Result<Self, Faults> {
         if text.len() > Self::FILE_BYTES_MAX {
             return Err(too_long(file));
         }
@@ -146,7 +160,7 @@ impl Config {
         let (root, complete) = value::parse(&source, &mut faults);
         let broken: BTreeSet<_> = faults.iter().map(|fault| fault.place().line()).collect();
         let mut more = Faults::new();
-        let config = read(&source, &root, complete, &mut more);
+        let config = read(&source, &root, complete, folder, &mut more);
         // On a line that is not TOML the parser has filled in what was not there.
         faults.extend_if(more, |fault| !broken.contains(&fault.place().line()));
         match config {
@@ -184,23 +198,36 @@ impl Config {
 }
 
 /// The keys of a file, each read by its rule. `None` only where a fault was recorded.
-fn read(source: &Arc<Source>, root: &value::Table, complete: bool, faults: &mut Faults) -> Option<Config> {
+fn read(
+    source: &Arc<Source>,
+    root: &value::Table,
+    complete: bool,
+    folder: Option<&Path>,
+    faults: &mut Faults,
+) -> Option<Config> {
     let place = Place::whole(source);
     let mut reader = Reader::new(&place, root, complete, faults);
-    reader.refuse_unknown(&["name", "main", "services", "vars"]);
+    reader.refuse_unknown(&["name", "main", "services", "listen", "vars"]);
     let name = reader.string("name", Rule::Name);
     let main = reader.string("main", Rule::Text);
     let services = reader.tables("services", |mut entry| {
-        entry.refuse_unknown(&["binding", "service", "entrypoint"]);
+        entry.refuse_unknown(&["binding", "service", "entrypoint", "address"]);
         let binding = entry.string("binding", Rule::Identifier);
         let service = entry.string("service", Rule::Name);
         let entrypoint = entry.optional_string("entrypoint", Rule::Identifier);
-        Some(ServiceBinding { binding: binding?, service: service?, entrypoint: entrypoint? })
+        let address = entry.optional_address("address", folder);
+        Some(ServiceBinding {
+            binding: binding?,
+            service: service?,
+            entrypoint: entrypoint?,
+            address: address?,
+        })
     });
+    let listen = reader.addresses("listen", folder);
     let services_place = reader.place_of("services");
     let vars = reader.vars("vars");
     refuse_duplicates(&services, &vars, faults);
-    Some(Config { name: name?, main: main?, services, vars, services_place, place })
+    Some(Config { name: name?, main: main?, services, listen, vars, services_place, place })
 }
 
 /// Bindings and variables share one namespace: both are fields of the Worker's `Env`.
@@ -219,6 +246,14 @@ fn refuse_duplicates(services: &[ServiceBinding], vars: &Vars, faults: &mut Faul
         } else {
             first.insert(name, name.place());
         }
+    }
+}
+
+/// The folder of a file: `.` for one that is named alone.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
     }
 }
 

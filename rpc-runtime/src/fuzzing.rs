@@ -31,7 +31,7 @@ pub fn config(bytes: &[u8]) -> bool {
     // The figure is for a release build; a debug build is about twenty times slower.
     let bound = if cfg!(debug_assertions) { Duration::from_secs(5) } else { Duration::from_millis(50) };
     let start = Instant::now();
-    let read = Config::from_bytes("fuzz.toml".to_owned(), bytes.to_vec());
+    let read = Config::from_bytes("fuzz.toml".to_owned(), bytes.to_vec(), None);
     let took = start.elapsed();
     assert!(took <= bound, "{} bytes took {took:?}", bytes.len());
     let faults = match read {

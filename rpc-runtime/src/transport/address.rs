@@ -134,6 +134,18 @@ impl Address {
         }
     }
 
+    /// Whether it is one of TLS, which says nothing yet of certificates.
+    #[cfg(feature = "host")]
+    pub(crate) fn is_tls(&self) -> bool {
+        !matches!(self.0, Target::Unix(_) | Target::Tcp(_))
+    }
+
+    /// Whether the system chooses the rest of it when it is bound.
+    #[cfg(feature = "host")]
+    pub(crate) fn is_any(&self) -> bool {
+        matches!(&self.0, Target::Tcp(HostPort { port: 0, .. }))
+    }
+
     fn parse(text: &str) -> Result<Self, Error> {
         match text.split_once(':') {
             Some(("unix", path)) if path.starts_with(['@', '\0']) => Err(Error::invalid(format!(
