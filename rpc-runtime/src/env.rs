@@ -8,11 +8,15 @@ use serde::Deserialize;
 
 pub use self::values::{Json, Secret};
 use crate::{
-    client::{Binding, INVOCATION, Inner},
+    boundary::Boundary,
+    client::{Binding, INVOCATION, Inner, short_name},
     config::{Config, Fault, Faults, Located, ServiceBinding, Variable, nearest},
     host::Directory,
     invocation::SUBREQUEST,
+    raw::Threaded,
     service::Service,
+    session::Port,
+    transport::Address,
 };
 
 /// What a Worker may reach. Derive it:
@@ -143,7 +147,7 @@ impl<'a> Bindings<'a> {
     }
 }
 
-impl Field<'_, '_> {
+impl<'a> Field<'_, 'a> {
     /// What the configuration calls the field.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -158,13 +162,40 @@ impl Field<'_, '_> {
         }
     }
 
-    /// A client of the Worker that the binding of this name leads to.
+    /// A client of the Worker that the binding of this name leads to, which must be one of this host: for the clients
+    /// of services that stay in their thread.
     pub fn client<C: Service>(&mut self) -> Option<C> {
+        let binding = self.binding()?;
+        match &binding.address {
+            Some(address) => self.fault(never_leaves::<C>(address)),
+            None => self.client_here(binding),
+        }
+    }
+
+    /// A client of the Worker that the binding of this name leads to: one of this host, or, where the binding has an
+    /// `address`, the one that is served there. What derives [`Env`] takes every client of a service that can leave its
+    /// thread in this way.
+    ///
+    /// Nothing is connected before the first call; a connection that was lost is made again by the next one.
+    pub fn client_anywhere<C: Boundary>(&mut self) -> Option<C> {
+        let binding = self.binding()?;
+        let Some(address) = &binding.address else { return self.client_here(binding) };
+        let mut dialer = self.bindings.directory.dialer(address);
+        if let Some(entrypoint) = &binding.entrypoint {
+            dialer = dialer.entrypoint(entrypoint);
+        }
+        Some(client(binding, C::proxy(Port::to(dialer, C::INFO))))
+    }
+
+    fn binding(&mut self) -> Option<&'a ServiceBinding> {
+        match self.bindings.config.service(self.name) {
+            Ok(binding) => Some(binding),
+            Err(fault) => self.fault(self.confusion(fault)),
+        }
+    }
+
+    fn client_here<C: Service>(&mut self, binding: &ServiceBinding) -> Option<C> {
         let (config, directory) = (self.bindings.config, self.bindings.directory);
-        let binding = match config.service(self.name) {
-            Ok(binding) => binding,
-            Err(fault) => return self.fault(self.confusion(fault)),
-        };
         let twin = match directory.twin(&wanted::<C>(config, binding)) {
             Ok(twin) => twin.downcast::<Box<C::Dyn>>(),
             Err(fault) => {
@@ -173,12 +204,7 @@ impl Field<'_, '_> {
             }
         };
         let Ok(twin) = twin else { unreachable!("a twin is found by the type of its client") };
-        let binding = Binding {
-            worker: binding.service.to_string().into(),
-            cost: INVOCATION | SUBREQUEST,
-            ..Binding::of_type::<C>()
-        };
-        Some(C::from_inner(Inner::new(*twin, binding)))
+        Some(client(binding, *twin))
     }
 
     /// The environment variable of this name.
@@ -252,6 +278,26 @@ impl Field<'_, '_> {
     }
 }
 
+fn client<C: Service>(binding: &ServiceBinding, twin: Box<C::Dyn>) -> C {
+    let binding = Binding {
+        worker: binding.service.to_string().into(),
+        cost: INVOCATION | SUBREQUEST,
+        ..Binding::of_type::<C>()
+    };
+    C::from_inner(Inner::new(twin, binding))
+}
+
+fn never_leaves<C: Service>(address: &Located<Address>) -> Fault {
+    let name = short_name(std::any::type_name::<C>());
+    let fault = (address.place().fault("a binding that leads to another process"))
+        .with_expected("a Worker of this host, without an `address`")
+        .with_received(format_args!("`{}`", **address));
+    if TypeId::of::<C::Flavour>() == TypeId::of::<Threaded>() {
+        return fault.with_help(format_args!("take the `{name}` of the field with `Field::client_anywhere`"));
+    }
+    fault.with_help(format_args!("`{name}` calls a `#[service(local)]`, which never leaves its thread"))
+}
+
 /// A variable that no field takes.
 pub(crate) struct Unread<'a> {
     pub(crate) name: &'a Located<String>,
@@ -278,6 +324,6 @@ fn wanted<'a, C: Service>(config: &'a Config, binding: &'a ServiceBinding) -> Wa
         binding,
         service: C::INFO.name,
         client: TypeId::of::<C>(),
-        client_name: crate::client::short_name(std::any::type_name::<C>()),
+        client_name: short_name(std::any::type_name::<C>()),
     }
 }

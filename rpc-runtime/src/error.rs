@@ -356,6 +356,12 @@ impl Error {
         matches!(self.0.kind, Kind::Overloaded(_))
     }
 
+    /// The same of somebody who is not there, however many hops away.
+    #[cfg(feature = "host")]
+    pub(crate) fn tells_of_absence(&self) -> bool {
+        matches!(self.0.kind, Kind::Unavailable(_))
+    }
+
     /// What happened, in a word.
     pub(crate) fn kind_name(&self) -> &'static str {
         self.0.kind.name()

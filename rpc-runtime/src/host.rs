@@ -42,6 +42,32 @@ use crate::{
 /// file on <http://localhost:8787>, and the others to its bindings alone; `check` reads the same files and starts
 /// nothing.
 ///
+/// # Workers in other processes
+///
+/// A Worker is moved out of its process by configuration alone. Its own file says where it listens, and the entry in
+/// `services` of whoever calls it says the same address:
+///
+/// ```toml
+/// # auth/worker.toml
+/// name = "auth"
+/// main = "auth"
+/// listen = [ "unix:run/auth.sock" ]                     # begins in the folder of this file; or `tcp:10.0.0.7:4000`
+/// ```
+///
+/// ```toml
+/// # gateway/worker.toml
+/// services = [ { binding = "AUTH", service = "auth", address = "unix:../auth/run/auth.sock" } ]
+/// ```
+///
+/// Nothing else changes: [`dev`](Self::run) of each process is given the files of its own Workers. Callers reach all
+/// entrypoints of a Worker that listens, each by its name, with calls and with `fetch`; a service under
+/// `#[service(local)]` never leaves its thread and cannot be reached so. A first Worker that listens is served over HTTP
+/// only if `--port` or `--address` asks for it.
+///
+/// The order of starts does not matter. A call connects when there is no connection, again when it was lost, and is
+/// [`is_unavailable`](crate::Error::is_unavailable) while nobody listens there. The socket lies in a folder that is
+/// closed to other users, which is made if there is none. Its whole path has at most 107 bytes.
+///
 /// # Workers that stay in their thread
 ///
 /// A Worker that holds what is not `Send`, such as the client of a `#[service(local)]`, offers local services, and
@@ -118,7 +144,8 @@ impl Host {
         command::run(self, std::env::args_os())
     }
 
-    /// Starts the Workers of these configurations, and serves the first of them on `address`.
+    /// Starts the Workers of these configurations, and serves the first of them on `address`: unless it answers no
+    /// requests, and listens. Each Worker is also served where its configuration says that it listens.
     ///
     /// Port 0 takes a free one; see [`Running::address`]. Returns when all Workers are made and the socket accepts
     /// connections; the calling thread waits for that and serves nothing itself.
@@ -127,7 +154,34 @@ impl Host {
     ///
     /// Everything that is wrong with the configurations, each fault with its file and line. Nothing runs then.
     pub fn start(self, configs: Vec<Config>, address: SocketAddr) -> Result<Running, Faults> {
-        server::start(self, configs, address)
+        server::start(self, configs, Some(address))
+    }
+
+    /// Starts the Workers of these configurations, and serves nothing over HTTP: other processes reach those that
+    /// `listen`, at the addresses they say.
+    ///
+    /// ```no_run
+    /// use rpc_runtime::{Host, Running, config::{Config, Faults}};
+    ///
+    /// # fn start(host: Host) -> Result<Running, Faults> {
+    /// let config = Config::parse(
+    ///     "auth/worker.toml",
+    ///     r#"
+    ///     name = "auth"
+    ///     main = "auth"
+    ///     listen = [ "unix:/run/shop/auth.sock" ]
+    ///     "#,
+    /// )?;
+    /// let running = host.start_listening(vec![config])?;
+    /// assert_eq!(running.listening()[0].to_string(), "unix:/run/shop/auth.sock");
+    /// # Ok(running) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start); and that no configuration listens anywhere.
+    pub fn start_listening(self, configs: Vec<Config>) -> Result<Running, Faults> {
+        server::start(self, configs, None)
     }
 
     /// Checks these configurations as [`start`](Self::start) does, and starts nothing.
@@ -138,7 +192,7 @@ impl Host {
     ///
     /// Everything that is wrong with them.
     pub fn check(&self, configs: &[Config]) -> Result<(), Faults> {
-        directory::check(&self.workers, configs)
+        directory::check(&self.workers, configs, true).map(|_| ())
     }
 
     fn thread_count(&self) -> usize {

@@ -91,7 +91,7 @@ struct Offer<W> {
     served: MakeServed<W>,
 }
 
-type MakeServed<W> = fn(Arc<OnceLock<W>>, &Entrypoint<W>) -> Option<Served>;
+type MakeServed<W> = fn(Arc<OnceLock<W>>, &Entrypoint<W>, Binding) -> Option<Served>;
 
 /// A service on offer, whoever offers it.
 #[derive(Clone, Copy)]
@@ -199,12 +199,19 @@ impl<W: 'static> Entrypoint<W> {
         Inner::new(C::twin(Local::new(Hold::Owned(worker), C::Flavour::fetch_of(self))), binding)
     }
 
-    /// All that is served to callers elsewhere, by entrypoint; the default one has no name.
-    pub(crate) fn served(&self, cell: &Arc<OnceLock<W>>) -> Vec<(&'static str, Served)> {
+    /// All that is served to callers elsewhere, by entrypoint; the default one has no name. Their calls are made over
+    /// `binding`.
+    pub(crate) fn served(
+        &self,
+        cell: &Arc<OnceLock<W>>,
+        binding: &Binding,
+    ) -> Vec<(&'static str, Served)> {
         let all = std::iter::once(("", self)).chain(self.named.iter().map(|(name, named)| (*name, named)));
         all.flat_map(|(name, entrypoint)| {
             let offers = entrypoint.offers.iter();
-            offers.filter_map(move |offer| Some((name, (offer.served)(Arc::clone(cell), entrypoint)?)))
+            offers.filter_map(move |offer| {
+                Some((name, (offer.served)(Arc::clone(cell), entrypoint, binding.clone())?))
+            })
         })
         .collect()
     }
@@ -255,9 +262,10 @@ fn twin_in_cell<C: Serves<W>, W: 'static>(
 fn served_in_cell<C: Serves<W>, W: 'static>(
     cell: Arc<OnceLock<W>>,
     entrypoint: &Entrypoint<W>,
+    binding: Binding,
 ) -> Option<Served> {
     let local = Local::new(Hold::Cell(cell), C::Flavour::fetch_of(entrypoint));
-    C::from_inner(Inner::new(C::twin(local), Binding::of_type::<W>())).served()
+    C::from_inner(Inner::new(C::twin(local), binding)).served()
 }
 
 /// Polls the `fetch` of a Worker in the slot of a call.

@@ -14,6 +14,7 @@ use rpc_runtime::{Response, Result, Running, Worker, service};
 mod bindings;
 mod command;
 mod ending;
+mod remote;
 mod requests;
 mod starting;
 mod threads;
@@ -164,8 +165,8 @@ struct Answer {
 }
 
 impl Connection {
-    fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+    fn open(address: impl Into<Option<SocketAddr>>) -> Self {
+        let stream = TcpStream::connect(address.into().unwrap()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self(stream)
     }
@@ -196,6 +197,6 @@ impl Connection {
     }
 }
 
-fn get(address: SocketAddr, path: &str) -> Answer {
+fn get(address: impl Into<Option<SocketAddr>>, path: &str) -> Answer {
     Connection::open(address).get(path)
 }

@@ -12,7 +12,8 @@ use crate::{client::Inner, service::Service};
 #[macro_export]
 macro_rules! __client {
     ($client:ident) => {
-        $crate::__local_client! { $client }
+        $crate::__any_client! { $client }
+        $crate::__client_in_env! { $client, client_anywhere }
         impl $client {
             /// A client of what is served at the other end of `stream`, until one of the two ends it.
             ///
@@ -60,6 +61,16 @@ macro_rules! __client {
 #[macro_export]
 macro_rules! __local_client {
     ($client:ident) => {
+        $crate::__any_client! { $client }
+        $crate::__client_in_env! { $client, client }
+    };
+}
+
+/// What the two have in common.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __any_client {
+    ($client:ident) => {
         #[automatically_derived]
         impl $crate::__private::Clone for $client {
             fn clone(&self) -> Self {
@@ -72,7 +83,6 @@ macro_rules! __local_client {
                 $crate::__private::fmt::Debug::fmt(&self.0, f)
             }
         }
-        $crate::__client_in_env! { $client }
     };
 }
 
@@ -107,11 +117,11 @@ macro_rules! __client_at {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __client_in_env {
-    ($client:ident) => {
+    ($client:ident, $take:ident) => {
         #[automatically_derived]
         impl $crate::FromEnv for $client {
             fn from_env(field: &mut $crate::Field<'_, '_>) -> $crate::__private::Option<Self> {
-                field.client()
+                field.$take()
             }
         }
     };
@@ -122,7 +132,7 @@ macro_rules! __client_in_env {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __client_in_env {
-    ($client:ident) => {};
+    ($client:ident, $take:ident) => {};
 }
 
 /// Writes a client.

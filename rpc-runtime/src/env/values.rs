@@ -86,7 +86,7 @@ impl FromEnv for Secret {
 /// A binding of a configuration, as every client is; the others are stated by `#[service]`.
 impl FromEnv for Fetcher {
     fn from_env(field: &mut Field<'_, '_>) -> Option<Self> {
-        field.client()
+        field.client_anywhere()
     }
 }
 

@@ -1,51 +1,77 @@
-//! The socket of a host, and the threads that serve what it accepts.
+//! The sockets of a host, and the threads that serve what they accept.
 
 use std::{
+    future::Future,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{mpsc, watch},
+    task::JoinSet,
     time::sleep,
 };
 
-use crate::edge::Acceptor;
+use crate::{
+    edge::Acceptor,
+    transport::{Accepted, Detached, Listener},
+};
 
-type Accepted<S> = (S, SocketAddr);
+/// A connection that speaks HTTP.
+pub(super) type Http = (std::net::TcpStream, SocketAddr);
 
-/// What the acceptor knows of a thread.
+/// A connection for a session, and the number of the listener that took it.
+pub(super) type ForSession = (usize, Detached);
+
+/// What the acceptor knows of a thread: one lane for each kind of connection, so that the one does not wait for the
+/// other.
 pub(super) struct Thread {
-    connections: mpsc::Sender<Accepted<std::net::TcpStream>>,
+    http: Lane<Http>,
+    sessions: Lane<ForSession>,
+}
+
+/// The connections that a thread is given.
+pub(super) struct Given {
+    pub(super) http: Arrivals<Http>,
+    pub(super) sessions: Arrivals<ForSession>,
+}
+
+struct Lane<T> {
+    connections: mpsc::Sender<T>,
+    /// Of the thread, of both kinds.
     open: Arc<AtomicUsize>,
     /// When it was given what it may not have taken up yet.
     left_since: Option<Instant>,
 }
 
-/// The connections that a thread is given.
-pub(super) struct Given {
-    connections: mpsc::Receiver<Accepted<std::net::TcpStream>>,
+pub(super) struct Arrivals<T> {
+    connections: mpsc::Receiver<T>,
     open: Arc<AtomicUsize>,
 }
 
 /// Both sides of a thread.
 pub(super) fn thread() -> (Thread, Given) {
+    let open = Arc::default();
+    let ((http, http_given), (sessions, sessions_given)) = (lane(&open), lane(&open));
+    (Thread { http, sessions }, Given { http: http_given, sessions: sessions_given })
+}
+
+fn lane<T>(open: &Arc<AtomicUsize>) -> (Lane<T>, Arrivals<T>) {
     let (sender, receiver) = mpsc::channel(GIVEN_MAX);
-    let open = Arc::<AtomicUsize>::default();
     (
-        Thread { connections: sender, open: Arc::clone(&open), left_since: None },
-        Given { connections: receiver, open },
+        Lane { connections: sender, open: Arc::clone(open), left_since: None },
+        Arrivals { connections: receiver, open: Arc::clone(open) },
     )
 }
 
-impl Given {
+impl<T> Arrivals<T> {
     /// The next connection; `None` when there will be no more.
-    pub(super) async fn next(&mut self) -> Option<Accepted<std::net::TcpStream>> {
+    pub(super) async fn next(&mut self) -> Option<T> {
         self.connections.recv().await
     }
 
@@ -55,7 +81,7 @@ impl Given {
     }
 }
 
-impl Thread {
+impl<T> Lane<T> {
     /// Whether it has left for a while what it was given.
     fn is_stuck(&mut self, now: Instant) -> bool {
         if self.connections.capacity() == self.connections.max_capacity() {
@@ -65,79 +91,159 @@ impl Thread {
     }
 }
 
-/// One accepted connection after the other, each to the thread that has the fewest.
-///
-/// One socket, not one for each thread: with SO_REUSEPORT a listener that closes resets what waits in its queue, and
-/// the kernel hands connections to threads by chance, blocked ones included.
-pub(super) fn accept(
-    listener: std::net::TcpListener,
-    mut threads: Vec<Thread>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let runtime = match super::server::runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return tracing::error!(%error, "cannot accept connections"),
-    };
-    runtime.block_on(async move {
-        let listener = match TcpListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(error) => return tracing::error!(%error, "cannot accept connections"),
-        };
-        let mut acceptor = Acceptor::new(listener);
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                _ = stopped.wait_for(|stopped| *stopped) => break,
-                accepted = acceptor.accept() => accepted,
-            };
-            tokio::select! {
-                biased;
-                () = hand_over(&mut threads, accepted) => {}
-                // All threads are full, and will be told to end what they have.
-                _ = stopped.wait_for(|stopped| *stopped) => break,
-            }
-        }
-        for accepted in acceptor.close() {
-            if offer(&mut threads, accepted).is_err() {
-                tracing::warn!("all threads are full: a connection is cut, because the host stops");
-            }
-        }
-        // The threads drain when the last of these senders is gone.
-    });
+/// Where connections come from. What it gives belongs to no runtime, so that any thread can take it up.
+trait Source: Send + 'static {
+    type Connection: Send + 'static;
+
+    /// # Cancel safety
+    ///
+    /// No connection is lost.
+    fn accept(&mut self) -> impl Future<Output = Self::Connection> + Send;
+
+    /// Closes the socket, and gives what waited in its queue.
+    fn close(self) -> impl Future<Output = Vec<Self::Connection>> + Send;
 }
 
-/// Waits while all threads are full.
-///
-/// # Cancel safety
-///
-/// The connection is cut.
-async fn hand_over(threads: &mut [Thread], mut accepted: Accepted<TcpStream>) {
-    while let Err(refused) = offer(threads, accepted) {
-        accepted = refused;
-        sleep(FULL_PAUSE).await;
+impl Source for Acceptor {
+    type Connection = Http;
+
+    async fn accept(&mut self) -> Http {
+        loop {
+            let (stream, address) = self.accept().await;
+            // A socket that the reactor will not let go is of no use to another thread.
+            if let Ok(stream) = stream.into_std() {
+                return (stream, address);
+            }
+        }
+    }
+
+    async fn close(self) -> Vec<Http> {
+        let waiting = self.close().into_iter();
+        waiting.filter_map(|(stream, address)| Some((stream.into_std().ok()?, address))).collect()
     }
 }
 
-/// Gives a connection to the thread that has the fewest, of those that take up what they are given if there are
-/// any: a thread that a handler keeps busy leaves it where it is.
-fn offer(threads: &mut [Thread], accepted: Accepted<TcpStream>) -> Result<(), Accepted<TcpStream>> {
-    let now = Instant::now();
-    let least = (threads.iter_mut())
-        .filter(|thread| thread.connections.capacity() > 0)
-        .map(|thread| ((thread.is_stuck(now), thread.open.load(Ordering::Relaxed)), thread))
-        .min_by_key(|(rank, _)| *rank);
-    let Some((_, thread)) = least else { return Err(accepted) };
-    let (stream, address) = accepted;
-    // A socket that the reactor will not let go is of no use to another thread.
-    let Ok(stream) = stream.into_std() else { return Ok(()) };
-    thread.open.fetch_add(1, Ordering::Relaxed);
-    thread.left_since.get_or_insert(now);
-    // There is room, and nobody else sends; so a thread that does not take it is gone, which its end has logged.
-    let _ = thread.connections.try_send((stream, address));
-    Ok(())
+/// One listener for sessions, and its number.
+struct Numbered(usize, Listener);
+
+impl Source for Numbered {
+    type Connection = ForSession;
+
+    async fn accept(&mut self) -> ForSession {
+        loop {
+            let Accepted { stream, .. } = self.1.accept().await;
+            if let Ok(stream) = stream.detach() {
+                return (self.0, stream);
+            }
+        }
+    }
+
+    async fn close(self) -> Vec<ForSession> {
+        let waiting = self.1.close().await.into_iter();
+        waiting.filter_map(|accepted| Some((self.0, accepted.stream.detach().ok()?))).collect()
+    }
 }
 
-/// How many accepted connections wait for a thread before the acceptor waits too.
+/// One accepted connection after the other, each to the thread that has the fewest, until `stopped` says so.
+///
+/// One socket for all threads, not one for each: with SO_REUSEPORT a listener that closes resets what waits in its
+/// queue, and the kernel hands connections to threads by chance, blocked ones included.
+pub(super) async fn accept(
+    http: Option<std::net::TcpListener>,
+    listeners: Vec<Listener>,
+    threads: Vec<Thread>,
+    stopped: watch::Receiver<bool>,
+) {
+    let (http_lanes, session_lanes): (Vec<_>, Vec<_>) =
+        threads.into_iter().map(|Thread { http, sessions }| (http, sessions)).unzip();
+    let (http_lanes, session_lanes) = (Lanes::new(http_lanes), Lanes::new(session_lanes));
+    let mut accepting = JoinSet::new();
+    match http.map(TcpListener::from_std).transpose() {
+        Ok(None) => {}
+        Ok(Some(listener)) => {
+            accepting.spawn(accept_from(Acceptor::new(listener), http_lanes, stopped.clone()));
+        }
+        Err(error) => tracing::error!(%error, "cannot accept connections"),
+    }
+    for (number, listener) in listeners.into_iter().enumerate() {
+        let lanes = Lanes::clone(&session_lanes);
+        accepting.spawn(accept_from(Numbered(number, listener), lanes, stopped.clone()));
+    }
+    drop(session_lanes);
+    // The threads drain when the last of the lanes is gone.
+    while accepting.join_next().await.is_some() {}
+}
+
+async fn accept_from<S: Source>(
+    mut source: S,
+    threads: Lanes<S::Connection>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+            accepted = source.accept() => accepted,
+        };
+        tokio::select! {
+            biased;
+            () = threads.hand_over(accepted) => {}
+            // All threads are full, and will be told to end what they have.
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+        }
+    }
+    for accepted in source.close().await {
+        if threads.offer(accepted).is_err() {
+            tracing::warn!("all threads are full: a connection is cut, because the host stops");
+        }
+    }
+}
+
+/// One lane of every thread. The lock is for the sources, which are tasks of one thread and hold it for no await.
+struct Lanes<T>(Arc<Mutex<Vec<Lane<T>>>>);
+
+impl<T> Clone for Lanes<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Lanes<T> {
+    fn new(lanes: Vec<Lane<T>>) -> Self {
+        Self(Arc::new(Mutex::new(lanes)))
+    }
+
+    /// Waits while all threads are full.
+    ///
+    /// # Cancel safety
+    ///
+    /// The connection is cut.
+    async fn hand_over(&self, mut accepted: T) {
+        while let Err(refused) = self.offer(accepted) {
+            accepted = refused;
+            sleep(FULL_PAUSE).await;
+        }
+    }
+
+    /// Gives a connection to the thread that has the fewest, of those that take up what they are given if there are
+    /// any: a thread that a handler keeps busy leaves it where it is.
+    fn offer(&self, accepted: T) -> Result<(), T> {
+        let now = Instant::now();
+        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let least = (lanes.iter_mut())
+            .filter(|lane| lane.connections.capacity() > 0)
+            .map(|lane| ((lane.is_stuck(now), lane.open.load(Ordering::Relaxed)), lane))
+            .min_by_key(|(rank, _)| *rank);
+        let Some((_, lane)) = least else { return Err(accepted) };
+        lane.open.fetch_add(1, Ordering::Relaxed);
+        lane.left_since.get_or_insert(now);
+        // There is room, and nobody else sends; so a thread that does not take it is gone, which its end has logged.
+        let _ = lane.connections.try_send(accepted);
+        Ok(())
+    }
+}
+
+/// How many accepted connections of a kind wait for a thread before the acceptor waits too.
 const GIVEN_MAX: usize = 64;
 
 /// How long a thread leaves a connection before others are preferred to it. One that waits for I/O alone takes it up

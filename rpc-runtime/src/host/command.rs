@@ -8,13 +8,16 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource, value_parser};
 use tokio::runtime::{Builder, Runtime};
 #[cfg(unix)]
 use tokio::signal::unix;
 
 use super::{Host, Running, log};
-use crate::config::{Config, Faults};
+use crate::{
+    config::{Config, Faults},
+    transport::Address,
+};
 
 /// The port that is served when nobody says otherwise: that of the model.
 const PORT: u16 = 8787;
@@ -31,7 +34,7 @@ pub(super) fn run(host: Host, args: impl IntoIterator<Item = OsString>) -> ExitC
     log::install();
     let (name, matches) = matches.subcommand().expect("clap asks for a command");
     let done = configs(matches).and_then(|configs| match name {
-        "check" => host.check(&configs).map(|()| say(&summary(&configs))),
+        "check" => host.check(&configs).map(|()| say(&summary(&configs, declared(&configs)))),
         _ => dev(host, configs, matches),
     });
     match done {
@@ -55,7 +58,7 @@ fn command() -> Command {
     let port = Arg::new("port")
         .long("port")
         .value_name("PORT")
-        .help("The port to serve on; 0 takes a free one")
+        .help("The port to serve on; 0 takes a free one. Left out, a first Worker that listens is not served over HTTP")
         .value_parser(value_parser!(u16))
         .default_value("8787");
     let address = Arg::new("address")
@@ -94,15 +97,18 @@ fn configs(matches: &ArgMatches) -> Result<Vec<Config>, Faults> {
 }
 
 fn dev(host: Host, configs: Vec<Config>, matches: &ArgMatches) -> Result<(), Faults> {
-    let ip = matches.get_one("address").copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let port = matches.get_one("port").copied().unwrap_or(PORT);
-    let summary = summary(&configs);
-    let name = configs.first().map(|config| config.name.to_string()).unwrap_or_default();
-    let running = host.start(configs, SocketAddr::new(ip, port))?;
+    let running = match http_address(&configs, matches) {
+        Some(address) => host.start(configs, address)?,
+        None => host.start_listening(configs)?,
+    };
     // Whoever reads that it serves may tell it to stop.
     let signals = Signals::listen();
-    say(&summary);
-    say(&format!("{name} is served on http://{}\n", shown(running.address())));
+    let configs = running.configs();
+    say(&summary(configs, running.listening()));
+    say(&match (configs.first(), running.address()) {
+        (Some(first), Some(address)) => format!("{} is served on http://{}\n", *first.name, shown(address)),
+        _ => "nothing is served over HTTP, only to the sessions of other processes\n".to_owned(),
+    });
     match signals {
         Ok(signals) => signals.stop(running),
         Err(error) => {
@@ -115,18 +121,42 @@ fn dev(host: Host, configs: Vec<Config>, matches: &ArgMatches) -> Result<(), Fau
     Ok(())
 }
 
-/// Who is bound to whom.
-fn summary(configs: &[Config]) -> String {
+/// Where HTTP is wanted. A Worker that says itself where it is served gets no port beside that, unless somebody asks for
+/// one: a Worker that is moved to a process of its own does not become reachable from outside by that.
+fn http_address(configs: &[Config], matches: &ArgMatches) -> Option<SocketAddr> {
+    let asked = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+    let listens = configs.first().is_some_and(|config| !config.listen.is_empty());
+    if listens && !asked("port") && !asked("address") {
+        return None;
+    }
+    let ip = matches.get_one("address").copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let port = matches.get_one("port").copied().unwrap_or(PORT);
+    Some(SocketAddr::new(ip, port))
+}
+
+/// Who is bound to whom, and who listens where: `listening` has each address that a configuration says, in their order.
+fn summary<'a>(configs: &[Config], listening: impl IntoIterator<Item = &'a Address>) -> String {
+    let mut listening = listening.into_iter();
     let mut text = String::new();
     for config in configs {
         text += &format!("{}\n", *config.name);
+        for address in listening.by_ref().take(config.listen.len()) {
+            text += &format!("  listens at {address}\n");
+        }
         for binding in &config.services {
             let entrypoint =
                 binding.entrypoint.as_ref().map(|name| format!("#{}", **name)).unwrap_or_default();
-            text += &format!("  {} -> {}{entrypoint}\n", *binding.binding, *binding.service);
+            let address =
+                binding.address.as_ref().map(|address| format!(" ({})", **address)).unwrap_or_default();
+            text += &format!("  {} -> {}{entrypoint}{address}\n", *binding.binding, *binding.service);
         }
     }
     text
+}
+
+/// The addresses that are written, of which a port of 0 may be one.
+fn declared(configs: &[Config]) -> impl Iterator<Item = &Address> {
+    configs.iter().flat_map(|config| &config.listen).map(|address| &**address)
 }
 
 fn shown(address: SocketAddr) -> String {

@@ -2,7 +2,7 @@
 
 mod collisions;
 
-use std::{any::Any, any::TypeId, fmt};
+use std::{any::Any, any::TypeId, cell::RefCell, fmt};
 
 use super::{
     Linked,
@@ -14,6 +14,8 @@ use crate::{
     env::{Bindings, Unread, Wanted},
     fetch::Fetcher,
     service::Service,
+    session::{Dialer, Services},
+    transport::Address,
     worker::Offered,
 };
 
@@ -22,10 +24,18 @@ pub(crate) trait Directory: fmt::Debug {
     /// A `Box<C::Dyn>` in the box, for the client that is wanted. Without a fault if the binding itself leads
     /// nowhere, which is told once and not for each field.
     fn twin(&self, wanted: &Wanted<'_>) -> Result<Box<dyn Any>, Option<Fault>>;
+
+    /// The way to what is served at an address.
+    fn dialer(&self, address: &Address) -> Dialer;
 }
 
-/// The Workers of one thread, in the order of their configurations.
-pub(super) struct Workers<'a>(Vec<Entry<'a>>);
+/// The Workers of one thread.
+pub(super) struct Workers<'a> {
+    /// In the order of their configurations.
+    entries: Vec<Entry<'a>>,
+    /// The ways to other processes: one for each address, so that all bindings that lead there share their session.
+    dialers: RefCell<Vec<Dialer>>,
+}
 
 struct Entry<'a> {
     config: &'a Config,
@@ -51,7 +61,7 @@ impl<'a> Workers<'a> {
             };
             entries.push(Entry { config, instance: linked });
         }
-        Self(entries)
+        Self { entries, dialers: RefCell::default() }
     }
 
     /// Makes every `Env`, and gives what makes the Workers: those that others are bound to first. Tells of the
@@ -61,12 +71,12 @@ impl<'a> Workers<'a> {
         faults: &mut Faults,
         mut unread: impl FnMut(Unread<'a>),
     ) -> Vec<(&'a Config, Making)> {
-        for entry in &self.0 {
+        for entry in &self.entries {
             faults.extend(
                 entry.config.services.iter().filter_map(|binding| self.astray(entry.config, binding)),
             );
         }
-        let mut makings: Vec<_> = (self.0.iter())
+        let mut makings: Vec<_> = (self.entries.iter())
             .filter_map(|Entry { config, instance }| {
                 let mut bindings = Bindings::new(config, self, faults);
                 let making = instance.as_ref()?.bind(&mut bindings)?;
@@ -83,32 +93,64 @@ impl<'a> Workers<'a> {
 
     /// Every service on offer, with who offers it.
     fn services(&self) -> impl Iterator<Item = (&'a Config, Offered)> {
-        self.0.iter().flat_map(|Entry { config, instance }| {
+        self.entries.iter().flat_map(|Entry { config, instance }| {
             let services = instance.as_ref().map(|worker| worker.services()).unwrap_or_default();
             services.into_iter().map(|service| (*config, service))
         })
     }
 
-    /// A client for the requests to the Worker that is served: that of the first configuration. Without a fault if
-    /// there is no telling which Worker that is, which is told already.
-    pub(super) fn primary(&self) -> Result<Fetcher, Option<Fault>> {
-        let Some(Entry { config, instance: Some(worker) }) = self.0.first() else { return Err(None) };
-        let twin = worker.twin(None, TypeId::of::<Fetcher>());
-        match twin.and_then(|twin| twin.downcast::<Box<<Fetcher as Service>::Dyn>>().ok()) {
-            Some(twin) => {
-                let binding = Binding {
-                    worker: config.name.to_string().into(),
-                    cost: INVOCATION,
-                    ..Binding::of_type::<Fetcher>()
-                };
-                Ok(Fetcher::from_inner(Inner::new(*twin, binding)))
-            }
-            None => Err(Some(not_served(config, worker.as_ref()))),
+    /// A client for the requests to the Worker that is served over HTTP: that of the first configuration, if it
+    /// answers requests.
+    pub(super) fn primary(&self) -> Option<Fetcher> {
+        let Entry { config, instance } = self.entries.first()?;
+        let twin = instance.as_ref()?.twin(None, TypeId::of::<Fetcher>())?;
+        let twin = twin.downcast::<Box<<Fetcher as Service>::Dyn>>().ok()?;
+        let binding = Binding {
+            worker: config.name.to_string().into(),
+            cost: INVOCATION,
+            ..Binding::of_type::<Fetcher>()
+        };
+        Some(Fetcher::from_inner(Inner::new(*twin, binding)))
+    }
+
+    /// What is served to the sessions of each listener, in the order of the configurations and of `listen` in each.
+    pub(super) fn served(&self) -> Vec<Services> {
+        let mut all = Vec::new();
+        for Entry { config, instance } in &self.entries {
+            let services = instance.as_ref().map(|worker| worker.served(&config.name)).unwrap_or_default();
+            all.extend(config.listen.iter().map(|_| services.clone()));
         }
+        all
+    }
+
+    /// What is wrong with the ways in from outside: `http` says whether requests are to be served.
+    fn unreachable(&self, http: bool) -> Vec<Fault> {
+        let mut faults = listened_twice(self.entries.iter().map(|entry| entry.config));
+        for Entry { config, instance } in &self.entries {
+            let (Some(listen), Some(worker)) = (config.listen.first(), instance) else { continue };
+            if worker.served(&config.name).is_empty() {
+                faults.push(nothing_to_serve(config, listen));
+            }
+        }
+        if !http && self.entries.iter().all(|entry| entry.config.listen.is_empty()) {
+            faults.extend(self.entries.first().map(|entry| nobody_listens(entry.config)));
+        }
+        if http
+            && let Some(Entry { config, instance: Some(worker) }) = self.entries.first()
+            && config.listen.is_empty()
+            && self.primary().is_none()
+        {
+            faults.push(not_served(config, worker.as_ref()));
+        }
+        faults
     }
 
     /// What is wrong with a binding whatever it is used for.
     fn astray(&self, caller: &Config, binding: &ServiceBinding) -> Option<Fault> {
+        if binding.address.is_some() {
+            // The process that serves it knows what there is.
+            return None;
+        }
         let Some(target) = self.find(&binding.service) else {
             return Some(self.unknown_service(caller, binding));
         };
@@ -117,7 +159,7 @@ impl<'a> Workers<'a> {
     }
 
     fn find(&self, name: &str) -> Option<&Entry<'a>> {
-        self.0.iter().find(|entry| *entry.config.name == name)
+        self.entries.iter().find(|entry| *entry.config.name == name)
     }
 }
 
@@ -133,7 +175,7 @@ fn visit<'a>(
 ) {
     let config = makings[at].0;
     let Some(making) = makings[at].1.take() else { return };
-    for binding in &config.services {
+    for binding in config.services.iter().filter(|binding| binding.address.is_none()) {
         if let Some(target) = makings.iter().position(|(target, _)| *target.name == *binding.service) {
             visit(target, makings, ordered);
         }
@@ -151,6 +193,17 @@ impl Directory for Workers<'_> {
         let twin = worker.twin(entrypoint(binding), wanted.client);
         twin.ok_or_else(|| Some(not_offered(wanted, config, &offers)))
     }
+
+    fn dialer(&self, address: &Address) -> Dialer {
+        let mut dialers = self.dialers.borrow_mut();
+        let name = address.to_string();
+        if let Some(known) = dialers.iter().find(|dialer| dialer.address().to_string() == name) {
+            return known.clone();
+        }
+        let dialer = Dialer::new(address.clone());
+        dialers.push(dialer.clone());
+        dialer
+    }
 }
 
 impl Workers<'_> {
@@ -162,7 +215,7 @@ impl Workers<'_> {
                 "`{}`, for the binding `{}` of `{}`",
                 **service, *binding.binding, *caller.name,
             ));
-        let known: Vec<_> = self.0.iter().map(|entry| entry.config.name.as_str()).collect();
+        let known: Vec<_> = self.entries.iter().map(|entry| entry.config.name.as_str()).collect();
         match nearest(service, known.iter().copied()) {
             Some(near) => fault.with_help(format_args!("there is a Worker `{near}`")),
             None => fault
@@ -173,12 +226,13 @@ impl Workers<'_> {
 
 impl fmt::Debug for Workers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|entry| &*entry.config.name)).finish()
+        f.debug_list().entries(self.entries.iter().map(|entry| &*entry.config.name)).finish()
     }
 }
 
-/// Everything that is wrong with these configurations. What is only strange goes to the log.
-pub(super) fn check(linked: &[Linked], configs: &[Config]) -> Result<(), Faults> {
+/// Everything that is wrong with these configurations. What is only strange goes to the log. `http` says whether
+/// requests are to be served; gives whether they can be.
+pub(super) fn check(linked: &[Linked], configs: &[Config], http: bool) -> Result<bool, Faults> {
     let mut faults = Faults::new();
     faults.extend(linked_twice(linked));
     if configs.is_empty() {
@@ -188,11 +242,11 @@ pub(super) fn check(linked: &[Linked], configs: &[Config]) -> Result<(), Faults>
     faults.extend(collisions::faults(workers.services()));
     let mut unread = Vec::new();
     workers.bind(&mut faults, |variable| unread.push(variable));
-    faults.extend(workers.primary().err().flatten());
+    faults.extend(workers.unreachable(http));
     faults.result(())?;
     // An `Env` that is not complete may not have come to them.
     unread.iter().for_each(warn_of);
-    Ok(())
+    Ok(http && workers.primary().is_some())
 }
 
 /// No fault: a file may be shared, or be ahead of the program.
@@ -237,7 +291,37 @@ fn not_served(config: &Config, worker: &dyn Instance) -> Fault {
             *config.main,
             list(&worker.entrypoint(None).unwrap_or_default())
         ))
-        .with_help("give the configuration of the Worker to be served first")
+        .with_help("give the configuration of the Worker to be served first, or say in this one where it is to `listen`")
+}
+
+fn listened_twice<'a>(configs: impl Iterator<Item = &'a Config>) -> Vec<Fault> {
+    let mut known: Vec<&Located<Address>> = Vec::new();
+    let mut faults = Vec::new();
+    // A port that the system chooses is another one each time.
+    for address in configs.flat_map(|config| &config.listen).filter(|address| !address.is_any()) {
+        match known.iter().find(|earlier| earlier.to_string() == address.to_string()) {
+            Some(earlier) => faults.push(
+                (address.place().fault("two listeners at one address"))
+                    .with_expected("an address of its own for each")
+                    .with_received(format_args!("`{}` again", **address))
+                    .with_related(earlier.place(), "the first one is here"),
+            ),
+            None => known.push(address),
+        }
+    }
+    faults
+}
+
+fn nothing_to_serve(config: &Config, listen: &Located<Address>) -> Fault {
+    (listen.place().fault("a listener with nothing to serve"))
+        .with_expected("a Worker whose entrypoint offers `fetch`, or a service that is not local")
+        .with_received(format_args!("`{}`, which offers nothing that leaves its thread", *config.main))
+}
+
+fn nobody_listens(config: &Config) -> Fault {
+    (config.place().fault("a host that nobody can reach"))
+        .with_expected("a Worker that listens: `listen = [ \"unix:/run/auth/auth.sock\" ]`")
+        .with_received("no `listen` in any configuration, and no address for HTTP")
 }
 
 fn not_offered(wanted: &Wanted<'_>, target: &Config, offers: &[&str]) -> Fault {

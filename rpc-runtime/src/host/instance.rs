@@ -10,9 +10,11 @@ use std::{
 };
 
 use crate::{
+    client::Binding,
     env::{Bindings, Env},
     error::{Error, Kind},
     raw::Payload,
+    session::Services,
     worker::{Entrypoint, Offered, Worker},
 };
 
@@ -26,6 +28,9 @@ pub(super) trait Instance {
 
     /// The twin for a client of this type: a `Box<C::Dyn>` in the box.
     fn twin(&self, entrypoint: Option<&str>, client: TypeId) -> Option<Box<dyn Any>>;
+
+    /// What callers elsewhere may reach, at whatever entrypoint, of a Worker of this name.
+    fn served(&self, name: &str) -> Services;
 
     /// Makes the `Env`; `None` if there are faults. What comes back makes the Worker.
     fn bind(&self, bindings: &mut Bindings<'_>) -> Option<Making>;
@@ -67,6 +72,15 @@ where
 
     fn twin(&self, entrypoint: Option<&str>, client: TypeId) -> Option<Box<dyn Any>> {
         self.entrypoint.select(entrypoint)?.twin(client, &self.cell)
+    }
+
+    fn served(&self, name: &str) -> Services {
+        let mut services = Services::default();
+        let binding = Binding { worker: name.to_owned().into(), ..Binding::of_type::<W>() };
+        for (entrypoint, served) in self.entrypoint.served(&self.cell, &binding) {
+            services.add(entrypoint, served);
+        }
+        services
     }
 
     fn bind(&self, bindings: &mut Bindings<'_>) -> Option<Making> {

@@ -5,10 +5,10 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        mpsc::{self, Sender},
+        mpsc::{self, Receiver, Sender},
     },
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use http::StatusCode;
@@ -20,16 +20,18 @@ use tokio::{
 
 use super::{
     Host, Linked,
-    acceptor::{self, Given},
+    acceptor::{self, Arrivals, ForSession, Given, Http},
     background::Background,
     directory::{Workers, check},
 };
 use crate::{
     Client as _, Request, Response,
-    config::{Config, Fault, Faults, Place},
+    config::{Config, Fault, Faults, Located, Place},
     edge::{Connections, EdgeOptions, Handler, Peer},
     error::{Error, Reference},
     fetch::Fetcher,
+    session::{SESSIONS_MAX, Services, SessionOptions, Sessions},
+    transport::{self, Address, Listener},
 };
 
 /// How much stack a thread of a host has, in bytes: the deepest chain of Workers that limits allow takes 128 levels
@@ -38,19 +40,32 @@ const STACK_BYTES: usize = 8 << 20;
 
 /// A host that serves. Dropping it stops it, as [`stop`](Self::stop) does.
 pub struct Running {
-    address: SocketAddr,
+    address: Option<SocketAddr>,
+    listening: Vec<Address>,
+    configs: Arc<Vec<Config>>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Running {
-    /// The address that is served.
+    /// The address where the first Worker is served over HTTP; `None` if it is not.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// Stops accepting, lets requests and then the work of [`wait_until`](crate::Ctx::wait_until) come to their end for
+    /// The addresses where Workers are served to other processes: each `listen`, in the order of the configurations. A
+    /// port of 0 has become the one that was given.
+    #[must_use]
+    pub fn listening(&self) -> &[Address] {
+        &self.listening
+    }
+
+    pub(super) fn configs(&self) -> &[Config] {
+        &self.configs
+    }
+
+    /// Stops accepting, lets requests, calls of other processes and then the work of [`wait_until`](crate::Ctx::wait_until) come to their end for
     /// as long as [`EdgeOptions::drain`] says, cuts the rest, drops the Workers and waits for the threads.
     pub fn stop(mut self) {
         self.end();
@@ -77,44 +92,122 @@ impl Drop for Running {
 
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Running")
+            .field("address", &self.address)
+            .field("listening", &self.listening)
+            .finish_non_exhaustive()
     }
 }
 
-/// Checks, binds the socket, makes the Workers on every thread, and serves once all of them are there.
-pub(super) fn start(host: Host, configs: Vec<Config>, address: SocketAddr) -> Result<Running, Faults> {
+/// Checks, binds the sockets, makes the Workers on every thread, and serves once all of them are there. Without an
+/// address there is no HTTP.
+pub(super) fn start(
+    host: Host,
+    configs: Vec<Config>,
+    address: Option<SocketAddr>,
+) -> Result<Running, Faults> {
     crate::panics::install_panic_hook();
     refuse_abort(cfg!(panic = "abort"))?;
-    check(&host.workers, &configs)?;
+    let answers = check(&host.workers, &configs, address.is_some())?;
     let name = configs[0].name.place().clone();
     let failed = |what: &str, error: &dyn fmt::Display| Faults::from(name.fault(what).with_received(error));
-    let listener = listen(address).map_err(|error| busy(&name, address, &error))?;
-    let address = listener.local_addr().map_err(|error| failed("the address cannot be read", &error))?;
+    let http = match address.filter(|_| answers) {
+        Some(address) => Some(listen(address).map_err(|error| busy(&name, address, &error))?),
+        None => None,
+    };
+    let address = http.as_ref().map(std::net::TcpListener::local_addr).transpose();
+    let address = address.map_err(|error| failed("the address cannot be read", &error))?;
     let (stop, stopped) = watch::channel(false);
+    let configs = Arc::new(configs);
     // Declared before what its threads wait for, and thus dropped after it if a thread cannot start.
-    let mut running = Running { address, stop, threads: Vec::new() };
+    let mut running =
+        Running { address, listening: Vec::new(), configs: Arc::clone(&configs), stop, threads: Vec::new() };
+    let (bound, bounds) = mpsc::channel();
+    let (go, going) = mpsc::channel();
+    let acceptor = {
+        let configs = Arc::clone(&configs);
+        named("rpc-accept".to_owned()).spawn(move || accept(&configs, http, bound, going, stopped))
+    };
+    running.threads.push(acceptor.map_err(|error| failed("a thread cannot be started", &error))?);
+    running.listening = match bounds.recv() {
+        Ok(bound) => bound?,
+        Err(_) => return Err(failed("a thread of the host", &"a panic while sockets were bound")),
+    };
     let mut threads = Vec::new();
     let (ready, readies) = mpsc::channel();
-    let configs = Arc::new(configs);
     for number in 0..host.thread_count() {
         let (thread, given) = acceptor::thread();
         threads.push(thread);
-        let (linked, configs, options) = (host.workers.clone(), Arc::clone(&configs), host.edge.clone());
-        let ready = ready.clone();
+        let (linked, configs) = (host.workers.clone(), Arc::clone(&configs));
+        let (options, ready) = (answers.then(|| host.edge.clone()), ready.clone());
+        let drain = host.edge.drain;
         let spawned = named(format!("rpc-{number}"))
-            .spawn(move || serve_thread(&linked, &configs, options, given, ready));
+            .spawn(move || serve_thread(&linked, &configs, options, drain, given, ready));
         running.threads.push(spawned.map_err(|error| failed("a thread cannot be started", &error))?);
     }
     drop(ready);
-    for _ in &running.threads {
+    for _ in &threads {
         match readies.recv() {
             Ok(made) => made?,
             Err(_) => return Err(failed("a thread of the host", &"a panic while the Workers were made")),
         }
     }
-    let acceptor = named("rpc-accept".to_owned()).spawn(move || acceptor::accept(listener, threads, stopped));
-    running.threads.push(acceptor.map_err(|error| failed("a thread cannot be started", &error))?);
+    // It waits for nothing else, so it is there.
+    let _ = go.send(threads);
     Ok(running)
+}
+
+/// Binds what the configurations listen at, and hands over what is accepted there and by `http` once there are threads.
+///
+/// On a thread of its own from the beginning, because a socket stays with the runtime that bound it, and whoever starts
+/// the host may be inside of one.
+fn accept(
+    configs: &[Config],
+    http: Option<std::net::TcpListener>,
+    bound: Sender<Result<Vec<Address>, Faults>>,
+    going: Receiver<Vec<acceptor::Thread>>,
+    stopped: watch::Receiver<bool>,
+) {
+    let listeners = runtime().map_err(|error| {
+        let fault = configs[0].name.place().fault("the runtime of a thread cannot be made");
+        Faults::from(fault.with_received(error))
+    });
+    let listeners = listeners.and_then(|runtime| {
+        let listeners = runtime.block_on(bind(configs))?;
+        Ok((runtime, listeners))
+    });
+    let (runtime, listeners) = match listeners {
+        Ok(listeners) => listeners,
+        // Where nobody is left to be told, the start has failed already; here and below.
+        Err(faults) => return drop(bound.send(Err(faults))),
+    };
+    if bound.send(Ok(listeners.iter().map(|listener| listener.local_address().clone()).collect())).is_err() {
+        return;
+    }
+    let Ok(threads) = going.recv() else { return };
+    runtime.block_on(acceptor::accept(http, listeners, threads, stopped));
+}
+
+/// Every `listen` of every configuration; all faults at once.
+async fn bind(configs: &[Config]) -> Result<Vec<Listener>, Faults> {
+    let mut faults = Faults::new();
+    let mut listeners = Vec::new();
+    for address in configs.iter().flat_map(|config| &config.listen) {
+        match Listener::bind(address).await {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => faults.push(not_bound(address, &error)),
+        }
+    }
+    faults.result(listeners)
+}
+
+fn not_bound(address: &Located<Address>, error: &transport::Error) -> Fault {
+    let fault = address.place().fault("an address that cannot be listened at").with_received(Chain(error));
+    if error.is_in_use() {
+        fault.with_help("stop the one that listens there, or choose another address")
+    } else {
+        fault
+    }
 }
 
 /// A panic must end one call and not the process.
@@ -147,11 +240,13 @@ fn busy(name: &Place, address: SocketAddr, error: &io::Error) -> Faults {
     fault.into()
 }
 
-/// Makes the Workers of one thread, and serves the connections that it is given until there will be no more.
+/// Makes the Workers of one thread, and serves the connections that it is given until there will be no more. Without
+/// `options` none of them speaks HTTP.
 fn serve_thread(
     linked: &[Linked],
     configs: &[Config],
-    options: EdgeOptions,
+    options: Option<EdgeOptions>,
+    drain: Duration,
     given: Given,
     ready: Sender<Result<(), Faults>>,
 ) {
@@ -165,20 +260,29 @@ fn serve_thread(
     };
     let mut faults = Faults::new();
     let workers = Workers::new(linked, configs, &mut faults);
-    let primary = match runtime.block_on(make(&workers, faults)) {
-        Ok(primary) => primary,
-        Err(faults) => return drop(ready.send(Err(faults))),
-    };
+    if let Err(faults) = runtime.block_on(make(&workers, faults)) {
+        return drop(ready.send(Err(faults)));
+    }
     if ready.send(Ok(())).is_err() {
         return;
     }
     drop(ready);
-    let (drain, background) = (options.drain, Background::of_this_thread());
-    let connections = Connections::new(options, Primary(primary));
+    let background = Background::of_this_thread();
+    let primary = options.and_then(|options| Some(Connections::new(options, Primary(workers.primary()?))));
+    let served = workers.served();
     let left = runtime.block_on(async {
-        let connections = serve(connections, given).await;
+        let Given { http, sessions } = given;
+        let (connections, sessions) =
+            tokio::join!(serve_http(primary, http), serve_sessions(served, sessions));
         let end = Instant::now() + drain;
-        connections.drain().await;
+        tokio::join!(
+            async {
+                if let Some(connections) = connections {
+                    connections.drain().await;
+                }
+            },
+            sessions.drain(end.into()),
+        );
         background.drain(end).await;
         end.saturating_duration_since(Instant::now())
     });
@@ -187,8 +291,8 @@ fn serve_thread(
     drop(workers);
 }
 
-/// Makes the Workers, none of them if there are faults, and a client of the one that is served.
-async fn make(workers: &Workers<'_>, mut faults: Faults) -> Result<Fetcher, Faults> {
+/// Makes the Workers, none of them if there are faults.
+async fn make(workers: &Workers<'_>, mut faults: Faults) -> Result<(), Faults> {
     let makings = workers.bind(&mut faults, |_| {});
     let makings = faults.result(makings)?;
     let mut faults = Faults::new();
@@ -198,20 +302,19 @@ async fn make(workers: &Workers<'_>, mut faults: Faults) -> Result<Fetcher, Faul
             faults.push(fault.with_received(format_args!("`{}`: {}", *config.name, Chain(&error))));
         }
     }
-    faults.result(())?;
-    workers.primary().map_err(|fault| {
-        let mut faults = Faults::new();
-        faults.extend(fault);
-        faults
-    })
+    faults.result(())
 }
 
 /// Takes connections until there will be no more, and gives those that are open then.
-async fn serve(mut connections: Connections<Primary>, mut given: Given) -> Connections<Primary> {
+async fn serve_http(
+    connections: Option<Connections<Primary>>,
+    mut given: Arrivals<Http>,
+) -> Option<Connections<Primary>> {
+    let mut connections = connections?;
     loop {
         tokio::select! {
             taken = given.next(), if !connections.are_full() => {
-                let Some((stream, address)) = taken else { return connections };
+                let Some((stream, address)) = taken else { return Some(connections) };
                 let taken = TcpStream::from_std(stream).and_then(|stream| connections.take((stream, address)));
                 if let Err(error) = taken {
                     given.ended();
@@ -223,7 +326,27 @@ async fn serve(mut connections: Connections<Primary>, mut given: Given) -> Conne
     }
 }
 
-pub(super) fn runtime() -> io::Result<Runtime> {
+/// The same for sessions, each with what is served to those of its listener.
+async fn serve_sessions(served: Vec<Services>, mut given: Arrivals<ForSession>) -> Sessions {
+    let mut sessions = Sessions::default();
+    loop {
+        tokio::select! {
+            taken = given.next(), if sessions.len() < SESSIONS_MAX => {
+                let Some((listener, stream)) = taken else { return sessions };
+                match stream.attach() {
+                    Ok(stream) => sessions.add(SessionOptions::of(served[listener].clone()).over(stream)),
+                    Err(error) => {
+                        given.ended();
+                        tracing::debug!(%error, "a connection cannot be served");
+                    }
+                }
+            }
+            () = sessions.one_ended() => given.ended(),
+        }
+    }
+}
+
+fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
@@ -239,7 +362,7 @@ impl Handler for Primary {
 /// What a client outside of the system gets to see of an error: its class, and where the log has the rest.
 fn failure(error: &Error) -> Response {
     let reference = Reference::new();
-    if error.tells_of_overload() || error.is_unavailable() {
+    if error.tells_of_overload() || error.tells_of_absence() {
         tracing::warn!(%reference, error = %Chain(error), "a request was refused");
         return reference.into_response(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -251,12 +374,12 @@ fn failure(error: &Error) -> Response {
 }
 
 /// An error with what caused it: `cannot connect: connection refused`.
-struct Chain<'a>(&'a Error);
+struct Chain<'a, E>(&'a E);
 
-impl fmt::Display for Chain<'_> {
+impl<E: std::error::Error> fmt::Display for Chain<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)?;
-        let mut source = std::error::Error::source(self.0);
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
         while let Some(cause) = source {
             write!(f, ": {cause}")?;
             source = cause.source();

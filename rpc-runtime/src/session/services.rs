@@ -1,6 +1,10 @@
 //! What a session serves.
 
-use std::{collections::HashMap, fmt, sync::{Arc, OnceLock}};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use super::{
     arrival::{Arrival, Handler},
@@ -9,7 +13,7 @@ use super::{
 };
 use crate::{
     boundary::Boundary,
-    client::Client,
+    client::{Binding, Client},
     fetch::{FETCH, Fetcher},
     options::CallOptions,
     service::{MethodInfo, Service, ServiceInfo},
@@ -118,7 +122,8 @@ pub struct ByClient(());
 impl<W: Worker> Serve<ByWorker> for W {
     fn add_to(self, services: &mut Services) {
         let cell = Arc::new(OnceLock::from(self));
-        for (entrypoint, served) in W::entrypoint(Entrypoint::new()).served(&cell) {
+        let binding = Binding::of_type::<W>();
+        for (entrypoint, served) in W::entrypoint(Entrypoint::new()).served(&cell, &binding) {
             services.add(entrypoint, served);
         }
     }
@@ -137,6 +142,11 @@ impl Services {
     pub(crate) fn add(&mut self, entrypoint: &str, served: Served) {
         let name = (entrypoint.to_owned(), served.name().to_owned());
         self.0.insert(name, Arc::new(served));
+    }
+
+    #[cfg(feature = "host")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// With the contracts of all of them, for who has other ones.

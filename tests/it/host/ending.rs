@@ -62,7 +62,7 @@ fn start(probe: &str, drain: Duration) -> Running {
 #[test]
 fn a_request_that_runs_is_answered_before_the_host_ends() {
     let running = start("drains", PATIENCE);
-    let address = running.address();
+    let address = running.address().unwrap();
     let mut connection = Connection::open(address);
     connection.send("/slow");
     std::thread::sleep(Duration::from_millis(50));

@@ -134,7 +134,7 @@ fn a_request_can_be_forwarded_as_it_is() {
 #[test]
 fn http_2_is_spoken_without_being_asked() {
     let running = start("");
-    let address = running.address();
+    let address = running.address().unwrap();
     on_tokio(async {
         let stream = tokio::net::TcpStream::connect(address).await.unwrap();
         let (mut client, connection) = h2::client::handshake(stream).await.unwrap();

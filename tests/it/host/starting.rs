@@ -45,7 +45,7 @@ fn host() -> Host {
 }
 
 /// `place field: problem | received | help` of each fault.
-fn told(faults: &Faults) -> Vec<String> {
+pub(super) fn told(faults: &Faults) -> Vec<String> {
     let line = |fault: &rpc_runtime::config::Fault| {
         let (place, received) = (fault.place(), fault.received().unwrap_or_default());
         format!(
@@ -171,7 +171,7 @@ fn the_worker_that_is_served_must_answer_requests() {
     assert_eq!(
         told(&faults),
         ["0.toml:2:8 main: a Worker that does not answer requests | `mute`, which declares Auth | \
-          give the configuration of the Worker to be served first"]
+          give the configuration of the Worker to be served first, or say in this one where it is to `listen`"]
     );
     on_a_free_port(host(), &[AUTH, mute]).unwrap().stop();
 }
