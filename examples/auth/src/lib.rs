@@ -1,7 +1,7 @@
 //! A Worker that knows whom tokens belong to.
 //!
 //! Others reach it by the typed calls of its contract, and by `fetch`, which here answers with a page. It is not
-//! reachable from outside: no socket leads to it.
+//! reachable from outside: no socket leads to it, unless its configuration says where it listens.
 
 use std::collections::HashMap;
 

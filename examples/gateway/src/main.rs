@@ -3,6 +3,9 @@
 //! ```text
 //! cargo run -p gateway -- dev -c examples/gateway/worker.toml -c examples/auth/worker.toml
 //! ```
+//!
+//! or the gateway alone, with `-c examples/gateway/worker.remote.toml`; `examples/auth/src/main.rs` then runs the other
+//! one in a process of its own.
 
 use std::process::ExitCode;
 
