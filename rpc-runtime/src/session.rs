@@ -30,7 +30,7 @@
 
 mod arrival;
 mod contracts;
-#[cfg(feature = "net")]
+#[cfg_attr(not(feature = "net"), path = "session/no_dial.rs")]
 mod dial;
 mod driver;
 mod explain;
@@ -131,7 +131,7 @@ impl SessionOptions {
 
     pub(crate) fn of(services: Services) -> Self {
         let config = Config { host: HOST_BUDGET.clone(), ..Config::default() };
-        Self { services, ways: Ways::default(), config }
+        Self { services, ways: Ways::default(), repeats: false, config }
     }
 
     /// Serves a Worker, with what its default entrypoint declares, or what a client calls: `AuthClient::new(worker)`

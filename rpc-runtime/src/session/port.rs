@@ -37,6 +37,7 @@ enum Way {
     /// Over a session that is not made again.
     Session(Arc<Shared>, Slots),
     /// To an address: over the session that is there, or after one was made.
+    #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "there are no addresses"))]
     Address(Dialer),
 }
 
@@ -52,6 +53,7 @@ impl Port {
         Self { service, way: Way::Session(shared, Slots::default()) }
     }
 
+    #[cfg(feature = "net")]
     pub(crate) fn to(dialer: Dialer, service: &'static ServiceInfo) -> Self {
         Self { service, way: Way::Address(dialer) }
     }
