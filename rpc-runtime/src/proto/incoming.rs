@@ -54,8 +54,8 @@ pub(super) struct TheirCall {
     /// Granted bytes that have not come.
     awaited: usize,
     has_deadline: bool,
-    /// When half of the time of its deadline is over.
-    half_over: Option<Instant>,
+    /// When a quarter of the time of its deadline is over: a cancel after that is no surprise.
+    abrupt_until: Option<Instant>,
 }
 
 #[derive(Debug)]

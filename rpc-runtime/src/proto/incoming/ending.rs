@@ -49,8 +49,9 @@ impl Core {
         // It is also the end of its arguments.
         call.awaited = 0;
         // What was about to end by itself is no work begun in vain: callers whose deadlines pass together would else
-        // cost each other their session.
-        let is_abrupt = call.half_over.is_none_or(|half_over| now < half_over);
+        // cost each other their session. A caller sees its deadline pass before this side does, which counts from the
+        // arrival of the call, and that may be late.
+        let is_abrupt = call.abrupt_until.is_none_or(|until| now < until);
         match &mut call.stage {
             Stage::Receiving(_) => {
                 if is_abrupt {

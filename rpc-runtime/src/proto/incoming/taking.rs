@@ -93,7 +93,7 @@ impl Core {
             granted: 0,
             awaited: 0,
             has_deadline: deadline.is_some(),
-            half_over: deadline.and_then(|deadline| now.checked_add(deadline.duration_since(now) / 2)),
+            abrupt_until: deadline.and_then(|deadline| now.checked_add(deadline.duration_since(now) / 4)),
         };
         let index = self.theirs.calls.insert(number, call);
         let key = (index, number);

@@ -572,6 +572,26 @@ fn cancels_at_a_pace_are_fine() {
 }
 
 #[test]
+fn cancels_of_calls_whose_time_was_running_out_are_no_storm() {
+    for (millis, is_storm) in [(999, true), (1000, false), (3999, false)] {
+        let mut raw = Raw::with(Config { cancels_per_second_max: 10, ..Config::default() });
+        for call in 0..11 {
+            // Each has 4 s.
+            raw.write_frame(0x04, &call_with(call, 2, &number(4_000_000), b""));
+            raw.side.call_of();
+        }
+        raw.pass(Duration::from_millis(millis));
+        for call in 0..11 {
+            raw.write_frame(0x09, &number(call));
+        }
+        match is_storm {
+            true => raw.assert_closed(TooManyCancels, "more than 10 calls within a second"),
+            false => raw.assert_open(),
+        }
+    }
+}
+
+#[test]
 fn cancels_of_calls_whose_handler_has_ended_are_no_storm() {
     let mut raw = Raw::with(Config { cancels_per_second_max: 1, ..Config::default() });
     for call in 0..100 {
