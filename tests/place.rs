@@ -68,10 +68,10 @@ async fn storm(socket: &str, calls: u64) -> Result<()> {
     let place = Place::at(&address(socket)?);
     // Both ends have had as many calls at once before as they will have, so that tables have grown.
     some_calls(&place, 4 * BATCH).await;
-    let served = settled(&place).await;
+    let served = settled(&place).await?;
     let before = (resident(process::id()), resident(served));
     let refused = some_calls(&place, calls).await;
-    settled(&place).await;
+    settled(&place).await?;
     let after = (resident(process::id()), resident(served));
     let entered = place.tally.count("storm.entered").await?;
     let answer = place.ledger.add("storm.after").await?;
@@ -113,21 +113,15 @@ async fn some_calls(place: &Place, calls: u64) -> u64 {
     refused
 }
 
-/// Waits until every handler that has begun was dropped; gives the process that serves. The session may have been closed
-/// by the other end, to whom so many cancelled calls are an attack: then it is made again.
-async fn settled(place: &Place) -> u32 {
+/// Waits until every handler that has begun was dropped; gives the process that serves. It asks over a session of its own:
+/// those of the storm are closed by the other end again and again, to whom so many cancelled calls are an attack.
+async fn settled(place: &Place) -> Result<u32> {
     for _ in 0..500 {
         // Longer than anything takes that is still on its way.
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let (Ok(entered), Ok(dropped), Ok(process)) = (
-            place.tally.count("storm.entered").await,
-            place.tally.count("storm.dropped").await,
-            place.tally.process().await,
-        ) else {
-            continue;
-        };
-        if entered == dropped {
-            return process;
+        let entered = place.tally.count("storm.entered").await?;
+        if entered == place.tally.count("storm.dropped").await? {
+            return place.tally.process().await;
         }
     }
     panic!("handlers of dropped calls go on");

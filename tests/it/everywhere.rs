@@ -8,6 +8,7 @@ mod child;
 mod deadlines;
 mod errors;
 mod faults;
+mod fetch;
 mod honesty;
 mod limits;
 mod metadata;

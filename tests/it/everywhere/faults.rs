@@ -21,10 +21,12 @@ use crate::proxy::{Faults, Proxy, Side};
 #[derive(Debug, Default)]
 struct Told {
     answered: u64,
-    /// Of the calls that have an effect: how many were made, and how many are said not to have run.
-    with_effect: u64,
-    unavailable: u64,
     errors: Vec<Error>,
+    /// Of the calls that have an effect: how many were made, were answered, are said not to have run, and have run.
+    with_effect: u64,
+    answered_with_effect: u64,
+    unavailable: u64,
+    effects: u64,
 }
 
 impl Told {
@@ -33,6 +35,7 @@ impl Told {
         match answer {
             Ok(value) => {
                 self.answered += 1;
+                self.answered_with_effect += u64::from(has_effect);
                 Some(value)
             }
             Err(error) => {
@@ -87,17 +90,21 @@ async fn over<S: Side>(
     let there = served.options().start(server).unwrap();
     let here = SessionOptions::new().start(client).unwrap();
     let told = timeout(10 * DEADLINE, converse(&Place::over(&here))).await;
-    let told = told.unwrap_or_else(|_| panic!("a call hangs: {to_right:?} {to_left:?}"));
-    let effects = served.ledger.effects().await.unwrap();
+    let mut told = told.unwrap_or_else(|_| panic!("a call hangs: {to_right:?} {to_left:?}"));
+    here.close();
+    // What is still on its way arrives, and may have its effect.
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    told.effects = served.ledger.effects().await.unwrap();
     assert!(
-        effects <= told.with_effect - told.unavailable,
-        "{effects} effects, to {to_right:?}, back {to_left:?}: {told:?}"
+        told.effects <= told.with_effect - told.unavailable,
+        "to {to_right:?}, back {to_left:?}: {told:?}"
     );
     for error in &told.errors {
         assert!(may_be(error), "{error}, to {to_right:?}, back {to_left:?}");
     }
-    drop(proxy);
-    here.close();
+    proxy.abort();
     there.close();
     told
 }
@@ -112,12 +119,12 @@ fn is_of_a_stream(error: &Error) -> bool {
 }
 
 /// In each direction, with a fault at every byte until one that the conversation does not reach.
-async fn at_every_byte(fault: impl Fn(u64) -> Faults) -> Vec<Told> {
+async fn at_every_byte(fault: impl Fn(u64) -> Faults) -> [Vec<Told>; 2] {
     let none = Faults::default();
-    let mut all = Vec::new();
-    for back in [false, true] {
+    let mut both = [Vec::new(), Vec::new()];
+    for (back, all) in both.iter_mut().enumerate() {
         for byte in 0.. {
-            let (to_right, to_left) = if back { (none, fault(byte)) } else { (fault(byte), none) };
+            let (to_right, to_left) = if back == 1 { (none, fault(byte)) } else { (fault(byte), none) };
             let told = in_memory(to_right, to_left).await;
             if told.answered == CALLS {
                 assert!(byte > 100, "{byte} bytes are no conversation");
@@ -126,30 +133,41 @@ async fn at_every_byte(fault: impl Fn(u64) -> Faults) -> Vec<Told> {
             all.push(told);
         }
     }
-    all
+    both
+}
+
+fn errors(both: &[Vec<Told>; 2]) -> impl Iterator<Item = &Error> {
+    both.iter().flatten().flat_map(|told| &told.errors)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_cut_at_any_byte_ends_every_call() {
-    let all = at_every_byte(|bytes| Faults::default().cut_after(bytes)).await;
-    let errors = || all.iter().flat_map(|told| &told.errors);
-    assert!(errors().any(Error::is_unavailable) && errors().any(Error::is_disconnected));
-    assert!(errors().all(|error| !error.is_deadline()), "an end is seen at once");
+    let both = at_every_byte(|bytes| Faults::default().cut_after(bytes)).await;
+    assert!(errors(&both).any(Error::is_unavailable) && errors(&both).any(Error::is_disconnected));
+    assert!(errors(&both).all(|error| !error.is_deadline()), "an end is seen at once");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_direction_that_ends_at_any_byte_ends_every_call() {
-    let all = at_every_byte(|bytes| Faults::default().half_close_after(bytes)).await;
-    assert!(
-        all.iter().flat_map(|told| &told.errors).all(|error| !error.is_deadline()),
-        "an end is seen at once"
-    );
+    let both = at_every_byte(|bytes| Faults::default().half_close_after(bytes)).await;
+    assert!(errors(&both).all(|error| !error.is_deadline()), "an end is seen at once");
+    // The byte that lets one more call have its effect is the last of a frame. An end within a frame is a fault, and ends
+    // the session there and then; an end behind one leaves the way back open.
+    let [there, _] = &both;
+    let more = there.windows(2).filter(|told| told[1].effects > told[0].effects);
+    let effects: Vec<_> = more
+        .map(|told| {
+            assert_eq!(told[1].answered_with_effect, told[1].effects, "{:?}", told[1]);
+            told[1].effects
+        })
+        .collect();
+    assert_eq!(effects, [1, 2, 3, 4, 5]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_stalls_at_any_byte_costs_no_more_than_the_deadline() {
-    let all = at_every_byte(|bytes| Faults::default().stall_after(bytes)).await;
-    assert!(all.iter().flat_map(|told| &told.errors).any(Error::is_deadline));
+    let both = at_every_byte(|bytes| Faults::default().stall_after(bytes)).await;
+    assert!(errors(&both).any(Error::is_deadline));
 }
 
 /// Nothing tells that a byte was changed; what can be read is believed. But no call hangs, nothing panics, and no call

@@ -129,6 +129,7 @@ fn a_killed_callee_leaves_no_doubt_where_there_is_none() {
 
 #[test]
 fn a_callee_that_ends_in_order_loses_no_call() {
+    let mut all = Told::default();
     for round in 0..rounds("RPC_TESTS_TERMS", 10) {
         let mut serving = Serving::start_with_record();
         let place = Place::at(&serving.address());
@@ -144,12 +145,14 @@ fn a_callee_that_ends_in_order_loses_no_call() {
             told
         });
         assert_eq!(told.disconnected, 0, "{told:?}");
-        assert!(told.answered > 0 && told.unavailable > 0, "{told:?}");
+        all.add(&told);
         let start = Instant::now();
         let status = serving.ended(Duration::from_secs(31)).expect("it does not end");
         assert!(status.success(), "{status}");
-        assert!(start.elapsed() < Duration::from_secs(5), "nothing was left to wait for");
+        assert!(start.elapsed() < Duration::from_secs(4), "nothing was left to wait for");
     }
+    println!("{all:?}");
+    assert!(all.answered > 0 && all.unavailable > 0, "{all:?}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 mod failing;
 mod guarded;
 mod ledger;
+mod site;
 mod tally;
 mod values;
 mod walk;
@@ -19,6 +20,7 @@ pub use self::{
     failing::{Brittle, Failing, FailingClient, Moment, Refusal},
     guarded::{Guarded, GuardedClient},
     ledger::{Ledger, LedgerClient},
+    site::{Site, SiteClient},
     tally::{Tallied, TalliedClient, Tally},
     values::{Numbers, Query, Tree, Values, ValuesClient},
     walk::{End, Stop, Walk, WalkClient, Way},
@@ -35,6 +37,7 @@ pub struct Place {
     pub ledger: LedgerClient,
     pub guarded: GuardedClient,
     pub tally: TalliedClient,
+    pub site: SiteClient,
 }
 
 impl Place {
@@ -52,6 +55,7 @@ impl Place {
             guarded: GuardedClient::new(guarded::Behind)
                 .with(CallOptions::new().interceptor(guarded::Guard::new(tally.clone()))),
             tally: TalliedClient::new(tally),
+            site: SiteClient::from_worker(site::Pages),
         }
     }
 
@@ -66,6 +70,7 @@ impl Place {
             ledger: session.client(),
             guarded: session.client(),
             tally: session.client(),
+            site: session.client(),
         }
     }
 
@@ -80,6 +85,7 @@ impl Place {
             ledger: LedgerClient::at(address.clone()),
             guarded: GuardedClient::at(address.clone()),
             tally: TalliedClient::at(address.clone()),
+            site: SiteClient::at(address.clone()),
         }
     }
 
@@ -94,5 +100,7 @@ impl Place {
             .serve(self.ledger.clone())
             .serve(self.guarded.clone())
             .serve(self.tally.clone())
+            // The last of them answers requests.
+            .serve(self.site.clone())
     }
 }

@@ -17,7 +17,7 @@ pub trait Work {
     async fn wait_spawned(&self, name: &str) -> Result<()>;
 
     /// Waits for ever, unless its caller waits less.
-    #[rpc(deadline = "30ms")]
+    #[rpc(deadline = "300ms")]
     async fn wait_briefly(&self, name: &str) -> Result<()>;
 
     /// Answers after so many milliseconds.

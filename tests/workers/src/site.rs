@@ -1,0 +1,58 @@
+//! A Worker that takes requests.
+
+use rpc_runtime::{
+    Body, Ctx, Entrypoint, Error, Fetch, Request, Response, Result, Worker,
+    http::{self, StatusCode},
+    service,
+};
+
+/// What stands beside the requests.
+#[service]
+pub trait Site {
+    async fn name(&self) -> Result<String>;
+}
+
+pub(crate) struct Pages;
+
+impl Worker for Pages {
+    type Env = ();
+
+    async fn new((): ()) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self> {
+        entrypoint.service::<SiteClient>().fetch()
+    }
+}
+
+impl Site for Pages {
+    async fn name(&self) -> Result<String> {
+        Ok("pages".to_owned())
+    }
+}
+
+/// Tells what has come; `/denied`, `/panic` and `/empty` do what they say.
+impl Fetch for Pages {
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let (head, body) = request.into_parts();
+        match head.uri.path() {
+            "/denied" => return Err(Error::denied("no entry")),
+            "/panic" => panic!("on the page"),
+            "/empty" => return Ok(http::Response::builder().status(204).body(Body::none())?),
+            _ => {}
+        }
+        let is_none = body.is_none();
+        let body = body.bytes_up_to(64 << 20).await?;
+        let tenant = Ctx::with(|ctx| ctx.metadata("tenant").unwrap_or("nobody").to_owned());
+        let response = http::Response::builder()
+            .status(StatusCode::IM_A_TEAPOT)
+            .header("x-method", head.method.as_str())
+            .header("x-uri", head.uri.to_string())
+            .header("x-length", if is_none { "none".to_owned() } else { body.len().to_string() })
+            .header("x-tenant", tenant);
+        let echoed = head.headers.get_all("x-word").iter();
+        let response = echoed.fold(response, |response, value| response.header("x-word", value));
+        Ok(response.body(Body::from(body))?)
+    }
+}
