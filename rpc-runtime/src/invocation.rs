@@ -18,6 +18,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 #[cfg(feature = "host")]
@@ -229,6 +230,25 @@ impl<'c> State<'c> {
     /// What its callee and all below it may still use.
     pub(crate) fn left_of_arrival(&self) -> Left {
         self.left()
+    }
+
+    /// Somebody else ends the call when its time is over.
+    pub(crate) fn leave_time(&self) {
+        if let Some(extras) = self.extras() {
+            extras.timer.leave();
+        }
+    }
+
+    /// Nobody else does any more.
+    pub(crate) fn take_time_back(&self) {
+        if let Some(extras) = self.extras() {
+            extras.timer.take_back();
+        }
+    }
+
+    /// What the call made its deadline from, if it made it shorter.
+    pub(crate) fn time_given(&self) -> Option<Duration> {
+        self.extras()?.timer.given()
     }
 
     /// Whether this is a call that came over a boundary, which is no Worker's own invocation.

@@ -1,11 +1,12 @@
 //! The only `unsafe` code of the crate: where the futures of suspended handlers live, and the stack of
 //! invocations that this thread is inside of.
 //!
-//! Four things, each behind a safe interface:
+//! Five things, each behind a safe interface:
 //!
 //! - **The pool**: memory blocks in steps of 64 bytes up to 8 KiB, kept per thread, so that a call in the
 //!   steady state allocates nothing.
 //! - **Arguments** ([`Given`]): moved out of a call once, from where they lie.
+//! - **Pooled values** ([`Pooled`], [`PooledFuture`]): boxes whose memory comes from the pool.
 //! - **Placed futures** ([`Placed`], [`Suspended`]): a future of any type, made and polled for the first time
 //!   in a block, and given away as a trait object when it suspends.
 //! - **The stack** ([`Innermost`], [`current`]): a thread-local pointer to the frame of the innermost invocation
@@ -683,6 +684,55 @@ impl<T> Drop for Pooled<T> {
         let _block = Block(self.0.cast(), Layout::new::<T>());
         // SAFETY: the value was written by `new` and is dropped here alone.
         unsafe { ptr::drop_in_place(self.0.as_ptr()) };
+    }
+}
+
+/// A future of any type in a pooled block: a `Pin<Box<dyn Future + Send>>` that does not ask the allocator in the
+/// steady state.
+#[must_use = "futures do nothing unless they are polled"]
+#[expect(unnameable_types, reason = "it stands in the signature of what serves a call, and rustc infers it")]
+pub struct PooledFuture<T>(NonNull<dyn Future<Output = T> + Send>);
+
+// SAFETY: it owns its future, which is `Send`, and the block may be freed by any thread.
+unsafe impl<T> Send for PooledFuture<T> {}
+
+impl<T> PooledFuture<T> {
+    pub(crate) fn new<F: Future<Output = T> + Send + 'static>(future: F) -> Self {
+        let room = take(const { Layout::new::<F>() }).cast::<F>();
+        // SAFETY: the block is fresh and has the layout of `F`.
+        unsafe { room.write(future) };
+        Self(room)
+    }
+}
+
+/// The future does not move with its owner.
+impl<T> Unpin for PooledFuture<T> {}
+
+impl<T> Future for PooledFuture<T> {
+    type Output = T;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        // SAFETY: the future was written by `new` and is owned; `self` is borrowed mutably.
+        let future = unsafe { self.0.as_mut() };
+        // SAFETY: it lies in its block until it is dropped there, and nothing else gives out a reference to it.
+        unsafe { Pin::new_unchecked(future) }.poll(cx)
+    }
+}
+
+impl<T> Drop for PooledFuture<T> {
+    fn drop(&mut self) {
+        // SAFETY: the future was written by `new`, with this layout, and is owned.
+        let layout = Layout::for_value(unsafe { self.0.as_ref() });
+        let _block = Block(self.0.cast(), layout);
+        // SAFETY: it is dropped here alone.
+        unsafe { ptr::drop_in_place(self.0.as_ptr()) };
+    }
+}
+
+impl<T> fmt::Debug for PooledFuture<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PooledFuture").finish_non_exhaustive()
     }
 }
 

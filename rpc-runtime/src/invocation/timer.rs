@@ -23,10 +23,22 @@ use crate::{
 /// costs no timer.
 #[derive(Default)]
 pub(crate) struct Timer {
-    armed: Cell<bool>,
+    keeper: Cell<Keeper>,
     /// How long the call was given, for the error.
     given: Option<Duration>,
     sleep: Option<Pooled<Sleep>>,
+}
+
+/// Who ends a call when its time is over.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Keeper {
+    /// Whoever made the deadline, further up.
+    #[default]
+    Caller,
+    Timer,
+    /// The session that the call goes over, which has one timer for all of its calls: one for each would cost as
+    /// much as the rest of a small call.
+    Session,
 }
 
 /// A deadline that is shorter than what the caller is under.
@@ -66,18 +78,38 @@ impl OwnDeadline {
 
 impl Timer {
     pub(crate) fn arm(&mut self, given: Option<Duration>) {
-        self.armed.set(true);
+        self.keeper.set(Keeper::Timer);
         self.given = given;
     }
 
     pub(super) fn arm_if_unarmed(&self) {
-        self.armed.set(true);
+        if self.keeper.get() == Keeper::Caller {
+            self.keeper.set(Keeper::Timer);
+        }
+    }
+
+    /// From here on a session keeps the time.
+    pub(super) fn leave(&self) {
+        if self.keeper.get() == Keeper::Timer {
+            self.keeper.set(Keeper::Session);
+        }
+    }
+
+    /// It does no longer.
+    pub(super) fn take_back(&self) {
+        if self.keeper.get() == Keeper::Session {
+            self.keeper.set(Keeper::Timer);
+        }
+    }
+
+    pub(super) fn given(&self) -> Option<Duration> {
+        self.given
     }
 
     /// Ready with the reason to end the call.
     #[inline]
     pub(crate) fn poll(&mut self, at: Deadline, cx: &mut Context<'_>) -> Poll<Kind> {
-        if !self.armed.get() {
+        if self.keeper.get() != Keeper::Timer {
             return Poll::Pending;
         }
         self.poll_armed(at, cx)

@@ -5,7 +5,7 @@ use super::{
     end::Refusal,
     extension::{Extensions, TRACE_BYTES, put_trace},
     payload::Payload,
-    wire::{Reader, put_number, put_run},
+    wire::{Fields, Reader, put_number, put_run},
 };
 
 /// A service that this side opened, see [`Core::open`](super::Core::open).
@@ -252,10 +252,12 @@ pub(super) struct More {
 impl Request {
     /// Everything up to the first piece. `deadline` is what is left of it, in microseconds.
     pub(super) fn put_head(&self, to: &mut Vec<u8>, number: u64, deadline: Option<u64>, total: usize) {
-        put_number(to, number);
-        to.push(0);
-        put_number(to, u64::from(self.slot));
-        to.extend_from_slice(&self.method.to_le_bytes());
+        let mut fields = Fields::new();
+        fields.number(number);
+        fields.byte(0);
+        fields.number(u64::from(self.slot));
+        fields.word(self.method);
+        fields.byte(POSTCARD);
         let more = self.more.as_deref();
         let fingerprint = more.and_then(|more| more.fingerprint.as_ref());
         let metadata = more.map(|more| &more.metadata).filter(|metadata| !metadata.is_empty());
@@ -267,10 +269,18 @@ impl Request {
             (trace.is_some(), flag::EXTENSIONS),
         ];
         let flags = flags.into_iter().filter(|(is_set, _)| *is_set).fold(0, |flags, (_, flag)| flags | flag);
-        to.extend_from_slice(&[POSTCARD, flags]);
-        for left in [self.left.depth, self.left.invocations, self.left.subrequests] {
-            put_number(to, u64::from(left));
+        fields.byte(flags);
+        fields.number(u64::from(self.left.depth));
+        fields.number(u64::from(self.left.invocations));
+        fields.number(u64::from(self.left.subrequests));
+        if flags & !flag::DEADLINE == 0 {
+            if let Some(deadline) = deadline {
+                fields.number(deadline);
+            }
+            fields.number(total as u64);
+            return fields.put(to);
         }
+        fields.put(to);
         if let Some(fingerprint) = fingerprint {
             to.extend_from_slice(fingerprint);
         }

@@ -5,7 +5,7 @@ use super::{
     closed::Closed,
     extension::Extensions,
     payload::Payload,
-    wire::{Reader, put_number},
+    wire::{Fields, Reader},
 };
 
 /// How a call ended; stands on the frame, outside the value.
@@ -160,9 +160,13 @@ impl<'a> Head<'a> {
 
 /// Everything up to the first piece.
 pub(super) fn put_head(to: &mut Vec<u8>, number: u64, verdict: Verdict, used: (u32, u32), total: u64) {
-    put_number(to, number);
-    to.extend_from_slice(&[verdict.byte(), POSTCARD, 0]);
-    put_number(to, u64::from(used.0));
-    put_number(to, u64::from(used.1));
-    put_number(to, total);
+    let mut fields = Fields::new();
+    fields.number(number);
+    fields.byte(verdict.byte());
+    fields.byte(POSTCARD);
+    fields.byte(0);
+    fields.number(u64::from(used.0));
+    fields.number(u64::from(used.1));
+    fields.number(total);
+    fields.put(to);
 }

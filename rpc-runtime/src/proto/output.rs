@@ -69,7 +69,9 @@ impl Output {
         let (length, beside, rest) = match payload.as_slice() {
             Some(bytes) if bytes.len() <= COPIED_BYTES_MAX.min(room) => {
                 self.buffer.extend_from_slice(bytes);
-                (bytes.len(), 0, None)
+                let length = bytes.len();
+                payload.was_copied();
+                (length, 0, None)
             }
             _ => {
                 let mut pieces = payload.into_pieces();

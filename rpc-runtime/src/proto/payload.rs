@@ -4,6 +4,8 @@ use std::{collections::VecDeque, fmt, ops::Deref};
 
 use bytes::Bytes;
 
+use crate::codec::buffer;
+
 /// An encoded value on its way out.
 ///
 /// Runs that lie elsewhere are spliced in by their offset, and written from where they lie if they are long.
@@ -65,6 +67,13 @@ impl Payload {
             Repr::Owned(bytes) => Some(bytes),
             Repr::Shared(bytes) => Some(bytes),
             Repr::Spliced(_) => None,
+        }
+    }
+
+    /// Its bytes were copied: their buffer may hold the next value.
+    pub(super) fn was_copied(self) {
+        if let Repr::Owned(bytes) = self.0 {
+            buffer::give(bytes);
         }
     }
 

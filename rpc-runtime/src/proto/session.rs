@@ -82,6 +82,12 @@ impl Core {
         self.events.pop_front()
     }
 
+    /// The same for all that happened, which `events` takes over. It must be empty; its room is used again.
+    pub(crate) fn swap_events(&mut self, events: &mut VecDeque<Event>) {
+        debug_assert!(events.is_empty(), "events are handled before new ones are asked for");
+        std::mem::swap(&mut self.events, events);
+    }
+
     /// The peer closed its half of the stream: it will write nothing more, but may still read.
     ///
     /// Calls of this side are lost, or not sent. Calls of the peer whose arguments are there go on, and their

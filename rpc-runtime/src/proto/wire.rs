@@ -124,6 +124,13 @@ pub(super) enum Number {
 
 /// The number at the beginning of `bytes`.
 pub(super) fn number(bytes: &[u8]) -> Number {
+    if let Some(word) = bytes.first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        let ends = !word & 0x8080_8080_8080_8080;
+        if ends != 0 {
+            return number_in(word, ends.trailing_zeros() / 8 + 1);
+        }
+    }
     let mut number = 0_u64;
     for (index, &byte) in bytes.iter().enumerate().take(NUMBER_BYTES_MAX) {
         let group = u64::from(byte & 0x7f);
@@ -139,6 +146,65 @@ pub(super) fn number(bytes: &[u8]) -> Number {
     }
     Number::Cut
 }
+
+/// The number in the first `length` bytes of a word, at once: its groups move together by twos, fours and eights.
+#[inline]
+const fn number_in(word: u64, length: u32) -> Number {
+    let word = word & (u64::MAX >> (64 - 8 * length));
+    if length > 1 && word >> (8 * (length - 1)) == 0 {
+        return Number::Wrong;
+    }
+    let groups = word & 0x7f7f_7f7f_7f7f_7f7f;
+    let twos = (groups & 0x007f_007f_007f_007f) | (groups & 0x7f00_7f00_7f00_7f00) >> 1;
+    let fours = (twos & 0x0000_3fff_0000_3fff) | (twos & 0x3fff_0000_3fff_0000) >> 2;
+    Number::Read((fours & 0x0fff_ffff) | (fours & 0x0fff_ffff_0000_0000) >> 4, length as usize)
+}
+
+/// The first fields of a head, put together on the stack: they join the batch with one look at its room.
+#[derive(Debug)]
+pub(super) struct Fields {
+    bytes: [u8; FIELDS_BYTES_MAX],
+    length: usize,
+}
+
+impl Fields {
+    #[inline]
+    pub(super) const fn new() -> Self {
+        Self { bytes: [0; FIELDS_BYTES_MAX], length: 0 }
+    }
+
+    #[inline]
+    pub(super) const fn byte(&mut self, byte: u8) {
+        self.bytes[self.length] = byte;
+        self.length += 1;
+    }
+
+    #[inline]
+    pub(super) fn word(&mut self, word: u64) {
+        self.bytes[self.length..self.length + 8].copy_from_slice(&word.to_le_bytes());
+        self.length += 8;
+    }
+
+    #[inline]
+    pub(super) const fn number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.byte(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.byte(number as u8);
+    }
+
+    #[inline]
+    pub(super) fn put(self, to: &mut Vec<u8>) {
+        // All of them, because a copy of known length is a few moves.
+        let end = to.len() + self.length;
+        to.extend_from_slice(&self.bytes);
+        to.truncate(end);
+    }
+}
+
+/// The head of a call takes at most 61 with a deadline, and nothing else that its flags could say.
+const FIELDS_BYTES_MAX: usize = 64;
 
 #[inline]
 pub(super) fn put_number(to: &mut Vec<u8>, number: u64) {

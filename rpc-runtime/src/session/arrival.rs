@@ -15,19 +15,19 @@ use tokio::task::coop;
 use super::{driver::Ways, memory::Held, reply};
 use crate::{
     boundary::{Incoming, Taken, Wired},
-    codec::{Codec, Decoder, Encoded, Encoder, Unread, Unwritten},
+    codec::{Codec, Decoder, Encoded, Encoder, Unread, Unwritten, buffer},
     error::{
         Error, Kind,
         leaving::{Hook, with_hook},
     },
     invocation::{Frame, Left, State},
     proto::{Received, Status},
-    raw,
+    raw::{self, PooledFuture},
     service::{Method, MethodInfo, Reply},
 };
 
 /// What is being done about a call: ready with its answer.
-pub type Handler = Pin<Box<dyn Future<Output = Handled> + Send>>;
+pub type Handler = PooledFuture<Handled>;
 
 /// The answer to a call, as it travels.
 #[derive(Debug)]
@@ -90,13 +90,13 @@ impl Incoming for Arrival {
         // of them together everything would say that it is not ready (1,000 handlers with three semaphores each
         // took 12,240 polls instead of 1,000).
         let within = coop::unconstrained(within);
-        if self.spawn { spawned(within) } else { Box::pin(within) }
+        if self.spawn { spawned(within) } else { PooledFuture::new(within) }
     }
 
     fn unknown(self) -> Handler {
         let MethodInfo { service, name, .. } = self.taken.method;
         let what = format!("`{service}/{name}` is not compiled in here");
-        Box::pin(std::future::ready(Handled::refused(Kind::NotFound(what.into()))))
+        PooledFuture::new(std::future::ready(Handled::refused(Kind::NotFound(what.into()))))
     }
 }
 
@@ -135,7 +135,7 @@ impl Call {
         write: impl FnOnce(&mut Encoder) -> Result<(), Unwritten>,
     ) -> Result<Handled, Handled> {
         let status = if is_ok { Status::Ok } else { Status::ServiceError };
-        let mut encoder = Encoder::new(super::VALUE_BYTES_MAX).checked(self.method);
+        let mut encoder = Encoder::reusing(buffer::take(), super::VALUE_BYTES_MAX).checked(self.method);
         match write(&mut encoder) {
             Ok(()) => Ok(Handled::new(status, encoder.finish())),
             Err(unwritten) => {
@@ -245,8 +245,7 @@ impl Failure {
 
 /// In a task of its own, which ends with its call.
 fn spawned(handler: impl Future<Output = Handled> + Send + 'static) -> Handler {
-    let task = Aborting(tokio::spawn(handler));
-    Box::pin(task)
+    PooledFuture::new(Aborting(tokio::spawn(handler)))
 }
 
 struct Aborting(tokio::task::JoinHandle<Handled>);

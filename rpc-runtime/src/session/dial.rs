@@ -9,6 +9,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    task::Waker,
     time::Duration,
 };
 
@@ -113,7 +114,12 @@ impl Dialer {
     }
 
     /// Sends a call, at once if there is a session.
-    pub(super) fn call(&self, service: &'static ServiceInfo, outgoing: Outgoing) -> Dialed {
+    pub(super) fn call(
+        &self,
+        service: &'static ServiceInfo,
+        outgoing: Outgoing,
+        waker: Option<&Waker>,
+    ) -> Dialed {
         let again = outgoing.method.idempotent.then(|| Again {
             dialer: self.clone(),
             service,
@@ -131,7 +137,7 @@ impl Dialer {
             _ => None,
         };
         match up {
-            Some(shared) => match self.send(&shared, service, outgoing) {
+            Some(shared) => match self.send(&shared, service, outgoing, waker) {
                 Ok(waiting) => Dialed::Waiting(waiting, again),
                 Err(failed) => Dialed::Slow(Box::pin(self.clone().recover(service, Reply::Failure(failed), again))),
             },
@@ -150,7 +156,7 @@ impl Dialer {
             Ok(shared) => shared,
             Err(failed) => return Reply::Failure(failed),
         };
-        match self.send(&shared, service, outgoing) {
+        match self.send(&shared, service, outgoing, None) {
             Ok(mut waiting) => poll_fn(|cx| waiting.poll(cx)).await,
             Err(failed) => Reply::Failure(failed),
         }
@@ -161,9 +167,10 @@ impl Dialer {
         shared: &Arc<Shared>,
         service: &'static ServiceInfo,
         outgoing: Outgoing,
+        waker: Option<&Waker>,
     ) -> Result<Waiting, Failed> {
         let slot = shared.open(service, &self.entrypoint)?;
-        shared.call(slot, outgoing)
+        shared.call(slot, outgoing, waker)
     }
 
     /// Tries again what may be tried again, as long as there is hope, time and budget.

@@ -5,8 +5,10 @@
 
 use std::{
     cell::RefCell,
+    collections::VecDeque,
     future::Future,
     io::{self, IoSlice},
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -19,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    arrival::{Arrival, Handled},
+    arrival::{Arrival, Handled, Handler},
     contracts::known,
     handlers::Handlers,
     memory::Memory,
@@ -31,7 +33,7 @@ use crate::{
     error::{Kind, leaving::Hook},
     invocation::{Left, State, sleep_until},
     options::CallOptions,
-    proto::{CallId, Closed, ClosedKind, End, Event, Incoming, Opened, PeerSlot, Status},
+    proto::{CallId, Closed, ClosedKind, End, Ended, Event, Incoming, Opened, PeerSlot, Status},
 };
 
 /// How many handlers are polled before what they gave is written.
@@ -57,7 +59,9 @@ pub(super) struct Driver<S> {
     slots: Vec<Option<Slot>>,
     handlers: Handlers,
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
-    events: Vec<Event>,
+    events: VecDeque<Event>,
+    /// Who is to be woken, once no lock is held.
+    woken: Vec<Waker>,
     ends: Vec<(CallId, Handled)>,
     /// Whether the other end may still send.
     readable: bool,
@@ -88,7 +92,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             slots: Vec::new(),
             handlers: Handlers::new(),
             timer: None,
-            events: Vec::new(),
+            events: VecDeque::new(),
+            woken: Vec::new(),
             ends: Vec::new(),
             readable: true,
         }
@@ -146,87 +151,61 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Does what the protocol asks for, and wakes whoever waits.
-    fn handle_events(&mut self, woken: &mut Vec<Waker>) {
+    fn handle_events(&mut self) {
         {
             let mut table = self.shared.lock();
-            while let Some(event) = table.core.event() {
+            table.core.swap_events(&mut self.events);
+            for event in &mut self.events {
                 match event {
-                    Event::Ended { key, ended } => woken.extend(table.end(key, ended)),
-                    Event::Opened { slot, opened } => table.opened(slot, opened),
+                    // What is left in its place is not looked at again.
+                    Event::Ended { key, ended } => {
+                        let ended = mem::replace(ended, Ended::Deadline);
+                        self.woken.extend(table.end(*key, ended));
+                    }
+                    Event::Opened { slot, opened } => {
+                        let opened = mem::replace(opened, Opened::Absent);
+                        table.opened(*slot, opened);
+                    }
                     Event::GoAway { why } => {
                         tracing::debug!(target: "rpc_runtime", why, "the other end goes away");
                         table.leaving = true;
                     }
-                    event => self.events.push(event),
+                    _ => {}
                 }
             }
             if !table.greeted && table.core.is_greeted() {
                 table.greeted = true;
-                woken.append(&mut table.watchers);
+                self.woken.append(&mut table.watchers);
             }
         }
-        for waker in woken.drain(..) {
+        for waker in self.woken.drain(..) {
             waker.wake();
         }
-        let mut events = std::mem::take(&mut self.events);
-        for event in events.drain(..) {
+        // Handled where they lie: they are large, and most of what is in a call moves into its handler.
+        let mut events = mem::take(&mut self.events);
+        for event in &mut events {
             match event {
                 Event::Call(call) => self.begin(call),
-                Event::Cancelled { id } => self.cancel(id, Status::Cancelled),
-                Event::DeadlinePassed { id } => self.cancel(id, Status::Deadline),
-                Event::Open { slot, service, entrypoint, digest } => self.open(slot, &service, &entrypoint, digest),
-                Event::Opened { .. } | Event::Ended { .. } | Event::GoAway { .. } => unreachable!("taken above"),
-                Event::Closed(closed) => self.over(&closed),
+                Event::Cancelled { id } => self.cancel(*id, Status::Cancelled),
+                Event::DeadlinePassed { id } => self.cancel(*id, Status::Deadline),
+                Event::Open { slot, service, entrypoint, digest } => self.open(*slot, service, entrypoint, *digest),
+                Event::Opened { .. } | Event::Ended { .. } | Event::GoAway { .. } => {}
+                Event::Closed(closed) => self.over(closed),
             }
         }
+        events.clear();
         self.events = events;
     }
 
-    fn begin(&mut self, call: Incoming) {
-        let id = call.id;
-        let handled = match self.accept(call) {
-            Ok((served, arrival, options)) => {
-                let handler = served.serve(arrival, options);
-                match self.handlers.begin(id, handler) {
-                    Some(handled) => handled,
-                    None => return,
-                }
-            }
+    fn begin(&mut self, call: &mut Incoming) {
+        let handled = match accept(&self.slots, call, &self.ways) {
+            Ok(handler) => match self.handlers.begin(call.id, handler) {
+                Some(handled) => handled,
+                None => return,
+            },
             Err(why) => Handled::refused(why),
         };
-        self.ends.push((id, handled));
-    }
-
-    fn accept(&self, call: Incoming) -> Result<(Arc<Served>, Arrival, Option<CallOptions>), Kind> {
-        let slot = self.slots.get(call.slot.index()).and_then(Option::as_ref);
-        let Some(Slot { served, same }) = slot else {
-            return Err(Kind::NotFound("the service is not served here".into()));
-        };
-        let Some(method) = served.method(call.method) else {
-            let what = format!("the service `{}` has no method {:016x} here", served.name(), call.method);
-            return Err(Kind::NotFound(what.into()));
-        };
-        if !same {
-            let own = known(served.info()).methods.get(&call.method).map(|fingerprint| fingerprint.to_bytes());
-            if own != call.fingerprint {
-                let what = format!("`{}/{}` has another shape here", method.service, method.name);
-                return Err(Kind::Contract(what.into()));
-            }
-        }
-        let left = Left {
-            depth: call.left.depth,
-            invocations: call.left.invocations,
-            subrequests: call.left.subrequests,
-        };
-        let deadline = call.deadline.map_or(Deadline::NONE, Deadline::at);
-        let state = State::arrival(left, deadline);
-        let options = (!call.metadata.is_empty()).then(|| {
-            call.metadata.into_iter().rev().fold(CallOptions::new(), |options, (key, value, further)| {
-                if further { options.propagate(key, value) } else { options.metadata(key, value) }
-            })
-        });
-        let arrival = Arrival::new(method, call.payload, state, &self.ways);
-        Ok((Arc::clone(served), arrival, options))
+        self.ends.push((call.id, handled));
     }
 
     fn cancel(&mut self, id: CallId, status: Status) {
@@ -262,7 +241,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let mut table = self.shared.lock();
         let in_order = matches!(closed.kind(), ClosedKind::Drained | ClosedKind::Closed);
         table.over = Some(Over { why: closed.to_string(), in_order });
-        let watchers = std::mem::take(&mut table.watchers);
+        let watchers = mem::take(&mut table.watchers);
         drop(table);
         for waker in watchers {
             waker.wake();
@@ -301,26 +280,68 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Makes sure that the task is woken when the protocol wants to look at the time. Returns whether it wants to now.
-    fn arm(&mut self, at: Option<Instant>, cx: &mut Context<'_>) -> bool {
+    fn arm(&mut self, cx: &mut Context<'_>, table: &mut Table) -> bool {
+        let at = table.core.timer();
         let Some(at) = at else {
             self.timer = None;
             return false;
         };
-        let armed = match &mut self.timer {
-            Some((armed, sleep)) => {
-                if *armed != at {
-                    *armed = at;
-                    sleep.as_mut().reset(at.into());
+        let (armed, sleep) = match &mut self.timer {
+            Some(timer) => timer,
+            none => match sleep_until(at) {
+                Some(sleep) => none.insert((at, Box::pin(sleep))),
+                None => {
+                    table.keeps_time = false;
+                    return false;
                 }
-                sleep
-            }
-            none => {
-                let Some(sleep) = sleep_until(at) else { return false };
-                &mut none.insert((at, Box::pin(sleep))).1
-            }
+            },
         };
-        armed.as_mut().poll(cx).is_ready()
+        // A timer that goes off too early is set again then: what it waits for moves on with most turns.
+        if at < *armed {
+            *armed = at;
+            sleep.as_mut().reset(at.into());
+        }
+        while sleep.as_mut().poll(cx).is_ready() {
+            if at <= *armed {
+                return true;
+            }
+            *armed = at;
+            sleep.as_mut().reset(at.into());
+        }
+        false
     }
+}
+
+/// Begins to serve a call.
+fn accept(slots: &[Option<Slot>], call: &mut Incoming, ways: &Ways) -> Result<Handler, Kind> {
+    let Some(Some(Slot { served, same })) = slots.get(call.slot.index()) else {
+        return Err(Kind::NotFound("the service is not served here".into()));
+    };
+    let Some(method) = served.method(call.method) else {
+        let what = format!("the service `{}` has no method {:016x} here", served.name(), call.method);
+        return Err(Kind::NotFound(what.into()));
+    };
+    if !same {
+        let own = known(served.info()).methods.get(&call.method).map(|fingerprint| fingerprint.to_bytes());
+        if own != call.fingerprint {
+            let what = format!("`{}/{}` has another shape here", method.service, method.name);
+            return Err(Kind::Contract(what.into()));
+        }
+    }
+    let left = Left {
+        depth: call.left.depth,
+        invocations: call.left.invocations,
+        subrequests: call.left.subrequests,
+    };
+    let deadline = call.deadline.map_or(Deadline::NONE, Deadline::at);
+    let state = State::arrival(left, deadline);
+    let options = (!call.metadata.is_empty()).then(|| {
+        mem::take(&mut call.metadata).into_iter().rev().fold(CallOptions::new(), |options, (key, value, further)| {
+            if further { options.propagate(key, value) } else { options.metadata(key, value) }
+        })
+    });
+    let arrival = Arrival::new(method, mem::take(&mut call.payload), state, ways);
+    Ok(served.serve(arrival, options))
 }
 
 /// How many slices a write has at most.
@@ -331,14 +352,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        let mut woken = Vec::new();
         {
             let mut table = this.shared.lock();
             table.now = clock::now();
             table.driver = None;
         }
         let more_to_read = this.read(cx);
-        this.handle_events(&mut woken);
+        this.handle_events();
         let ends = &mut this.ends;
         let more_ready =
             this.handlers.poll_ready(READY_PER_TURN, cx.waker(), |id, handled| ends.push((id, handled)));
@@ -354,11 +374,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         this.write(cx, &mut table);
         // What is left to write then, nobody takes any more.
         let over = table.core.is_over().is_some();
-        let timer = table.core.timer();
-        let again = this.arm(timer, cx) | more_to_read | more_ready;
+        let again = this.arm(cx, &mut table) | more_to_read | more_ready;
         drop(table);
         // What the protocol said meanwhile: that the transport is gone, or that a deadline has passed.
-        this.handle_events(&mut woken);
+        this.handle_events();
         if over {
             return Poll::Ready(());
         }

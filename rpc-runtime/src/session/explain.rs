@@ -100,7 +100,7 @@ async fn theirs(shared: &Arc<Shared>, service: &'static ServiceInfo) -> Option<V
         metadata: Vec::new(),
         payload: encoder.finish(),
     };
-    let mut waiting = shared.call(slot, outgoing).ok()?;
+    let mut waiting = shared.call(slot, outgoing, None).ok()?;
     let Reply::Answer(payload) = poll_fn(|cx| waiting.poll(cx)).await else { return None };
     if payload.len() > CONTRACT_BYTES_MAX {
         return None;

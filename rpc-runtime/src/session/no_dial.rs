@@ -21,7 +21,7 @@ pub(super) type Slow = Pin<Box<dyn Future<Output = Reply> + Send>>;
 pub(super) enum Again {}
 
 impl Dialer {
-    pub(super) fn call(&self, _: &'static ServiceInfo, _: Outgoing) -> Dialed {
+    pub(super) fn call(&self, _: &'static ServiceInfo, _: Outgoing, _: Option<&std::task::Waker>) -> Dialed {
         match *self {}
     }
 }

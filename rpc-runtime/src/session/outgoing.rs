@@ -48,6 +48,8 @@ pub(super) struct Waiting {
     key: CallKey,
     /// `None` after its end.
     place: Option<u32>,
+    /// Whether the session ends the call when its time is over.
+    keeps_time: bool,
     service: &'static ServiceInfo,
     method: &'static MethodInfo,
 }
@@ -66,10 +68,22 @@ impl Waiting {
         shared: Arc<Shared>,
         key: CallKey,
         place: u32,
+        keeps_time: bool,
         service: &'static ServiceInfo,
         method: &'static MethodInfo,
     ) -> Self {
-        Self { shared, key, place: Some(place), service, method }
+        Self { shared, key, place: Some(place), keeps_time, service, method }
+    }
+
+    /// Leaves the time of the current invocation, which is the call, to the session: one timer for all calls.
+    pub(super) fn keep_time(&self) {
+        if self.keeps_time {
+            invocation::with_current(|frame| {
+                if let Some(frame) = frame {
+                    frame.state.leave_time();
+                }
+            });
+        }
     }
 
     /// What was called.

@@ -7,7 +7,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, OnceLock},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     boundary::Wired,
-    codec::{Codec, Encoded, Encoder},
+    codec::{Codec, Encoded, Encoder, buffer},
     error::{Error, Kind},
     fetch::{FETCH, Fetcher},
     invocation::with_current,
@@ -58,22 +58,22 @@ impl Port {
         Self { service, way: Way::Address(dialer) }
     }
 
-    /// Sends a call, and gives the future of its answer.
+    /// Makes a call, and gives the future of its answer. Its first poll sends it.
     pub(crate) fn send<'k, M: Wired>(&'k self, args: M::Args<'k>) -> Sending<'k, M> {
         let stage = match encode::<M>(args) {
-            Ok(encoded) => self.submit(M::INFO, encoded),
+            Ok(encoded) => Stage::Encoded(encoded),
             Err(why) => Stage::Failed(Failed::before(why)),
         };
-        Sending { stage, method: PhantomData }
+        Sending { port: self, stage, method: PhantomData }
     }
 
-    fn submit(&self, method: &'static MethodInfo, payload: Encoded) -> Stage {
-        self.submit_to(self.service, method, payload, |slots| &slots.service)
+    fn submit(&self, method: &'static MethodInfo, payload: Encoded, waker: &Waker) -> Stage {
+        self.submit_to(self.service, method, payload, Some(waker), |slots| &slots.service)
     }
 
     /// Sends a request, which no service of the target has to do with.
     pub(super) fn submit_fetch(&self, payload: Encoded) -> Stage {
-        self.submit_to(Fetcher::INFO, &FETCH, payload, |slots| &slots.fetch)
+        self.submit_to(Fetcher::INFO, &FETCH, payload, None, |slots| &slots.fetch)
     }
 
     fn submit_to(
@@ -81,9 +81,11 @@ impl Port {
         service: &'static ServiceInfo,
         method: &'static MethodInfo,
         payload: Encoded,
+        waker: Option<&Waker>,
         slot: impl FnOnce(&Slots) -> &OnceLock<Slot>,
     ) -> Stage {
         let outgoing = Outgoing::of_current(method, payload);
+        let has_deadline = outgoing.deadline.is_some();
         let sent = match &self.way {
             Way::Session(shared, slots) => {
                 let slot = slot(slots);
@@ -92,7 +94,7 @@ impl Port {
                     None => shared.open(service, "").map(|opened| *slot.get_or_init(|| opened)),
                 };
                 let sent = opened.and_then(|slot| match method.idempotent && shared.repeats() {
-                    false => shared.call(slot, outgoing).map(|waiting| Stage::Waiting(waiting, None)),
+                    false => shared.call(slot, outgoing, waker).map(|waiting| Stage::Waiting(waiting, None)),
                     true => call_twice(Arc::clone(shared), slot, outgoing).map(Stage::Slow),
                 });
                 match sent {
@@ -102,21 +104,27 @@ impl Port {
                     sent => sent,
                 }
             }
-            Way::Address(dialer) => Ok(match dialer.call(service, outgoing) {
+            Way::Address(dialer) => Ok(match dialer.call(service, outgoing, waker) {
                 Dialed::Waiting(waiting, again) => Stage::Waiting(waiting, again),
                 Dialed::Slow(slow) => Stage::Slow(slow),
             }),
         };
-        sent.unwrap_or_else(Stage::Failed)
+        let stage = sent.unwrap_or_else(Stage::Failed);
+        if let Stage::Waiting(waiting, _) = &stage
+            && has_deadline
+        {
+            waiting.keep_time();
+        }
+        stage
     }
 }
 
 /// Makes a call, and makes it again when it has ended.
 fn call_twice(shared: Arc<Shared>, slot: Slot, outgoing: Outgoing) -> Result<Slow, Failed> {
-    let mut first = shared.call(slot, outgoing.clone())?;
+    let mut first = shared.call(slot, outgoing.clone(), None)?;
     Ok(Box::pin(async move {
         let _lost = poll_fn(|cx| first.poll(cx)).await;
-        match shared.call(slot, outgoing) {
+        match shared.call(slot, outgoing, None) {
             Ok(mut second) => poll_fn(|cx| second.poll(cx)).await,
             Err(failed) => Reply::Failure(failed),
         }
@@ -125,7 +133,7 @@ fn call_twice(shared: Arc<Shared>, slot: Slot, outgoing: Outgoing) -> Result<Slo
 
 /// The arguments as bytes. What panics here is the caller's own `Serialize`.
 fn encode<M: Wired>(args: M::Args<'_>) -> Result<Encoded, Kind> {
-    let mut encoder = Encoder::new(super::VALUE_BYTES_MAX).checked(M::INFO);
+    let mut encoder = Encoder::reusing(buffer::take(), super::VALUE_BYTES_MAX).checked(M::INFO);
     match catch_unwind(AssertUnwindSafe(|| M::codec().write_args(args, &mut encoder))) {
         Ok(Ok(())) => Ok(encoder.finish()),
         Ok(Err(unwritten)) => Err(unwritten.into_kind(M::INFO)),
@@ -138,11 +146,14 @@ fn encode<M: Wired>(args: M::Args<'_>) -> Result<Encoded, Kind> {
 /// Dropped before it is ready, it cancels the call.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Sending<'k, M> {
+    port: &'k Port,
     stage: Stage,
-    method: PhantomData<fn(&'k Port) -> M>,
+    method: PhantomData<fn() -> M>,
 }
 
 pub(super) enum Stage {
+    /// To be sent.
+    Encoded(Encoded),
     /// For its end, and perhaps for another try.
     Waiting(Waiting, Option<Again>),
     /// Connecting, or trying again.
@@ -157,21 +168,26 @@ impl Stage {
             let reply = match self {
                 Self::Waiting(waiting, _) => ready!(waiting.poll(cx)),
                 Self::Slow(slow) => ready!(slow.as_mut().poll(cx)),
-                Self::Failed(_) | Self::Ended => match std::mem::replace(self, Self::Ended) {
+                Self::Encoded(_) | Self::Failed(_) | Self::Ended => match std::mem::replace(self, Self::Ended) {
                     Self::Failed(failed) => Reply::Failure(failed),
                     _ => panic!("a call was polled after it had ended"),
                 },
             };
-            match std::mem::replace(self, Self::Ended) {
+            let slow = match std::mem::replace(self, Self::Ended) {
                 Self::Waiting(waiting, _) if reply.is_contract() => {
                     let (shared, service, method) = waiting.into_parts();
-                    *self = Self::Slow(Box::pin(explained(shared, service, method)));
+                    Box::pin(explained(shared, service, method))
                 }
-                Self::Waiting(_, Some(again)) if reply.may_be_tried_again() => {
-                    *self = Self::Slow(again.recover(reply));
-                }
+                Self::Waiting(_, Some(again)) if reply.may_be_tried_again() => again.recover(reply),
                 _ => return Poll::Ready(reply),
-            }
+            };
+            // No session keeps the time of what comes now.
+            with_current(|frame| {
+                if let Some(frame) = frame {
+                    frame.state.take_time_back();
+                }
+            });
+            *self = Self::Slow(slow);
         }
     }
 }
@@ -181,6 +197,13 @@ impl<M: Wired> Future for Sending<'_, M> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<M::Output> {
         let this = self.get_mut();
+        if let Stage::Encoded(payload) = &mut this.stage {
+            let payload = std::mem::take(payload);
+            this.stage = this.port.submit(M::INFO, payload, cx.waker());
+            if let Stage::Waiting(..) = this.stage {
+                return Poll::Pending;
+            }
+        }
         let failed = match ready!(this.stage.poll(cx)) {
             Reply::Answer(payload) => match decode::<M>(&payload) {
                 Ok(output) => {

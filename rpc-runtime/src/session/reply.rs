@@ -52,6 +52,10 @@ impl Failed {
         let caller = frame.and_then(|frame| frame.parent);
         let Some(frame) = frame else { return Error::outside(self.why.into_kind()) };
         let error = match self.why {
+            Why::Here(Kind::Deadline(None)) => {
+                let given = Kind::Deadline(frame.state.time_given());
+                Error::of_call(given, caller, frame.state.method, frame.state.binding)
+            }
             Why::Here(kind) => Error::of_call(kind, caller, frame.state.method, frame.state.binding),
             Why::There(error) => error.come_back(caller, frame.state.method, frame.state.binding, !self.ran),
         };
@@ -95,6 +99,10 @@ impl Reply {
     pub(super) fn of(ended: Ended) -> Self {
         match ended {
             Ended::Reply { status: Status::Ok | Status::ServiceError, payload, .. } => Self::Answer(payload),
+            // Its deadline passed there first. It is the caller's own.
+            Ended::Reply { status: Status::Deadline, payload, .. } if payload.is_empty() => {
+                Self::Failure(Failed::after(Kind::Deadline(None)))
+            }
             Ended::Reply { status, payload, .. } => {
                 let ran = !matches!(status, Status::Refused);
                 Self::Failure(Failed { why: Why::There(read_error(status, &payload)), ran })

@@ -23,7 +23,8 @@ use crate::{
 /// One service that a session serves.
 pub struct Served {
     info: &'static ServiceInfo,
-    methods: HashMap<u64, &'static MethodInfo>,
+    /// By their ids, ascending: of a few, this is found sooner than by a hash.
+    methods: Vec<(u64, &'static MethodInfo)>,
     digest: Digest,
     serve: Box<ServeCall>,
 }
@@ -51,9 +52,11 @@ impl Served {
         methods: &[&'static MethodInfo],
         serve: impl Fn(Arrival, Option<CallOptions>) -> Handler + Send + Sync + 'static,
     ) -> Self {
+        let mut methods: Vec<_> = methods.iter().map(|method| (method.id.get(), *method)).collect();
+        methods.sort_unstable_by_key(|(id, _)| *id);
         Self {
             info,
-            methods: methods.iter().map(|method| (method.id.get(), *method)).collect(),
+            methods,
             digest: Digest::of(info),
             serve: Box::new(serve),
         }
@@ -87,7 +90,8 @@ impl Served {
     }
 
     pub(super) fn method(&self, id: u64) -> Option<&'static MethodInfo> {
-        self.methods.get(&id).copied()
+        let at = self.methods.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        Some(self.methods[at].1)
     }
 
     /// Begins to serve a call, which `options` say more about.

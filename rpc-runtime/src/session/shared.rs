@@ -48,6 +48,8 @@ pub(super) struct State {
     pub(super) over: Option<Over>,
     /// Whether the other end has said that it goes away.
     pub(super) leaving: bool,
+    /// Whether there is a timer to end calls with whose time is over.
+    pub(super) keeps_time: bool,
     /// Who waits for one of the two.
     pub(super) watchers: Vec<Waker>,
     /// Whether idempotent methods are called twice: see [`SessionOptions::repeating`](super::SessionOptions).
@@ -94,6 +96,7 @@ impl Shared {
             greeted: false,
             over: None,
             leaving: false,
+            keeps_time: true,
             watchers: Vec::new(),
             repeats,
         })))
@@ -168,8 +171,14 @@ impl Shared {
     }
 
     /// Hands a call to the protocol and wakes the driver to write it.
-    pub(super) fn call(self: &Arc<Self>, slot: Slot, outgoing: Outgoing) -> Result<Waiting, Failed> {
-        let now = outgoing.deadline.map(|_| crate::clock::now());
+    ///
+    /// `waker` is that of the caller if it is being polled, which then need not ask again before it is woken.
+    pub(super) fn call(
+        self: &Arc<Self>,
+        slot: Slot,
+        outgoing: Outgoing,
+        waker: Option<&Waker>,
+    ) -> Result<Waiting, Failed> {
         let metadata: Vec<_> = outgoing
             .metadata
             .iter()
@@ -191,15 +200,17 @@ impl Shared {
             payload: payload(outgoing.payload),
         };
         let (service, method) = (state.services[slot.index()].info, outgoing.method);
-        let now = now.unwrap_or(state.now);
+        // Not a reading of the clock: what is left of a deadline is looked at when the call is written.
+        let now = state.now;
         let key = state.core.call(call, now).map_err(|why| refused(&why))?;
-        let place = state.add_place(key);
+        let place = state.add_place(key, waker);
+        let keeps_time = state.keeps_time;
         let driver = state.begin_write();
         drop(state);
         if let Some(driver) = driver {
             driver.wake();
         }
-        Ok(Waiting::new(Arc::clone(self), key, place, service, method))
+        Ok(Waiting::new(Arc::clone(self), key, place, keeps_time, service, method))
     }
 
     /// Whether calls of idempotent methods are made twice.
@@ -288,12 +299,12 @@ impl State {
         self.driver.take()
     }
 
-    fn add_place(&mut self, key: CallKey) -> u32 {
+    fn add_place(&mut self, key: CallKey, waker: Option<&Waker>) -> u32 {
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(Place::Empty);
             u32::try_from(self.places.len() - 1).expect("the protocol lets fewer calls in")
         });
-        self.places[place as usize] = Place::Waits(None);
+        self.places[place as usize] = Place::Waits(waker.cloned());
         if self.place_of.len() <= key.index() {
             self.place_of.resize(key.index() + 1, 0);
         }
@@ -315,10 +326,9 @@ impl State {
     /// A call has ended: whoever waits for it is to be woken.
     pub(super) fn end(&mut self, key: CallKey, ended: Ended) -> Option<Waker> {
         let place = &mut self.places[self.place_of[key.index()] as usize];
-        match std::mem::replace(place, Place::Ended(ended)) {
-            Place::Waits(waker) => waker,
-            Place::Empty | Place::Ended(_) => None,
-        }
+        let waker = if let Place::Waits(waker) = place { waker.take() } else { None };
+        *place = Place::Ended(ended);
+        waker
     }
 
 }
