@@ -41,7 +41,8 @@ type Writer = postcard::Serializer<Output>;
 #[derive(Clone, Debug, Default)]
 pub struct Encoded {
     bytes: Vec<u8>,
-    runs: Vec<(usize, Bytes)>,
+    /// None for most values, which a drop sees at once.
+    runs: Option<Vec<(usize, Bytes)>>,
 }
 
 impl Default for Encoder {
@@ -65,7 +66,7 @@ impl Encoder {
     #[must_use]
     pub const fn reusing(bytes: Vec<u8>, bytes_max: usize) -> Self {
         let end = bytes.len().saturating_add(bytes_max);
-        let output = Output { bytes, runs: Vec::new(), spliced: 0, end, bytes_max, is_full: false };
+        let output = Output { bytes, runs: None, spliced: 0, end, bytes_max, is_full: false };
         Self { writer: Writer { output }, method: None, expected: None }
     }
 
@@ -133,7 +134,7 @@ impl Encoder {
         output.room_for(run.len()).map_err(|_| self.full())?;
         let output = &mut self.writer.output;
         output.spliced += run.len();
-        output.runs.push((output.bytes.len(), run));
+        output.runs.get_or_insert_default().push((output.bytes.len(), run));
         Ok(())
     }
 
@@ -196,28 +197,32 @@ impl Encoded {
     /// How many bytes these are, runs included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.bytes.len() + self.runs.iter().map(|(_, run)| run.len()).sum::<usize>()
+        self.bytes.len() + self.runs().iter().map(|(_, run)| run.len()).sum::<usize>()
     }
 
     /// Whether there are none: a method without arguments has none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty() && self.runs.is_empty()
+        self.bytes.is_empty() && self.runs().is_empty()
     }
 
     /// The pieces in order, none of them empty.
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.runs.iter().map(|(at, _)| *at));
-        let ends = self.runs.iter().map(|(at, _)| *at).chain([self.bytes.len()]);
+        let starts = std::iter::once(0).chain(self.runs().iter().map(|(at, _)| *at));
+        let ends = self.runs().iter().map(|(at, _)| *at).chain([self.bytes.len()]);
         let copied = starts.zip(ends).map(|(start, end)| &self.bytes[start..end]);
-        let runs = self.runs.iter().map(|(_, run)| &**run).chain([&[][..]]);
+        let runs = self.runs().iter().map(|(_, run)| &**run).chain([&[][..]]);
         copied.zip(runs).flat_map(|(copied, run)| [copied, run]).filter(|piece| !piece.is_empty())
     }
 
-    /// What was copied, and the runs with their offsets in it.
+    /// What was copied, and the runs, if there are any, with their offsets in it.
     #[must_use]
-    pub fn into_parts(self) -> (Vec<u8>, Vec<(usize, Bytes)>) {
+    pub fn into_parts(self) -> (Vec<u8>, Option<Vec<(usize, Bytes)>>) {
         (self.bytes, self.runs)
+    }
+
+    fn runs(&self) -> &[(usize, Bytes)] {
+        self.runs.as_deref().unwrap_or_default()
     }
 }
 
@@ -225,7 +230,7 @@ impl Encoded {
 #[derive(Debug)]
 struct Output {
     bytes: Vec<u8>,
-    runs: Vec<(usize, Bytes)>,
+    runs: Option<Vec<(usize, Bytes)>>,
     /// Bytes in the runs.
     spliced: usize,
     /// Where the value must end at the latest: what stood in the buffer before, and the limit.

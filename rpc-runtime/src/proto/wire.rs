@@ -19,18 +19,24 @@ impl<'a> Reader<'a> {
         Self { rest: body, frame }
     }
 
-    #[inline]
+    /// Inlined by force: a result that can hold a `Closed` comes back through memory, which costs more than the rest.
+    #[inline(always)]
     pub(super) fn number(&mut self) -> Result<u64, Closed> {
-        // Most numbers are one byte: ids of slots, lengths, what is left.
-        if let Some((&byte, rest)) = self.rest.split_first()
-            && byte < 0x80
-        {
-            self.rest = rest;
-            return Ok(u64::from(byte));
+        // Most numbers are one byte or two: ids of slots, lengths, what is left.
+        match *self.rest {
+            [byte @ ..0x80, ref rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(byte))
+            }
+            [low, high @ 1..0x80, ref rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
+            }
+            _ => self.long_number(),
         }
-        self.long_number()
     }
 
+    #[inline(never)]
     fn long_number(&mut self) -> Result<u64, Closed> {
         let (number, length) = match number(self.rest) {
             Number::Read(number, length) => (number, length),
@@ -42,13 +48,13 @@ impl<'a> Reader<'a> {
     }
 
     /// A number that has to fit 32 bits.
-    #[inline]
+    #[inline(always)]
     pub(super) fn short_number(&mut self) -> Result<u32, Closed> {
         let number = self.number()?;
         u32::try_from(number).map_err(|_| self.wrong("a number is above 2³² − 1"))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn byte(&mut self) -> Result<u8, Closed> {
         let (&byte, rest) = self.rest.split_first().ok_or_else(|| self.cut())?;
         self.rest = rest;
@@ -163,44 +169,68 @@ const fn number_in(word: u64, length: u32) -> Number {
 /// The first fields of a head, put together on the stack: they join the batch with one look at its room.
 #[derive(Debug)]
 pub(super) struct Fields {
-    bytes: [u8; FIELDS_BYTES_MAX],
+    /// With room for all of the word that the last field is written as.
+    bytes: [u8; FIELDS_BYTES_MAX + 8],
     length: usize,
 }
 
 impl Fields {
     #[inline]
     pub(super) const fn new() -> Self {
-        Self { bytes: [0; FIELDS_BYTES_MAX], length: 0 }
+        Self { bytes: [0; FIELDS_BYTES_MAX + 8], length: 0 }
     }
 
     #[inline]
-    pub(super) const fn byte(&mut self, byte: u8) {
-        self.bytes[self.length] = byte;
-        self.length += 1;
+    pub(super) fn byte(&mut self, byte: u8) {
+        self.first_of(u64::from(byte), 1);
     }
 
     #[inline]
     pub(super) fn word(&mut self, word: u64) {
-        self.bytes[self.length..self.length + 8].copy_from_slice(&word.to_le_bytes());
-        self.length += 8;
+        self.first_of(word, 8);
     }
 
-    #[inline]
-    pub(super) const fn number(&mut self, mut number: u64) {
-        while number >= 0x80 {
-            self.byte(number as u8 | 0x80);
-            number >>= 7;
+    #[inline(always)]
+    pub(super) fn number(&mut self, number: u64) {
+        match number {
+            ..0x80 => self.first_of(number, 1),
+            0x80..0x4000 => self.first_of(number & 0x7f | 0x80 | number >> 7 << 8, 2),
+            _ => self.long_number(number),
         }
-        self.byte(number as u8);
+    }
+
+    #[inline(never)]
+    fn long_number(&mut self, mut number: u64) {
+        // Four bytes at a time: those that all go on, and then the rest.
+        while number >= 1 << 28 {
+            self.first_of(groups(number) | 0x8080_8080, 4);
+            number >>= 28;
+        }
+        let length = (38 - (number as u32 | 1).leading_zeros()) / 7;
+        self.first_of(groups(number) | 0x0080_8080 >> (32 - 8 * length), length as usize);
+    }
+
+    /// Appends the first `length` bytes of a word. All of it is written, which takes no loop, and what comes next is
+    /// written over the rest.
+    #[inline(always)]
+    fn first_of(&mut self, word: u64, length: usize) {
+        self.bytes[self.length..self.length + 8].copy_from_slice(&word.to_le_bytes());
+        self.length += length;
     }
 
     #[inline]
     pub(super) fn put(self, to: &mut Vec<u8>) {
         // All of them, because a copy of known length is a few moves.
         let end = to.len() + self.length;
-        to.extend_from_slice(&self.bytes);
+        to.extend_from_slice(&self.bytes[..FIELDS_BYTES_MAX]);
         to.truncate(end);
     }
+}
+
+/// The lowest 28 bits in groups of seven, a byte each.
+#[inline]
+const fn groups(number: u64) -> u64 {
+    number & 0x7f | (number & 0x3f80) << 1 | (number & 0x1f_c000) << 2 | (number & 0xfe0_0000) << 3
 }
 
 /// The head of a call takes at most 61 with a deadline, and nothing else that its flags could say.

@@ -336,5 +336,8 @@ impl State {
 /// A value as the protocol writes it: long runs lie where they lay.
 pub(super) fn payload(encoded: Encoded) -> Payload {
     let (bytes, runs) = encoded.into_parts();
-    Payload::spliced(bytes, runs)
+    match runs {
+        None => bytes.into(),
+        Some(runs) => Payload::spliced(bytes, runs),
+    }
 }
