@@ -15,7 +15,6 @@
 //! The plan is made of markers without size: nothing is compiled for a method until something asks its codec to
 //! write or to read.
 
-pub(crate) mod buffer;
 mod decode;
 mod encode;
 mod fault;

@@ -73,6 +73,7 @@
 //! - Expansions state facts; whatever they could do is done here.
 
 mod boundary;
+mod buffer;
 mod call;
 mod carried;
 mod client;

@@ -1,6 +1,9 @@
 //! Values to bytes.
 
-use std::fmt::{self, Display};
+use std::{
+    fmt::{self, Display},
+    mem,
+};
 
 use bytes::Bytes;
 use postcard::ser_flavors::Flavor;
@@ -11,6 +14,7 @@ use serde::{
 
 use super::fault::Unwritten;
 use crate::{
+    buffer,
     service::MethodInfo,
     shape::{
         Child,
@@ -256,7 +260,15 @@ impl Output {
     fn grow(&mut self, more: usize) {
         let (length, capacity) = (self.bytes.len(), self.bytes.capacity());
         let wanted = (capacity * 2).max(length + RESERVED_BYTES_MIN).min(self.end - self.spliced);
-        self.bytes.reserve_exact(wanted.max(length + more) - length);
+        let wanted = wanted.max(length + more);
+        match buffer::block(wanted) {
+            Some(mut block) => {
+                block.clear();
+                block.extend_from_slice(&self.bytes);
+                buffer::give(mem::replace(&mut self.bytes, block));
+            }
+            None => self.bytes.reserve_exact(wanted - length),
+        }
     }
 }
 

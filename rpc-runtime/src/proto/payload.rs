@@ -4,7 +4,7 @@ use std::{collections::VecDeque, fmt, ops::Deref};
 
 use bytes::Bytes;
 
-use crate::codec::buffer;
+use crate::buffer;
 
 /// An encoded value on its way out.
 ///
@@ -82,10 +82,10 @@ impl Payload {
         let mut pieces = VecDeque::new();
         match self.0 {
             Repr::Empty => {}
-            Repr::Owned(bytes) => pieces.push_back(bytes.into()),
+            Repr::Owned(bytes) => pieces.push_back(buffer::shared(bytes)),
             Repr::Shared(bytes) => pieces.push_back(bytes),
             Repr::Spliced(spliced) => {
-                let mut head = Bytes::from(spliced.head);
+                let mut head = buffer::shared(spliced.head);
                 let mut taken = 0;
                 for (at, run) in spliced.runs {
                     pieces.push_back(head.split_to(at - taken));
@@ -180,7 +180,7 @@ impl Default for Received {
 
 impl From<Vec<u8>> for Received {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(In::Shared(bytes.into()))
+        Self(In::Shared(buffer::shared(bytes)))
     }
 }
 

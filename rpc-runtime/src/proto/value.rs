@@ -3,11 +3,13 @@
 use std::time::Instant;
 
 use super::payload::Received;
+use crate::buffer;
 
-/// A value that is longer than its first piece. Its buffer grows with what arrives, not with what was announced.
+/// A value that is longer than its first piece. Its buffer grows with what arrives, not with what was announced,
+/// unless this thread has one that is large enough.
 #[derive(Debug)]
 pub(super) struct Value {
-    /// Longer than `filled` where space was given out.
+    /// Longer than `filled` where space was given out, or where it held another value before.
     buffer: Vec<u8>,
     filled: usize,
     total: usize,
@@ -19,7 +21,15 @@ pub(super) struct Value {
 
 impl Value {
     pub(super) fn new(first: &[u8], total: usize, now: Instant) -> Self {
-        Self { buffer: first.to_vec(), filled: first.len(), total, granted: false, progress: now }
+        let mut buffer = buffer::block(total.saturating_add(SLACK_BYTES)).unwrap_or_default();
+        match buffer.get_mut(..first.len()) {
+            Some(old) => old.copy_from_slice(first),
+            None => {
+                buffer.clear();
+                buffer.extend_from_slice(first);
+            }
+        }
+        Self { buffer, filled: first.len(), total, granted: false, progress: now }
     }
 
     /// Bytes that have not come.

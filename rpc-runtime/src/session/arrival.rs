@@ -15,7 +15,8 @@ use tokio::task::coop;
 use super::{driver::Ways, memory::Held, reply};
 use crate::{
     boundary::{Incoming, Taken, Wired},
-    codec::{Codec, Decoder, Encoded, Encoder, Unread, Unwritten, buffer},
+    buffer,
+    codec::{Codec, Decoder, Encoded, Encoder, Unread, Unwritten},
     error::{
         Error, Kind,
         leaving::{Hook, with_hook},
@@ -135,7 +136,7 @@ impl Call {
         write: impl FnOnce(&mut Encoder) -> Result<(), Unwritten>,
     ) -> Result<Handled, Handled> {
         let status = if is_ok { Status::Ok } else { Status::ServiceError };
-        let mut encoder = Encoder::reusing(buffer::take(), super::VALUE_BYTES_MAX).checked(self.method);
+        let mut encoder = Encoder::reusing(buffer::small(), super::VALUE_BYTES_MAX).checked(self.method);
         match write(&mut encoder) {
             Ok(()) => Ok(Handled::new(status, encoder.finish())),
             Err(unwritten) => {

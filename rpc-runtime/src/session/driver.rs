@@ -29,6 +29,7 @@ use super::{
     shared::{Over, Shared, State as Table, payload},
 };
 use crate::{
+    buffer,
     clock::{self, Deadline},
     error::{Kind, leaving::Hook},
     invocation::{Left, State, sleep_until},
@@ -208,6 +209,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.ends.push((call.id, handled));
     }
 
+    /// Gives memory back that an idle session does not need.
+    fn trim(&mut self, table: &Table) {
+        let in_flight = table.core.in_flight();
+        if in_flight.ours + in_flight.theirs + in_flight.waiting == 0 {
+            self.events = VecDeque::new();
+            self.ends = Vec::new();
+            self.woken = Vec::new();
+            buffer::trim();
+        }
+    }
+
     fn cancel(&mut self, id: CallId, status: Status) {
         if self.handlers.cancel(id) {
             self.ends.push((id, Handled::without_value(status)));
@@ -370,6 +382,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         let now = table.now;
         if table.core.timer().is_some_and(|at| at <= now) {
             table.core.tick(now);
+            this.trim(&table);
         }
         this.write(cx, &mut table);
         // What is left to write then, nobody takes any more.

@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     boundary::Wired,
-    codec::{Codec, Encoded, Encoder, buffer},
+    buffer,
+    codec::{Codec, Encoded, Encoder},
     error::{Error, Kind},
     fetch::{FETCH, Fetcher},
     invocation::with_current,
@@ -133,7 +134,7 @@ fn call_twice(shared: Arc<Shared>, slot: Slot, outgoing: Outgoing) -> Result<Slo
 
 /// The arguments as bytes. What panics here is the caller's own `Serialize`.
 fn encode<M: Wired>(args: M::Args<'_>) -> Result<Encoded, Kind> {
-    let mut encoder = Encoder::reusing(buffer::take(), super::VALUE_BYTES_MAX).checked(M::INFO);
+    let mut encoder = Encoder::reusing(buffer::small(), super::VALUE_BYTES_MAX).checked(M::INFO);
     match catch_unwind(AssertUnwindSafe(|| M::codec().write_args(args, &mut encoder))) {
         Ok(Ok(())) => Ok(encoder.finish()),
         Ok(Err(unwritten)) => Err(unwritten.into_kind(M::INFO)),

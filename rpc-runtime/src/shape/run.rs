@@ -13,7 +13,7 @@ use serde::de::{DeserializeSeed, Error, SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::codec;
+use crate::{buffer, codec};
 
 /// A type that is written as a byte run, or is made of some.
 #[diagnostic::on_unimplemented(
@@ -99,7 +99,7 @@ macro_rules! owned_runs {
 }
 
 owned_runs! {
-    Vec<u8>: Bytes::from,
+    Vec<u8>: buffer::shared,
     Box<[u8]>: Bytes::from,
     Bytes: std::convert::identity,
     BytesMut: BytesMut::freeze,
@@ -132,7 +132,10 @@ impl<'de: 'a, 'a> ReadRun<'de> for Cow<'a, [u8]> {
 
 impl<'de> ReadRun<'de> for Vec<u8> {
     fn read_run<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_byte_buf(RunVisitor).map(Cow::into_owned)
+        Ok(match deserializer.deserialize_byte_buf(RunVisitor)? {
+            Cow::Borrowed(run) => buffer::copied(run),
+            Cow::Owned(run) => run,
+        })
     }
 }
 
