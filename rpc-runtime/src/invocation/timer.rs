@@ -64,7 +64,9 @@ impl OwnDeadline {
         let Some(given) = given else { return Ok(None) };
         let (at, inherited) =
             (Deadline::after(given), caller.map_or(Deadline::NONE, |caller| caller.state.deadline));
-        if at.min(inherited).has_passed() {
+        // What was just made from a duration has not passed, and the clock need not be read again to know it.
+        let has_passed = if at <= inherited { given.is_zero() } else { inherited.has_passed() };
+        if has_passed {
             return Err(Error::of_call(
                 Kind::Deadline((at <= inherited).then_some(given)),
                 caller,

@@ -33,8 +33,9 @@ impl Alarms {
 
     pub(super) fn set(&mut self, at: Instant, side: Side, key: Key) {
         // Up, so that none goes off before its time.
-        let after = at.saturating_duration_since(self.start).as_nanos().div_ceil(1_000_000);
-        let after = u64::try_from(after).unwrap_or(u64::MAX);
+        let after = at.saturating_duration_since(self.start);
+        let part = u64::from(after.subsec_nanos().div_ceil(1_000_000));
+        let after = after.as_secs().saturating_mul(1000).saturating_add(part);
         self.heap.push(Reverse((after, side, key)));
     }
 

@@ -88,6 +88,11 @@ impl Core {
         std::mem::swap(&mut self.events, events);
     }
 
+    /// Whether something happened that was not asked for yet.
+    pub(crate) fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// The peer closed its half of the stream: it will write nothing more, but may still read.
     ///
     /// Calls of this side are lost, or not sent. Calls of the peer whose arguments are there go on, and their

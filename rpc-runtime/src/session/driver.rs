@@ -357,7 +357,7 @@ fn accept(slots: &[Option<Slot>], call: &mut Incoming, ways: &Ways) -> Result<Ha
 }
 
 /// How many slices a write has at most.
-const SLICES: usize = 64;
+const SLICES: usize = 32;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
     type Output = ();
@@ -388,9 +388,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         // What is left to write then, nobody takes any more.
         let over = table.core.is_over().is_some();
         let again = this.arm(cx, &mut table) | more_to_read | more_ready;
+        let happened = table.core.has_events();
         drop(table);
-        // What the protocol said meanwhile: that the transport is gone, or that a deadline has passed.
-        this.handle_events();
+        // That the transport is gone, or that a deadline has passed.
+        if happened {
+            this.handle_events();
+        }
         if over {
             return Poll::Ready(());
         }
