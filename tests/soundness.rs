@@ -26,7 +26,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::thread;
 
-use rpc_runtime::{CallOptions, Client, Ctx, Error, Interceptor, Next, Outcome, Outgoing, Result, service};
+use rpc_runtime::{
+    CallOptions, Client, Ctx, Error, Interceptor, Next, Outcome, Outgoing, Result, SessionOptions, service,
+};
 
 use self::drive::{block_on, pause, poll_now, poll_once};
 use self::step::{Step, StepClient, chain, relay, step};
@@ -746,6 +748,62 @@ fn a_call_with_interceptors_is_dropped_after_any_number_of_polls() {
     }
     // One for the whole call, and one for each that its interceptors had let pass.
     assert_eq!(drops.count(), 1 + 2);
+}
+
+/// The futures of handlers of a session lie in blocks of their own: made, polled, cancelled, panicking, and dropped
+/// with the session on another thread.
+#[test]
+fn handlers_of_a_session_come_and_go_and_end_with_it_on_another_thread() {
+    let drops = Drops::default();
+    let kept = drops.clone();
+    let served = step(move |input| {
+        let guard = kept.guard();
+        async move {
+            let kept = [input; 3];
+            let borrowed = &kept;
+            let _guard = guard;
+            match input {
+                0 => std::future::pending().await,
+                1 => panic!("one"),
+                _ => pause().await,
+            }
+            Ok(borrowed[2])
+        }
+    });
+    let (here, there) = tokio::io::duplex(4096);
+    let (_, serving) = SessionOptions::new().serve(served).over(there);
+    let (session, calling) = SessionOptions::new().over(here);
+    let (mut serving, mut calling) = (Box::pin(serving), Box::pin(calling));
+    let client: StepClient = session.client();
+    let mut turn = |call: &mut Boxed<Result<u32>>| {
+        let polled = poll_once(call.as_mut());
+        assert!(poll_once(calling.as_mut()).is_pending() && poll_once(serving.as_mut()).is_pending());
+        polled
+    };
+    let mut waiting: Vec<_> = (0..3).map(|_| owned(&client, 0)).collect();
+    for round in 0..4 {
+        let mut call = owned(&client, 2 + round);
+        waiting.iter_mut().for_each(|waiting| assert!(turn(waiting).is_pending()));
+        let output = std::iter::repeat_with(|| turn(&mut call)).find_map(|polled| match polled {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        });
+        assert_eq!(output.unwrap().unwrap(), 2 + round);
+    }
+    let mut panicking = owned(&client, 1);
+    let error = quietly(|| loop {
+        if let Poll::Ready(output) = turn(&mut panicking) {
+            break output.unwrap_err();
+        }
+    });
+    assert!(error.is_panic(), "{error}");
+    assert_eq!(drops.count(), 5, "those that have ended");
+    drop(waiting.pop());
+    let mut last = owned(&client, 2);
+    while turn(&mut last).is_pending() {}
+    assert_eq!(drops.count(), 7, "and the one that was cancelled");
+    thread::spawn(move || drop(serving)).join().unwrap();
+    assert_eq!(drops.count(), 9);
 }
 
 #[test]
