@@ -45,6 +45,11 @@ mod server;
 mod services;
 mod shared;
 
+/// What two ends say to each other, for who wants to write one of them.
+///
+#[doc = include_str!("proto/protocol.md")]
+pub mod protocol {}
+
 use std::{
     fmt,
     future::{Future, poll_fn},

@@ -26,10 +26,10 @@ fn assert_writes(raw: &mut Raw, expected: &[&str]) {
 
 #[test]
 fn the_example_of_the_documentation_is_what_is_written() {
-    let documentation = include_str!("../../proto.rs");
-    let (_, example) = documentation.split_once("//! ```text\n").unwrap();
-    let (example, _) = example.split_once("//! ```").unwrap();
-    let line = |line: &str| line.trim_start_matches("//! ").split("  ").next().unwrap().to_owned();
+    let documentation = include_str!("../protocol.md");
+    let (_, example) = documentation.split_once("```text\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let line = |line: &str| line.split("  ").next().unwrap().to_owned();
     let example: Vec<String> = example.lines().map(line).collect();
 
     let mut raw = Raw::new();
