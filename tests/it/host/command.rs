@@ -61,7 +61,8 @@ struct Serving {
     output: BufReader<ChildStdout>,
     /// What it said before it served, and that it does.
     said: String,
-    address: SocketAddr,
+    /// Where it serves HTTP, if it does.
+    address: Option<SocketAddr>,
 }
 
 impl Serving {
@@ -69,14 +70,18 @@ impl Serving {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut said = String::new();
-        let port = loop {
+        let address = loop {
             let before = said.len();
             assert!(output.read_line(&mut said).unwrap() > 0, "ended after {said:?}");
-            if let Some((_, port)) = said[before..].trim_end().split_once("http://localhost:") {
-                break port.parse().unwrap();
+            let line = said[before..].trim_end();
+            if let Some((_, port)) = line.split_once("http://localhost:") {
+                break Some(([127, 0, 0, 1], port.parse().unwrap()).into());
+            }
+            if line.starts_with("nothing is served over HTTP") {
+                break None;
             }
         };
-        Self { child, output, said, address: ([127, 0, 0, 1], port).into() }
+        Self { child, output, said, address }
     }
 
     fn dev(folder: &Folder) -> Self {
@@ -221,7 +226,7 @@ fn a_taken_port_is_a_fault() {
 fn dev_serves_until_it_is_told_to_stop() {
     for signal in ["TERM", "INT"] {
         let serving = Serving::dev(&Folder::both("dev"));
-        let port = serving.address.port();
+        let port = serving.address.unwrap().port();
         assert_eq!(
             serving.said,
             format!("front\n  GREETER -> greets\ngreets\nfront is served on http://localhost:{port}\n")
@@ -232,6 +237,42 @@ fn dev_serves_until_it_is_told_to_stop() {
         assert_eq!((code, &*stdout), (Some(0), "stopping; once more to end at once\n"));
         assert_eq!(stderr, "");
     }
+}
+
+#[test]
+fn a_worker_moves_to_a_process_of_its_own_by_its_configuration() {
+    let front = FRONT.replace("\"greets\" }", "\"greets\", address = \"unix:run/s.sock\" }");
+    let greets = format!("{GREETS}listen = [\"unix:run/s.sock\"]\n");
+    let folder = Folder::new("moved", &[("front.toml", &front), ("greets.toml", &greets)]);
+    let socket = folder.0.canonicalize().unwrap().join("run/s.sock");
+    let front = Serving::start(&mut folder.command(&["dev", "-c", "front.toml", "--port", "0"]));
+    let port = front.address.unwrap().port();
+    assert_eq!(
+        front.said,
+        format!(
+            "front\n  GREETER -> greets (unix:{})\nfront is served on http://localhost:{port}\n",
+            socket.display()
+        )
+    );
+    assert_eq!(get(front.address, "/you").status, 503);
+    for signal in ["TERM", "KILL"] {
+        let greets = Serving::start(&mut folder.command(&["dev", "-c", "greets.toml"]));
+        assert_eq!(
+            greets.said,
+            format!(
+                "greets\n  listens at unix:{}\n\
+                 nothing is served over HTTP, only to the sessions of other processes\n",
+                socket.display()
+            )
+        );
+        // Where an attempt has failed, the next one is made a little later.
+        wait_until("it is found where it was missed", || get(front.address, "/you").body == "hello, you");
+        greets.signal(signal);
+        greets.end();
+        assert_eq!(get(front.address, "/you").status, 503);
+    }
+    let (code, stdout, _) = folder.run(&["check", "-c", "greets.toml"]);
+    assert_eq!((code, stdout), (Some(0), format!("greets\n  listens at unix:{}\n", socket.display())));
 }
 
 #[test]
