@@ -61,12 +61,15 @@ use crate::{
 ///
 /// Nothing else changes: [`dev`](Self::run) of each process is given the files of its own Workers. Callers reach all
 /// entrypoints of a Worker that listens, each by its name, with calls and with `fetch`; a service under
-/// `#[service(local)]` never leaves its thread and cannot be reached so. A first Worker that listens is served over HTTP
-/// only if `--port` or `--address` asks for it.
+/// `#[service(local)]` never leaves its thread and cannot be reached so. A first Worker that listens is served over
+/// HTTP only if `--port` or `--address` asks for it.
 ///
 /// The order of starts does not matter. A call connects when there is no connection, again when it was lost, and is
-/// [`is_unavailable`](crate::Error::is_unavailable) while nobody listens there. The socket lies in a folder that is
-/// closed to other users, which is made if there is none. Its whole path has at most 107 bytes.
+/// [`is_unavailable`](crate::Error::is_unavailable) while nobody listens there. After an attempt that has failed the
+/// next one is made 10 ms later, then twice as long each time up to 1 s; calls in between fail as the last one did.
+///
+/// The socket lies in a folder that is closed to other users, which is made if there is none. Its whole path has at
+/// most 107 bytes.
 ///
 /// # Workers that stay in their thread
 ///

@@ -121,8 +121,8 @@ fn dev(host: Host, configs: Vec<Config>, matches: &ArgMatches) -> Result<(), Fau
     Ok(())
 }
 
-/// Where HTTP is wanted. A Worker that says itself where it is served gets no port beside that, unless somebody asks for
-/// one: a Worker that is moved to a process of its own does not become reachable from outside by that.
+/// Where HTTP is wanted. A Worker that says itself where it is served gets no port beside that, unless somebody asks
+/// for one: a Worker that is moved to a process of its own does not become reachable from outside by that.
 fn http_address(configs: &[Config], matches: &ArgMatches) -> Option<SocketAddr> {
     let asked = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
     let listens = configs.first().is_some_and(|config| !config.listen.is_empty());

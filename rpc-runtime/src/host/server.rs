@@ -65,8 +65,9 @@ impl Running {
         &self.configs
     }
 
-    /// Stops accepting, lets requests, calls of other processes and then the work of [`wait_until`](crate::Ctx::wait_until) come to their end for
-    /// as long as [`EdgeOptions::drain`] says, cuts the rest, drops the Workers and waits for the threads.
+    /// Stops accepting, lets requests, calls of other processes and then the work of
+    /// [`wait_until`](crate::Ctx::wait_until) come to their end for as long as [`EdgeOptions::drain`] says, cuts the
+    /// rest, drops the Workers and waits for the threads.
     pub fn stop(mut self) {
         self.end();
     }

@@ -255,10 +255,7 @@ fn the_path_of_a_socket_begins_in_the_folder_of_the_file_that_says_it() {
         ("run/a.sock", root.join("auth/run/a.sock")),
         ("./a.sock", root.join("auth/a.sock")),
         ("../run/a.sock", root.join("run/a.sock")),
-        (
-            "./../../a.sock",
-            root.join("../a.sock").canonicalize().unwrap_or(root.parent().unwrap().join("a.sock")),
-        ),
+        ("./../../a.sock", root.parent().unwrap().join("a.sock")),
         ("/run/a.sock", PathBuf::from("/run/a.sock")),
     ] {
         let text = format!(
