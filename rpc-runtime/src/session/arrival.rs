@@ -16,6 +16,7 @@ use super::{driver::Ways, memory::Held, reply};
 use crate::{
     boundary::{Incoming, Taken, Wired},
     buffer,
+    clock::Deadline,
     codec::{Codec, Decoder, Encoded, Encoder, Unread, Unwritten},
     error::{
         Error, Kind,
@@ -42,7 +43,9 @@ pub struct Handled {
 /// A call that has come in and is about to be served.
 pub struct Arrival {
     taken: Call,
-    state: State<'static>,
+    /// Of the limits of its caller, and of its time.
+    left: Left,
+    deadline: Deadline,
     spawn: bool,
     hook: Option<Arc<Hook>>,
 }
@@ -60,13 +63,15 @@ impl Arrival {
     pub(super) fn new(
         method: &'static MethodInfo,
         payload: Received,
-        state: State<'static>,
+        left: Left,
+        deadline: Deadline,
         ways: &Ways,
     ) -> Self {
         let held = ways.memory.share(payload.len());
         Self {
             taken: Call { method, payload, held },
-            state,
+            left,
+            deadline,
             spawn: ways.spawn || method.spawn,
             hook: ways.hook.clone(),
         }
@@ -85,8 +90,9 @@ impl Incoming for Arrival {
     where
         F: Future<Output = Result<Handled, Handled>> + Send + 'static,
     {
-        let left = self.state.left_of_arrival();
-        let within = Within { left, state: self.state, hook: self.hook, future: make(self.taken) };
+        let state = State::arrival(self.left, self.deadline);
+        let left = state.left_of_arrival();
+        let within = Within { left, state, hook: self.hook, future: make(self.taken) };
         // Handlers share the task of the session, and with it tokio's budget for a task: after 128 operations of all
         // of them together everything would say that it is not ready (1,000 handlers with three semaphores each
         // took 12,240 polls instead of 1,000).

@@ -73,7 +73,7 @@ struct Failure {
 /// What came of an attempt to send a call.
 pub(super) enum Dialed {
     /// It went out at once.
-    Waiting(Waiting, Option<Again>),
+    Waiting(Waiting, Option<Box<Again>>),
     /// There is no session yet.
     Slow(Slow),
 }
@@ -138,7 +138,7 @@ impl Dialer {
         };
         match up {
             Some(shared) => match self.send(&shared, service, outgoing, waker) {
-                Ok(waiting) => Dialed::Waiting(waiting, again),
+                Ok(waiting) => Dialed::Waiting(waiting, again.map(Box::new)),
                 Err(failed) => Dialed::Slow(Box::pin(self.clone().recover(service, Reply::Failure(failed), again))),
             },
             None => Dialed::Slow(Box::pin(self.clone().slowly(service, outgoing, again))),

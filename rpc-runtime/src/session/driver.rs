@@ -32,7 +32,7 @@ use crate::{
     buffer,
     clock::{self, Deadline},
     error::{Kind, leaving::Hook},
-    invocation::{Left, State, sleep_until},
+    invocation::{Left, sleep_until},
     options::CallOptions,
     proto::{CallId, Closed, ClosedKind, End, Ended, Event, Incoming, Opened, PeerSlot, Status},
 };
@@ -346,13 +346,12 @@ fn accept(slots: &[Option<Slot>], call: &mut Incoming, ways: &Ways) -> Result<Ha
         subrequests: call.left.subrequests,
     };
     let deadline = call.deadline.map_or(Deadline::NONE, Deadline::at);
-    let state = State::arrival(left, deadline);
     let options = (!call.metadata.is_empty()).then(|| {
         mem::take(&mut call.metadata).into_iter().rev().fold(CallOptions::new(), |options, (key, value, further)| {
             if further { options.propagate(key, value) } else { options.metadata(key, value) }
         })
     });
-    let arrival = Arrival::new(method, mem::take(&mut call.payload), state, ways);
+    let arrival = Arrival::new(method, mem::take(&mut call.payload), left, deadline, ways);
     Ok(served.serve(arrival, options))
 }
 

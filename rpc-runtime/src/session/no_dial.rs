@@ -12,7 +12,7 @@ pub(crate) enum Dialer {}
 
 #[expect(dead_code, reason = "nobody calls an address")]
 pub(super) enum Dialed {
-    Waiting(Waiting, Option<Again>),
+    Waiting(Waiting, Option<Box<Again>>),
     Slow(Slow),
 }
 

@@ -156,7 +156,7 @@ pub(super) enum Stage {
     /// To be sent.
     Encoded(Encoded),
     /// For its end, and perhaps for another try.
-    Waiting(Waiting, Option<Again>),
+    Waiting(Waiting, Option<Box<Again>>),
     /// Connecting, or trying again.
     Slow(Slow),
     Failed(Failed),

@@ -157,7 +157,7 @@ impl Core {
         self.remove_theirs(key);
     }
 
-    pub(super) fn remove_theirs(&mut self, key: Key) -> Option<TheirCall> {
-        self.theirs.calls.remove(key, Some(key.1))
+    pub(super) fn remove_theirs(&mut self, key: Key) {
+        self.theirs.calls.remove(key, Some(key.1));
     }
 }

@@ -96,13 +96,13 @@ impl Core {
         let is_dropped = |call: &OurCall| matches!(call.stage, Stage::Dropped { .. });
         let is_dropped = self.ours.calls.get(key).is_some_and(is_dropped);
         self.drop_reply(key);
-        let Some(call) = self.remove_ours(key) else { return };
-        let ended = match call {
-            _ if is_dropped => return,
-            _ if call.last_byte > threshold => Ended::NotSent(Arc::clone(why)),
-            _ => Ended::Lost(Arc::clone(why)),
-        };
-        self.tell(key, ended);
+        let Some(last_byte) = self.remove_ours(key) else { return };
+        if is_dropped {
+            return;
+        }
+        let is_sent = last_byte <= threshold;
+        let why = Arc::clone(why);
+        self.tell(key, if is_sent { Ended::Lost(why) } else { Ended::NotSent(why) });
     }
 
     /// The peer takes no calls from `mark` on.
@@ -121,12 +121,13 @@ impl Core {
         }
     }
 
-    /// Takes a call out, with all that counts for it.
-    pub(super) fn remove_ours(&mut self, key: Key) -> Option<OurCall> {
+    /// Takes a call out, with all that counts for it. Gives where its last byte lies.
+    pub(super) fn remove_ours(&mut self, key: Key) -> Option<u64> {
         let number = self.ours.calls.get(key)?.number;
         let call = self.ours.calls.remove(key, number)?;
-        self.ours.first_bytes -= u64::from(call.piece);
-        if call.has_deadline {
+        let OurCall { piece, last_byte, has_deadline, .. } = call;
+        self.ours.first_bytes -= u64::from(piece);
+        if has_deadline {
             self.leave_alarm();
         }
         if number.is_none() {
@@ -137,7 +138,7 @@ impl Core {
                 waiting.leave(|key| calls.get(key).is_some());
             }
         }
-        Some(call)
+        Some(last_byte)
     }
 
     fn tell(&mut self, (index, serial): Key, ended: Ended) {
