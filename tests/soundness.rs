@@ -791,9 +791,11 @@ fn handlers_of_a_session_come_and_go_and_end_with_it_on_another_thread() {
         assert_eq!(output.unwrap().unwrap(), 2 + round);
     }
     let mut panicking = owned(&client, 1);
-    let error = quietly(|| loop {
-        if let Poll::Ready(output) = turn(&mut panicking) {
-            break output.unwrap_err();
+    let error = quietly(|| {
+        loop {
+            if let Poll::Ready(output) = turn(&mut panicking) {
+                break output.unwrap_err();
+            }
         }
     });
     assert!(error.is_panic(), "{error}");

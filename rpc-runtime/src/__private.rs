@@ -15,8 +15,8 @@ pub use std::{
 pub use serde;
 
 pub use crate::{
-    boundary::{Boundary, CodecOf, Far, Incoming, OwnedOf, Proxy, Taken, Wired},
     __client as client, __local_client as local_client,
+    boundary::{Boundary, CodecOf, Far, Incoming, OwnedOf, Proxy, Taken, Wired},
     call::{Call, Chosen, Way, call},
     carried::{Carried, NoResult, Returned, argument},
     client::{Inner, passing},
@@ -30,8 +30,8 @@ pub use crate::{
     local::Local,
     raw::{Flavour, Given, Rest, SameThread, Slot, Start, Started, Threaded},
     service::{
-        Answers, ArgsOf, FromError, Method, MethodId, MethodInfo, NOT_CARRIED, OutputOf, Reply, Serves, Service,
-        ServiceInfo, SlotOf, StartedOf, Target,
+        Answers, ArgsOf, FromError, Method, MethodId, MethodInfo, NOT_CARRIED, OutputOf, Reply, Serves,
+        Service, ServiceInfo, SlotOf, StartedOf, Target,
     },
     session::{ByteStream, Served, connect},
     shape::{

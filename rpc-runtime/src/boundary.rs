@@ -38,7 +38,10 @@ pub trait Wired: Method {
 pub type OwnedOf<X> = <X as Lend>::Owned;
 
 /// The codec of a method.
-pub trait CodecOf<'a, M: Wired>: Codec<'a, Args = M::Args<'a>, Read = M::Read<'a>, Output = M::Output> {}
+pub trait CodecOf<'a, M: Wired>:
+    Codec<'a, Args = M::Args<'a>, Read = M::Read<'a>, Output = M::Output>
+{
+}
 
 impl<'a, M, C> CodecOf<'a, M> for C
 where

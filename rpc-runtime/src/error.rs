@@ -16,13 +16,13 @@ use std::{
     },
 };
 
-pub(crate) use self::{
-    kind::{Exceeded, Kind},
-    reference::Reference,
-};
 pub use self::{
     cause::{Cause, Field, NoCause},
     hop::Hop,
+};
+pub(crate) use self::{
+    kind::{Exceeded, Kind},
+    reference::Reference,
 };
 use crate::{
     client::Binding,

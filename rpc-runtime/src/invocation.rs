@@ -260,7 +260,9 @@ impl<'c> State<'c> {
     /// key the first counts.
     pub(crate) fn metadata_on_the_way(&self) -> Vec<(Entry, bool)> {
         let mut found = Vec::new();
-        let Some(extras) = self.extras() else { return self.binding.metadata().iter().cloned().map(|entry| (entry, false)).collect() };
+        let Some(extras) = self.extras() else {
+            return self.binding.metadata().iter().cloned().map(|entry| (entry, false)).collect();
+        };
         found.extend(extras.added.iter().cloned().map(|entry| (entry, false)));
         found.extend(self.binding.metadata().iter().cloned().map(|entry| (entry, false)));
         if let Some(own) = self.binding.travelling() {

@@ -67,10 +67,10 @@ use tokio::{
 pub(crate) use self::arrival::Failure;
 #[cfg(feature = "net")]
 pub(crate) use self::dial::Dialer;
-#[cfg(feature = "host")]
-pub(crate) use self::server::{SESSIONS_MAX, Sessions};
 #[cfg(feature = "net")]
 pub use self::server::Server;
+#[cfg(feature = "host")]
+pub(crate) use self::server::{SESSIONS_MAX, Sessions};
 pub use self::{
     arrival::{Arrival, Handled, Handler},
     port::{Port, Sending},
@@ -216,7 +216,6 @@ impl SessionOptions {
         runtime.spawn(driving);
         Ok(session)
     }
-
 }
 
 const NO_RUNTIME: &str = "a session is moved by a task of a tokio runtime, and there is none here: connect inside of \
@@ -268,7 +267,9 @@ impl Session {
 
     fn outcome(&self) -> Result<(), Error> {
         match &self.0.lock().over {
-            Some(closed) if !closed.in_order => Err(Error::new(Kind::Disconnected(closed.why.clone().into()))),
+            Some(closed) if !closed.in_order => {
+                Err(Error::new(Kind::Disconnected(closed.why.clone().into())))
+            }
             _ => Ok(()),
         }
     }

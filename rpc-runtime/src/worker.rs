@@ -201,11 +201,7 @@ impl<W: 'static> Entrypoint<W> {
 
     /// All that is served to callers elsewhere, by entrypoint; the default one has no name. Their calls are made over
     /// `binding`.
-    pub(crate) fn served(
-        &self,
-        cell: &Arc<OnceLock<W>>,
-        binding: &Binding,
-    ) -> Vec<(&'static str, Served)> {
+    pub(crate) fn served(&self, cell: &Arc<OnceLock<W>>, binding: &Binding) -> Vec<(&'static str, Served)> {
         let all = std::iter::once(("", self)).chain(self.named.iter().map(|(name, named)| (*name, named)));
         all.flat_map(|(name, entrypoint)| {
             let offers = entrypoint.offers.iter();

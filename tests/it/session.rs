@@ -10,8 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use rpc_runtime::{
-    Body, CallOptions, Client, Ctx, Entrypoint, Error, Fetch, Request, Response, Result, Session, SessionOptions,
-    Worker, message, serve, service,
+    Body, CallOptions, Client, Ctx, Entrypoint, Error, Fetch, Request, Response, Result, Session,
+    SessionOptions, Worker, message, serve, service,
 };
 use tokio::io::duplex;
 
@@ -272,7 +272,8 @@ async fn a_request_arrives_as_it_was_made() {
     let (here, there) = duplex(64 * 1024);
     tokio::spawn(serve(Site, there));
     let site = StoreClient::connect(here).await.unwrap();
-    let request = http::Request::post("http://site/a?b=1").header("x-word", "w").body(Body::from("hello")).unwrap();
+    let request =
+        http::Request::post("http://site/a?b=1").header("x-word", "w").body(Body::from("hello")).unwrap();
     let response = site.fetch(request).await.unwrap();
     assert_eq!(response.status(), 201);
     assert_eq!(response.headers()["x-page"], "1");
@@ -314,7 +315,10 @@ async fn a_method_of_another_shape_is_refused_before_anything_is_read_and_says_w
         let error = store.owned(user.clone()).await.unwrap_err();
         assert!(error.is_contract(), "{error}");
         let text = error.to_string();
-        assert!(text.contains("`Store/owned`: argument `user`: field `User.age`: u8 here, nothing there"), "{text}");
+        assert!(
+            text.contains("`Store/owned`: argument `user`: field `User.age`: u8 here, nothing there"),
+            "{text}"
+        );
         store.nothing().await.unwrap();
         let error = store.added().await.unwrap_err();
         assert!(error.is_not_found(), "{error}");

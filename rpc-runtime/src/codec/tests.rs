@@ -153,7 +153,11 @@ fn both_outcomes_are_written_as_serde_writes_a_result() {
         let encoded = to.finish();
         let bytes = flat(&encoded);
         assert_eq!(bytes, postcard::to_allocvec(&outcome).unwrap());
-        assert_eq!(encoded.into_parts().1.map_or(0, |runs| runs.len()), usize::from(bytes.len() > 40 << 10), "a long run is kept");
+        assert_eq!(
+            encoded.into_parts().1.map_or(0, |runs| runs.len()),
+            usize::from(bytes.len() > 40 << 10),
+            "a long run is kept"
+        );
         assert_eq!(Find::codec().read_output(&mut Decoder::new(&bytes)).unwrap(), outcome);
     }
 }

@@ -20,7 +20,7 @@ pub(crate) enum ClosedKind {
     Protocol = 1,
     /// The peer sent more than it was given credit for.
     FlowControl = 2,
-    /// The peer started work and cancelled it again too often: 1,000 times a second unless configured.
+    /// The peer started work and cancelled it again too often: 10,000 times a second unless configured.
     TooManyCancels = 3,
     /// The peer sent too many frames that do nothing, or that ask for answers while it takes none.
     Flood = 4,

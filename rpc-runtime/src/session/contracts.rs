@@ -43,8 +43,11 @@ pub(super) fn known(info: &'static ServiceInfo) -> Arc<Known> {
 
 impl Known {
     fn new(info: &'static ServiceInfo) -> Self {
-        let mut methods: Vec<_> =
-            info.methods.iter().map(|method| (method.name, method.id.get(), method.contract().fingerprint())).collect();
+        let mut methods: Vec<_> = info
+            .methods
+            .iter()
+            .map(|method| (method.name, method.id.get(), method.contract().fingerprint()))
+            .collect();
         methods.sort_unstable_by_key(|(name, ..)| *name);
         let mut hash = Sha256::new();
         for (_, id, fingerprint) in &methods {

@@ -52,7 +52,11 @@ enum Line {
     Up(Arc<Shared>),
     Connecting(watch::Receiver<Attempt>),
     /// Not before then, because the last attempt failed.
-    Down { until: Instant, wait: Duration, why: Failure },
+    Down {
+        until: Instant,
+        wait: Duration,
+        why: Failure,
+    },
 }
 
 /// How an attempt to connect has gone.
@@ -139,7 +143,9 @@ impl Dialer {
         match up {
             Some(shared) => match self.send(&shared, service, outgoing, waker) {
                 Ok(waiting) => Dialed::Waiting(waiting, again.map(Box::new)),
-                Err(failed) => Dialed::Slow(Box::pin(self.clone().recover(service, Reply::Failure(failed), again))),
+                Err(failed) => {
+                    Dialed::Slow(Box::pin(self.clone().recover(service, Reply::Failure(failed), again)))
+                }
             },
             None => Dialed::Slow(Box::pin(self.clone().slowly(service, outgoing, again))),
         }
@@ -218,7 +224,8 @@ impl Dialer {
     /// Looks at the line of this runtime, and begins to connect if it is time to. A call without a deadline waits for
     /// no further attempt: nothing would ever end it.
     fn look(&self, has_deadline: bool) -> Result<Looked, Failed> {
-        let runtime = Handle::try_current().map_err(|_| Failed::before(Kind::Setup(super::NO_RUNTIME.into())))?;
+        let runtime =
+            Handle::try_current().map_err(|_| Failed::before(Kind::Setup(super::NO_RUNTIME.into())))?;
         let mut lines = self.lines();
         let mut wait = WAIT_MIN;
         match lines.get(&runtime.id()) {
@@ -241,10 +248,10 @@ impl Dialer {
 
     async fn connect(self, tell: watch::Sender<Attempt>, wait: Duration, runtime: runtime::Id) {
         let outcome = match transport::connect(&self.dialing.address).await {
-            Ok(stream) => SessionOptions::new().start(stream).map(|session| session.0).map_err(|error| Failure {
-                why: error.to_string(),
-                refused: false,
-            }),
+            Ok(stream) => SessionOptions::new()
+                .start(stream)
+                .map(|session| session.0)
+                .map_err(|error| Failure { why: error.to_string(), refused: false }),
             Err(error) => {
                 let refused = error.is_not_there() || error.is_denied() || error.is_invalid();
                 Err(Failure { why: error.to_string(), refused })
@@ -260,7 +267,6 @@ impl Dialer {
         self.lines().insert(runtime, line);
         tell.send_replace(attempt);
     }
-
 
     fn lines(&self) -> std::sync::MutexGuard<'_, HashMap<runtime::Id, Line>> {
         self.dialing.lines.lock().unwrap_or_else(PoisonError::into_inner)
@@ -326,7 +332,8 @@ impl RetryBudget {
         let tenths = now.saturating_duration_since(self.since).as_millis() / 10;
         if tenths > 0 {
             self.since = now;
-            self.tenths = self.tenths.saturating_add(u32::try_from(tenths).unwrap_or(Self::MAX)).min(Self::MAX);
+            self.tenths =
+                self.tenths.saturating_add(u32::try_from(tenths).unwrap_or(Self::MAX)).min(Self::MAX);
         }
         match self.tenths.checked_sub(10) {
             Some(left) => {

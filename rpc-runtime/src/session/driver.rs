@@ -189,7 +189,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Event::Call(call) => self.begin(call),
                 Event::Cancelled { id } => self.cancel(*id, Status::Cancelled),
                 Event::DeadlinePassed { id } => self.cancel(*id, Status::Deadline),
-                Event::Open { slot, service, entrypoint, digest } => self.open(*slot, service, entrypoint, *digest),
+                Event::Open { slot, service, entrypoint, digest } => {
+                    self.open(*slot, service, entrypoint, *digest)
+                }
                 Event::Opened { .. } | Event::Ended { .. } | Event::GoAway { .. } => {}
                 Event::Closed(closed) => self.over(closed),
             }
@@ -347,9 +349,12 @@ fn accept(slots: &[Option<Slot>], call: &mut Incoming, ways: &Ways) -> Result<Ha
     };
     let deadline = call.deadline.map_or(Deadline::NONE, Deadline::at);
     let options = (!call.metadata.is_empty()).then(|| {
-        mem::take(&mut call.metadata).into_iter().rev().fold(CallOptions::new(), |options, (key, value, further)| {
-            if further { options.propagate(key, value) } else { options.metadata(key, value) }
-        })
+        mem::take(&mut call.metadata).into_iter().rev().fold(
+            CallOptions::new(),
+            |options, (key, value, further)| {
+                if further { options.propagate(key, value) } else { options.metadata(key, value) }
+            },
+        )
     });
     let arrival = Arrival::new(method, mem::take(&mut call.payload), left, deadline, ways);
     Ok(served.serve(arrival, options))
@@ -376,7 +381,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         let shared = Arc::clone(&this.shared);
         let mut table = shared.lock();
         for (id, handled) in this.ends.drain(..) {
-            table.core.end(id, End { status: handled.status, used: handled.used, payload: payload(handled.payload) });
+            table.core.end(
+                id,
+                End { status: handled.status, used: handled.used, payload: payload(handled.payload) },
+            );
         }
         let now = table.now;
         if table.core.timer().is_some_and(|at| at <= now) {

@@ -68,7 +68,11 @@ fn serve(call: Arrival, infos: &Arc<HashMap<&'static str, &'static ServiceInfo>>
 }
 
 /// Says of a call that was refused over its contract where the two differ.
-pub(super) async fn explained(shared: Arc<Shared>, service: &'static ServiceInfo, method: &'static MethodInfo) -> Reply {
+pub(super) async fn explained(
+    shared: Arc<Shared>,
+    service: &'static ServiceInfo,
+    method: &'static MethodInfo,
+) -> Reply {
     let differences = match theirs(&shared, service).await {
         Some(there) => differences(method, &there),
         None => "the other end has another one".to_owned(),
@@ -107,7 +111,11 @@ async fn theirs(shared: &Arc<Shared>, service: &'static ServiceInfo) -> Option<V
     }
     let methods = reply::decoder(&payload).whole::<Result<Vec<MethodOnWire<'_>>, Error>>().ok()?.ok()?;
     let contract = |method: MethodOnWire<'_>| {
-        Contract::of_parts(method.name.into_owned(), method.arguments.into_owned(), method.output.into_owned())
+        Contract::of_parts(
+            method.name.into_owned(),
+            method.arguments.into_owned(),
+            method.output.into_owned(),
+        )
     };
     methods.into_iter().map(contract).collect()
 }

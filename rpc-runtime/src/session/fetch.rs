@@ -106,9 +106,9 @@ pub(super) fn serve<C: Boundary + Send + Sync>(client: C, call: Arrival) -> Hand
                 let response = ResponseOnWire { status: head.status.as_u16(), headers, body };
                 call.answer_with(true, |encoder| encoder.value(&Ok::<_, Error>(response)))
             }
-            Err(error) => call.answer_with(false, |encoder| {
-                encoder.value(&Err::<ResponseOnWire<'_>, _>(error))
-            }),
+            Err(error) => {
+                call.answer_with(false, |encoder| encoder.value(&Err::<ResponseOnWire<'_>, _>(error)))
+            }
         }
     })
 }

@@ -87,11 +87,8 @@ impl Handlers {
 
     fn add_place(&mut self) -> u32 {
         let place = u32::try_from(self.places.len()).expect("the protocol lets fewer calls in");
-        let wake = Arc::new(WakePlace {
-            place,
-            listed: AtomicBool::new(false),
-            ready: Arc::clone(&self.ready),
-        });
+        let wake =
+            Arc::new(WakePlace { place, listed: AtomicBool::new(false), ready: Arc::clone(&self.ready) });
         let waker = Waker::from(Arc::clone(&wake));
         self.places.push(Place { occupant: None, wake, waker });
         place
@@ -170,10 +167,11 @@ impl Handlers {
 
 /// What a handler does to the session's own task is contained in its call.
 fn poll(handler: &mut Handler, waker: &Waker) -> Poll<Handled> {
-    let polled = catch_unwind(AssertUnwindSafe(|| {
-        Pin::new(&mut *handler).poll(&mut Context::from_waker(waker))
-    }));
-    polled.unwrap_or_else(|payload| Poll::Ready(Handled::failed_on_the_way(Kind::panicked("the handler", payload))))
+    let polled =
+        catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *handler).poll(&mut Context::from_waker(waker))));
+    polled.unwrap_or_else(|payload| {
+        Poll::Ready(Handled::failed_on_the_way(Kind::panicked("the handler", payload)))
+    })
 }
 
 /// Calls contain the panics of their callees' drops; this is for what stands around them.

@@ -37,7 +37,9 @@ impl Outgoing {
                 metadata: frame.state.metadata_on_the_way(),
                 payload,
             },
-            None => Self { method, left: Left::of_new_pipeline(), deadline: None, metadata: Vec::new(), payload },
+            None => {
+                Self { method, left: Left::of_new_pipeline(), deadline: None, metadata: Vec::new(), payload }
+            }
         })
     }
 }

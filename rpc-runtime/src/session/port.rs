@@ -169,10 +169,12 @@ impl Stage {
             let reply = match self {
                 Self::Waiting(waiting, _) => ready!(waiting.poll(cx)),
                 Self::Slow(slow) => ready!(slow.as_mut().poll(cx)),
-                Self::Encoded(_) | Self::Failed(_) | Self::Ended => match std::mem::replace(self, Self::Ended) {
-                    Self::Failed(failed) => Reply::Failure(failed),
-                    _ => panic!("a call was polled after it had ended"),
-                },
+                Self::Encoded(_) | Self::Failed(_) | Self::Ended => {
+                    match std::mem::replace(self, Self::Ended) {
+                        Self::Failed(failed) => Reply::Failure(failed),
+                        _ => panic!("a call was polled after it had ended"),
+                    }
+                }
             };
             let slow = match std::mem::replace(self, Self::Ended) {
                 Self::Waiting(waiting, _) if reply.is_contract() => {
@@ -233,9 +235,7 @@ fn come_in(error: &Error) {
 
 fn decode<M: Wired>(payload: &Received) -> Result<M::Output, Failed> {
     let mut decoder = reply::decoder(payload);
-    let read = catch_unwind(AssertUnwindSafe(|| {
-        M::codec().read_output(&mut decoder)
-    }));
+    let read = catch_unwind(AssertUnwindSafe(|| M::codec().read_output(&mut decoder)));
     match read {
         Ok(Ok(output)) => Ok(output),
         Ok(Err(unread)) => Err(Failed::after(unread.into_kind(M::INFO))),

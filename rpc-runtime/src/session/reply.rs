@@ -107,7 +107,9 @@ impl Reply {
                 let ran = !matches!(status, Status::Refused);
                 Self::Failure(Failed { why: Why::There(read_error(status, &payload)), ran })
             }
-            Ended::NotSent(why) => Self::Failure(Failed::before(Kind::Unavailable(String::from(&*why).into()))),
+            Ended::NotSent(why) => {
+                Self::Failure(Failed::before(Kind::Unavailable(String::from(&*why).into())))
+            }
             Ended::Lost(why) => Self::Failure(Failed::after(Kind::Disconnected(String::from(&*why).into()))),
             Ended::Deadline => Self::Failure(Failed::after(Kind::Deadline(None))),
             Ended::Refused(refusal) => {
@@ -119,7 +121,8 @@ impl Reply {
 
 /// What the protocol at the other end has against a call.
 fn kind_of(refusal: Refusal) -> Kind {
-    let too_long = |what: &'static str| Kind::Limit(Exceeded { limit: what.into(), value: VALUE_BYTES_MAX as u64 });
+    let too_long =
+        |what: &'static str| Kind::Limit(Exceeded { limit: what.into(), value: VALUE_BYTES_MAX as u64 });
     match refusal {
         Refusal::Absent => Kind::NotFound("the other end does not serve this service to us".into()),
         Refusal::ValueTooLong => too_long("bytes of arguments that the other end takes"),
@@ -130,7 +133,9 @@ fn kind_of(refusal: Refusal) -> Kind {
         Refusal::Deadline => Kind::Deadline(None),
         Refusal::Stalled => Kind::Disconnected("the rest of the arguments did not arrive".into()),
         Refusal::Target | Refusal::Encoding | Refusal::Capabilities | Refusal::Extension | Refusal::Other => {
-            Kind::Contract("the other end is of another version, and does not know what this call carries".into())
+            Kind::Contract(
+                "the other end is of another version, and does not know what this call carries".into(),
+            )
         }
     }
 }
@@ -140,9 +145,10 @@ pub(super) fn refused(refused: &Refused) -> Failed {
     let text = refused.to_string().into();
     Failed::before(match refused {
         Refused::Overloaded { .. } => Kind::Overloaded(text),
-        Refused::TooLong { max, .. } => {
-            Kind::Limit(Exceeded { limit: "bytes of arguments that the other end takes".into(), value: *max as u64 })
-        }
+        Refused::TooLong { max, .. } => Kind::Limit(Exceeded {
+            limit: "bytes of arguments that the other end takes".into(),
+            value: *max as u64,
+        }),
         Refused::Metadata => {
             Kind::Limit(Exceeded { limit: "bytes of metadata".into(), value: metadata::BYTES_MAX as u64 })
         }

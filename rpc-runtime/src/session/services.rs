@@ -54,12 +54,7 @@ impl Served {
     ) -> Self {
         let mut methods: Vec<_> = methods.iter().map(|method| (method.id.get(), *method)).collect();
         methods.sort_unstable_by_key(|(id, _)| *id);
-        Self {
-            info,
-            methods,
-            digest: Digest::of(info),
-            serve: Box::new(serve),
-        }
+        Self { info, methods, digest: Digest::of(info), serve: Box::new(serve) }
     }
 
     fn new<C: Client + Clone + Send + Sync>(

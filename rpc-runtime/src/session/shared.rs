@@ -179,11 +179,8 @@ impl Shared {
         outgoing: Outgoing,
         waker: Option<&Waker>,
     ) -> Result<Waiting, Failed> {
-        let metadata: Vec<_> = outgoing
-            .metadata
-            .iter()
-            .map(|(entry, further)| (&*entry.key, &*entry.value, *further))
-            .collect();
+        let metadata: Vec<_> =
+            outgoing.metadata.iter().map(|(entry, further)| (&*entry.key, &*entry.value, *further)).collect();
         let mut state = self.lock();
         let call = Call {
             slot,
@@ -271,7 +268,8 @@ impl State {
             Agreement::Different(there) => match there.get(&method.id.get()) {
                 Some(there) if Some(*there) == own() => Ok(Some(*there)),
                 Some(_) => {
-                    let what = format!("`{}/{}` has another shape at the other end", method.service, method.name);
+                    let what =
+                        format!("`{}/{}` has another shape at the other end", method.service, method.name);
                     Err(Failed::before(Kind::Contract(what.into())))
                 }
                 None => {
@@ -330,7 +328,6 @@ impl State {
         *place = Place::Ended(ended);
         waker
     }
-
 }
 
 /// A value as the protocol writes it: long runs lie where they lay.

@@ -171,7 +171,9 @@ fn carried(ty: &Type) -> Type {
 /// What is lent after it was read. A `str` or `[u8]` under another name is lent too, from a copy.
 fn lent(ty: &Type) -> Option<Type> {
     match ty {
-        Type::Reference(reference) => (!lies_in_frame(&reference.elem)).then(|| lifetimes::described(&reference.elem)),
+        Type::Reference(reference) => {
+            (!lies_in_frame(&reference.elem)).then(|| lifetimes::described(&reference.elem))
+        }
         Type::Paren(inner) => lent(&inner.elem),
         Type::Group(inner) => lent(&inner.elem),
         _ => None,
