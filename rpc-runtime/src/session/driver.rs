@@ -34,7 +34,7 @@ use crate::{
     error::{Kind, leaving::Hook},
     invocation::{Left, sleep_until},
     options::CallOptions,
-    proto::{CallId, Closed, ClosedKind, End, Ended, Event, Incoming, Opened, PeerSlot, Status},
+    proto::{CallId, Closed, ClosedKind, End, Event, Incoming, Opened, PeerSlot, Status},
 };
 
 /// How many handlers are polled before what they gave is written.
@@ -155,24 +155,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn handle_events(&mut self) {
         {
             let mut table = self.shared.lock();
-            table.core.swap_events(&mut self.events);
-            for event in &mut self.events {
-                match event {
-                    // What is left in its place is not looked at again.
-                    Event::Ended { key, ended } => {
-                        let ended = mem::replace(ended, Ended::Deadline);
-                        self.woken.extend(table.end(*key, ended));
-                    }
-                    Event::Opened { slot, opened } => {
-                        let opened = mem::replace(opened, Opened::Absent);
-                        table.opened(*slot, opened);
-                    }
-                    Event::GoAway { why } => {
-                        tracing::debug!(target: "rpc_runtime", why, "the other end goes away");
-                        table.leaving = true;
-                    }
-                    _ => {}
+            if table.events.is_empty() {
+                table.core.swap_events(&mut self.events);
+                for event in &mut self.events {
+                    table.hand_out(event, &mut self.woken);
                 }
+            } else {
+                // Some were handed out already, by a call of another thread.
+                table.sort_events(&mut self.woken);
+                mem::swap(&mut table.events, &mut self.events);
             }
             if !table.greeted && table.core.is_greeted() {
                 table.greeted = true;

@@ -4,7 +4,8 @@
 //! answers decoded outside of it, and whoever is to be woken is woken after it.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::Instant,
@@ -27,6 +28,8 @@ pub(crate) struct Shared(Mutex<State>);
 
 pub(super) struct State {
     pub(super) core: Core,
+    /// What the protocol has said that is the driver's business.
+    pub(super) events: VecDeque<Event>,
     /// Where calls wait for their end. A place is free when the end was taken, the protocol's key of the call already
     /// when the end is there: so the two are not the same number.
     places: Vec<Place>,
@@ -85,6 +88,7 @@ impl Shared {
     pub(super) fn new(core: Core, now: Instant, repeats: bool) -> Arc<Self> {
         Arc::new(Self(Mutex::new(State {
             core,
+            events: VecDeque::new(),
             places: Vec::new(),
             free: Vec::new(),
             place_of: Vec::new(),
@@ -181,33 +185,28 @@ impl Shared {
     ) -> Result<Waiting, Failed> {
         let metadata: Vec<_> =
             outgoing.metadata.iter().map(|(entry, further)| (&*entry.key, &*entry.value, *further)).collect();
-        let mut state = self.lock();
-        let call = Call {
-            slot,
-            method: outgoing.method.id.get(),
-            fingerprint: state.agreed(slot, outgoing.method)?,
-            left: Left {
-                depth: outgoing.left.depth,
-                invocations: outgoing.left.invocations,
-                subrequests: outgoing.left.subrequests,
-            },
-            deadline: outgoing.deadline,
-            metadata: &metadata,
-            trace: None,
-            payload: payload(outgoing.payload),
-        };
-        let (service, method) = (state.services[slot.index()].info, outgoing.method);
-        // Not a reading of the clock: what is left of a deadline is looked at when the call is written.
-        let now = state.now;
-        let key = state.core.call(call, now).map_err(|why| refused(&why))?;
-        let place = state.add_place(key, waker);
-        let keeps_time = state.keeps_time;
-        let driver = state.begin_write();
-        drop(state);
-        if let Some(driver) = driver {
-            driver.wake();
-        }
-        Ok(Waiting::new(Arc::clone(self), key, place, keeps_time, service, method))
+        self.change(|state| {
+            let call = Call {
+                slot,
+                method: outgoing.method.id.get(),
+                fingerprint: state.agreed(slot, outgoing.method)?,
+                left: Left {
+                    depth: outgoing.left.depth,
+                    invocations: outgoing.left.invocations,
+                    subrequests: outgoing.left.subrequests,
+                },
+                deadline: outgoing.deadline,
+                metadata: &metadata,
+                trace: None,
+                payload: payload(outgoing.payload),
+            };
+            let (service, method) = (state.services[slot.index()].info, outgoing.method);
+            // Not a reading of the clock: what is left of a deadline is looked at when the call is written.
+            let now = state.now;
+            let key = state.core.call(call, now).map_err(|why| refused(&why))?;
+            let place = state.add_place(key, waker);
+            Ok(Waiting::new(Arc::clone(self), key, place, state.keeps_time, service, method))
+        })
     }
 
     /// Whether calls of idempotent methods are made twice.
@@ -232,15 +231,29 @@ impl Shared {
     }
 
     pub(super) fn cancel(&self, key: CallKey, place: u32) {
+        self.change(|state| {
+            if let Place::Waits(_) = state.leave(place) {
+                state.core.cancel(key);
+            }
+        });
+    }
+
+    /// Takes or gives up keys and places, and has the driver write what comes of it.
+    ///
+    /// The protocol gives the key of a call that has ended to the next one. Other threads make and drop calls between the
+    /// driver's reading of an end and its looking for who waits: so that is done first, else an end would find its way to
+    /// the place of another call.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut woken = Vec::new();
         let mut state = self.lock();
-        if let Place::Waits(_) = state.leave(place) {
-            state.core.cancel(key);
-        }
+        state.sort_events(&mut woken);
+        let changed = change(&mut state);
         let driver = state.begin_write();
         drop(state);
-        if let Some(driver) = driver {
-            driver.wake();
+        for waker in woken.into_iter().chain(driver) {
+            waker.wake();
         }
+        changed
     }
 
     /// Has the driver look at the session.
@@ -258,6 +271,35 @@ impl Shared {
 }
 
 impl State {
+    /// Hands the ends of calls to who waits for them, who is to be woken then, and keeps what else has happened for the
+    /// driver.
+    pub(super) fn sort_events(&mut self, woken: &mut Vec<Waker>) {
+        while let Some(mut event) = self.core.event() {
+            self.hand_out(&mut event, woken);
+            self.events.push_back(event);
+        }
+    }
+
+    /// Does what an event asks of the tables, and leaves the rest of it to the driver.
+    pub(super) fn hand_out(&mut self, event: &mut Event, woken: &mut Vec<Waker>) {
+        match event {
+            // What is left in its place is not looked at again.
+            Event::Ended { key, ended } => {
+                let ended = mem::replace(ended, Ended::Deadline);
+                woken.extend(self.end(*key, ended));
+            }
+            Event::Opened { slot, opened } => {
+                let opened = mem::replace(opened, Opened::Absent);
+                self.opened(*slot, opened);
+            }
+            Event::GoAway { why } => {
+                tracing::debug!(target: "rpc_runtime", why, "the other end goes away");
+                self.leaving = true;
+            }
+            _ => {}
+        }
+    }
+
     /// What a call carries to prove that both ends mean the same method: nothing where it is known.
     fn agreed(&self, slot: Slot, method: &'static MethodInfo) -> Result<Option<[u8; 16]>, Failed> {
         let OpenedService { known, agreement, .. } = &self.services[slot.index()];
@@ -313,7 +355,7 @@ impl State {
     /// Takes what is in a place, which is free then. The bytes of an answer count as taken: they are about to be read,
     /// or nobody wants them.
     fn leave(&mut self, place: u32) -> Place {
-        let left = std::mem::take(&mut self.places[place as usize]);
+        let left = mem::take(&mut self.places[place as usize]);
         self.free.push(place);
         if let Place::Ended(Ended::Reply { payload, .. }) = &left {
             self.core.taken(payload.len() as u64);
