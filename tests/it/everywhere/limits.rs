@@ -68,7 +68,8 @@ async fn what_was_used_comes_back_to_the_caller(there: &There) {
             walk.fan(5, Way::Far).await?;
             assert_eq!(left(), 999 - 12);
             let (one, other) = tokio::join!(walk.fan(5, Way::Far), walk.fan(5, Way::Near));
-            one.and(other)?;
+            one?;
+            other?;
             assert_eq!(left(), 999 - 24);
             let error = walk.walk(&[Way::Far; 3], &End::Deny).await.unwrap_err();
             assert!(error.is_denied(), "{error}");

@@ -156,6 +156,24 @@ fn a_callee_that_ends_in_order_loses_no_call() {
 }
 
 #[tokio::test]
+async fn a_second_signal_ends_what_still_runs() {
+    let mut serving = Serving::start();
+    let place = Place::at(&serving.address());
+    let ended = async {
+        until(&place.tally, "it.entered", 1).await;
+        serving.signal(Signal::TERM);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(serving.ended(Duration::from_millis(100)).is_none(), "a call runs");
+        serving.signal(Signal::TERM);
+        serving.ended(Duration::from_secs(3)).expect("it ends at once")
+    };
+    let (error, status) = tokio::join!(place.work.wait("it"), ended);
+    let error = error.unwrap_err();
+    assert!(error.is_disconnected() && !error.is_retryable(), "{error}");
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
 async fn a_callee_that_stands_still_costs_its_callers_their_deadline_and_nobody_else_anything() {
     let (still, other) = (Serving::start(), Serving::start());
     let (still_place, other_place) = (Place::at(&still.address()), Place::at(&other.address()));

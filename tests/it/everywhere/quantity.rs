@@ -1,6 +1,9 @@
 //! Much at once, long values, and the order of calls.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
+use rpc_runtime::CallOptions;
 use rpc_tests_workers::{Values as _, Work as _};
 
 use super::*;
@@ -11,6 +14,7 @@ everywhere! {
     values_of_any_length_are_whole_on_both_ends
     a_value_may_be_as_long_as_its_limit_and_no_longer
     long_values_do_not_hold_up_short_ones
+    more_long_values_than_fit_at_once_take_turns
 }
 
 async fn a_thousand_calls_at_once_get_each_its_own_answer(there: &There) {
@@ -85,4 +89,52 @@ async fn long_values_do_not_hold_up_short_ones(there: &There) {
     for run in long {
         assert_eq!(run.unwrap().len(), 4 << 20);
     }
+}
+
+/// Arguments are held until the answer is there, and both are longer than what a session grants in all.
+async fn more_long_values_than_fit_at_once_take_turns(there: &There) {
+    let values = &there.place.values;
+    for (length, times) in [(256 << 10, 100), (10 << 20, 8)] {
+        let run = vec![3; length];
+        for answer in join_all((0..times).map(|_| values.run(&run))).await {
+            assert_eq!(answer.unwrap().len(), length);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_client_is_shared_by_threads() {
+    for path in [Path::Local, Path::Wire, Path::Process] {
+        hold(path, share).await;
+    }
+}
+
+async fn share(there: &There) {
+    let place = Arc::new(there.place.clone());
+    let tasks = (0..8).map(|task| {
+        let place = Arc::clone(&place);
+        tokio::spawn(async move {
+            let hasty = place.work.with(CallOptions::new().deadline(Duration::from_millis(2)));
+            for round in 0..60_usize {
+                let text = format!("{task} {round}");
+                let run = vec![task; round * 1999 % 100_000];
+                let (one, other, dropped, late) = tokio::join!(
+                    place.values.text(&text),
+                    place.values.vector(run.clone()),
+                    timeout(Duration::from_millis(1), place.work.wait("it")),
+                    hasty.wait("it"),
+                );
+                assert_eq!(one.unwrap(), text);
+                assert!(other.unwrap() == run);
+                assert!(dropped.is_err(), "it waits for ever");
+                let error = late.unwrap_err();
+                assert!(error.is_deadline(), "{error}");
+            }
+        })
+    });
+    for task in join_all(tasks).await {
+        task.unwrap();
+    }
+    let entered = there.count("it.entered").await;
+    there.until("it.dropped", entered).await;
 }
