@@ -70,6 +70,7 @@ impl Pace {
 
     /// A call is made: buffers will be there to be given back.
     pub(super) fn in_use(&mut self, now: Instant) {
+        self.now = self.now.max(now);
         if self.trim_at.is_none() {
             self.trim_at = now.checked_add(TRIM_AFTER);
         }

@@ -141,6 +141,17 @@ fn a_deadline_travels_as_what_is_left_of_it() {
     assert_eq!(pair.server.call_of().deadline, Some(deadline));
 }
 
+/// A handler that computes for long makes a call at the end of a turn whose time was read at its beginning.
+#[test]
+fn the_time_of_a_call_counts_even_if_it_is_written_by_an_older_one() {
+    let (mut pair, slot) = Pair::new();
+    let turn = pair.now;
+    let deadline = turn + Duration::from_millis(500);
+    pair.client.try_call(slot, vec![1], Some(deadline), turn + Duration::from_millis(100)).unwrap();
+    pair.settle();
+    assert_eq!(pair.server.call_of().deadline, Some(turn + Duration::from_millis(400)));
+}
+
 #[test]
 fn a_deadline_ends_the_call_at_both_ends() {
     let (mut pair, slot) = Pair::new();
