@@ -110,7 +110,8 @@ macro_rules! everywhere {
                 hold(Path::Local, super::$behaviour).await;
             }
 
-            #[tokio::test]
+            // What a call and its session share is looked at from several threads.
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn wire() {
                 hold(Path::Wire, super::$behaviour).await;
             }
