@@ -17,7 +17,7 @@ use rpc_tests_workers::{Ledger as _, Place, Tallied as _, Work as _};
 
 const USAGE: &str = "rpc-tests-place serve SOCKET [RECORD] | storm SOCKET CALLS | idle SESSIONS";
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
     thread::spawn(|| {
         // Nothing is ever written there.
