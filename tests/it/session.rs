@@ -212,6 +212,27 @@ async fn a_deadline_ends_the_handler_at_both_ends() {
     assert_eq!(dropped.load(Ordering::Relaxed), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn every_call_of_a_session_ends_at_its_own_deadline_and_says_which() {
+    let memory = Memory::default();
+    let dropped = Arc::clone(&memory.dropped);
+    let store = over(memory).await;
+    let start = tokio::time::Instant::now();
+    let limits = [30, 10, 20].map(Duration::from_millis);
+    let calls = limits.map(|limit| {
+        let hasty = store.with(CallOptions::new().deadline(limit));
+        tokio::spawn(async move { (hasty.slow().await.unwrap_err(), start.elapsed()) })
+    });
+    for (call, limit) in calls.into_iter().zip(limits) {
+        let (error, after) = call.await.unwrap();
+        assert!(error.is_deadline() && !error.is_remote(), "{error}");
+        assert!(error.to_string().contains(&format!("the deadline of {limit:?} passed")), "{error}");
+        assert!((limit..limit + Duration::from_millis(3)).contains(&after), "{after:?} for {limit:?}");
+    }
+    store.nothing().await.unwrap();
+    assert_eq!(dropped.load(Ordering::Relaxed), 3);
+}
+
 #[tokio::test]
 async fn calls_fail_when_the_stream_ends() {
     let (here, there) = duplex(64 * 1024);
