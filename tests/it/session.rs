@@ -258,6 +258,20 @@ async fn calls_fail_when_the_stream_ends() {
 }
 
 #[tokio::test]
+async fn a_call_that_never_left_is_unavailable_however_it_was_made() {
+    let (here, there) = duplex(64 * 1024);
+    let serving = tokio::spawn(serve(StoreClient::new(Memory::default()), there));
+    let store = StoreClient::connect(here).await.unwrap();
+    store.nothing().await.unwrap();
+    serving.abort();
+    store.nothing().await.unwrap_err();
+    for store in [store.clone(), store.with(CallOptions::new().metadata("tenant", "a1"))] {
+        let error = store.nothing().await.unwrap_err();
+        assert!(error.is_unavailable(), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_session_carries_calls_both_ways() {
     let (here, there) = duplex(64 * 1024);
     let a: Session = SessionOptions::new().serve(StoreClient::new(Memory::default())).start(here).unwrap();
