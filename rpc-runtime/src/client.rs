@@ -13,7 +13,7 @@ use crate::{
     metadata::{self, Entry, Travelling},
     options::CallOptions,
     raw::Flavour,
-    service::{MethodInfo, Serves, Service},
+    service::{MethodInfo, Serves, Service, Target as _},
     worker::{Entrypoint, Worker},
 };
 
@@ -112,6 +112,8 @@ pub(crate) struct Binding {
     pub(crate) first: FirstCounts,
     /// What a call costs: an invocation in the low half, a subrequest in the high one.
     pub(crate) cost: u64,
+    /// Whether the target is in another process, for who watches.
+    pub(crate) is_elsewhere: bool,
     /// Whether there is more to a call than its arguments. Read by every call, instead of all of `options`.
     pub(crate) special: bool,
     pub(crate) options: Option<Arc<Options>>,
@@ -169,7 +171,8 @@ impl<C: Service> Inner<C> {
         W::entrypoint(Entrypoint::new()).own(worker)
     }
 
-    pub(crate) fn new(twin: Box<C::Dyn>, binding: Binding) -> Self {
+    pub(crate) fn new(twin: Box<C::Dyn>, mut binding: Binding) -> Self {
+        binding.is_elsewhere = twin.port().is_some();
         Self { binding: Arc::new(binding), twin: C::Flavour::share(twin) }
     }
 
@@ -226,6 +229,7 @@ impl Binding {
             limits: Limits::new(),
             first: FirstCounts::of(&Limits::new()),
             cost: INVOCATION,
+            is_elsewhere: false,
             special: false,
             options: None,
             refusal: None,

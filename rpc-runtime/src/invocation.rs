@@ -178,7 +178,7 @@ impl<'c> State<'c> {
             self.extras_mut().timer.arm(Some(own.given));
         }
         if observe::is_on() {
-            let span = observe::span(method, binding);
+            let span = observe::span(method, binding, caller.is_some_and(|caller| caller.state.is_arrival()));
             if !span.is_disabled() {
                 self.extras_mut().span = span.into();
             }

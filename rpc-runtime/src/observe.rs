@@ -15,18 +15,19 @@ pub(crate) fn is_on() -> bool {
     tracing::level_filters::LevelFilter::current() >= Level::INFO
 }
 
-/// The span of a call, under the names of the OpenTelemetry conventions for RPC.
+/// The span of a call, under the names of the OpenTelemetry conventions for RPC. `arrived` is a call that came from
+/// elsewhere and is served with this one; the call itself has a span there.
 #[cold]
-pub(crate) fn span(method: &'static MethodInfo, binding: &Binding) -> Span {
+pub(crate) fn span(method: &'static MethodInfo, binding: &Binding, arrived: bool) -> Span {
     let span = tracing::info_span!(
         target: "rpc_runtime",
         "call",
         otel.name = field::Empty,
-        otel.kind = "client",
+        otel.kind = if arrived { "server" } else { "client" },
         rpc.system.name = "rpc_runtime",
         rpc.method = field::Empty,
         rpc.worker = &*binding.worker,
-        rpc.local = true,
+        rpc.local = !(arrived || binding.is_elsewhere),
         error.r#type = field::Empty,
     );
     if !span.is_disabled() {

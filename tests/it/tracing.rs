@@ -4,7 +4,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use rpc_runtime::{
-    Body, CallOptions, Client, Ctx, Error, Fetch, Fetcher, Request, Response, Result, service,
+    Body, CallOptions, Client, Ctx, Error, Fetch, Fetcher, Request, Response, Result, serve, service,
 };
 
 use crate::calls::AuthError;
@@ -59,6 +59,20 @@ fn a_call_is_a_span_under_the_names_of_opentelemetry() {
     // Once for each of two polls, and once more for the drop of the handler.
     assert_eq!(span.entered, span.exited);
     assert!(span.entered >= 2);
+}
+
+#[tokio::test]
+async fn a_call_elsewhere_is_a_span_at_each_end() {
+    let (here, there) = tokio::io::duplex(1024);
+    tokio::spawn(serve(AuthClient::new(AuthWorker), there));
+    let auth = AuthClient::connect(here).await.unwrap();
+    let (recorder, _listening) = Recorder::listen();
+    assert_eq!(auth.verify("t0ken").await, Ok(7));
+    let spans = recorder.heard().spans;
+    let ends: Vec<_> =
+        spans.iter().map(|span| (&*span.fields["otel.kind"], &*span.fields["rpc.local"])).collect();
+    assert_eq!(ends, [("client", "false"), ("server", "false")]);
+    assert!(spans.iter().all(|span| span.fields["rpc.method"] == "acme.auth/verify" && span.is_closed));
 }
 
 #[test]
