@@ -152,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Does what the protocol asks for, and wakes whoever waits.
-    fn handle_events(&mut self) {
+    fn handle_events(&mut self, cx: &mut Context<'_>) {
         {
             let mut table = self.shared.lock();
             if table.events.is_empty() {
@@ -176,6 +176,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         // Handled where they lie: they are large, and most of what is in a call moves into its handler.
         let mut events = mem::take(&mut self.events);
         for event in &mut events {
+            if self.ends.len() >= READY_PER_TURN {
+                // The other end works on these answers while this one makes the next.
+                self.answer(cx);
+            }
             match event {
                 Event::Call(call) => self.begin(call),
                 Event::Cancelled { id } => self.cancel(*id, Status::Cancelled),
@@ -200,6 +204,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             Err(why) => Handled::refused(why),
         };
         self.ends.push((call.id, handled));
+    }
+
+    /// Writes what handlers have answered.
+    fn answer(&mut self, cx: &mut Context<'_>) {
+        let shared = Arc::clone(&self.shared);
+        let mut table = shared.lock();
+        self.end_calls(&mut table);
+        self.write(cx, &mut table);
+    }
+
+    fn end_calls(&mut self, table: &mut Table) {
+        for (id, handled) in self.ends.drain(..) {
+            let Handled { status, used, payload: value } = handled;
+            table.core.end(id, End { status, used, payload: payload(value) });
+        }
     }
 
     /// Gives memory back that an idle session does not need.
@@ -365,18 +384,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
             table.driver = None;
         }
         let more_to_read = this.read(cx);
-        this.handle_events();
+        this.handle_events(cx);
         let ends = &mut this.ends;
         let more_ready =
             this.handlers.poll_ready(READY_PER_TURN, cx.waker(), |id, handled| ends.push((id, handled)));
         let shared = Arc::clone(&this.shared);
         let mut table = shared.lock();
-        for (id, handled) in this.ends.drain(..) {
-            table.core.end(
-                id,
-                End { status: handled.status, used: handled.used, payload: payload(handled.payload) },
-            );
-        }
+        this.end_calls(&mut table);
         let now = table.now;
         if table.core.timer().is_some_and(|at| at <= now) {
             table.core.tick(now);
@@ -390,7 +404,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         drop(table);
         // That the transport is gone, or that a deadline has passed.
         if happened {
-            this.handle_events();
+            this.handle_events(cx);
         }
         if over {
             return Poll::Ready(());
