@@ -211,7 +211,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let shared = Arc::clone(&self.shared);
         let mut table = shared.lock();
         self.end_calls(&mut table);
-        self.write(cx, &mut table);
+        // A failure is met again by the write that ends the turn.
+        let _ = self.write(cx, &mut table);
     }
 
     fn end_calls(&mut self, table: &mut Table) {
@@ -273,7 +274,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Writes what there is, as far as the stream takes it.
-    fn write(&mut self, cx: &mut Context<'_>, table: &mut Table) {
+    ///
+    /// # Errors
+    ///
+    /// It takes no more.
+    fn write(&mut self, cx: &mut Context<'_>, table: &mut Table) -> io::Result<()> {
         table.unwritten = false;
         while table.core.has_output() && table.core.is_over().is_none() {
             let now = table.now;
@@ -284,22 +289,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             match Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..count]) {
                 Poll::Pending => break,
-                Poll::Ready(Ok(0)) => {
-                    table.core.lost("the stream takes no more bytes");
-                    break;
-                }
+                Poll::Ready(Ok(0)) => return Err(io::Error::other("the stream takes no more bytes")),
                 Poll::Ready(Ok(written)) => {
                     table.core.sent(written);
                 }
-                Poll::Ready(Err(error)) => {
-                    table.core.lost(&error.to_string());
-                    break;
-                }
+                Poll::Ready(Err(error)) => return Err(error),
             }
         }
         // A stream that buffers, TLS for one, sends nothing before it is told to.
-        if let Poll::Ready(Err(error)) = Pin::new(&mut self.stream).poll_flush(cx) {
-            table.core.lost(&error.to_string());
+        match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Ready(flushed) => flushed,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Reads what the other end has said before it went: it may have told what becomes of calls that it did not take,
+    /// and answered others.
+    fn read_last_words(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..LAST_READS_MAX {
+            if !self.readable || !matches!(self.read_once(cx), Poll::Ready(Ok(1..))) {
+                return;
+            }
         }
     }
 
@@ -370,6 +380,9 @@ fn accept(slots: &[Option<Slot>], call: &mut Incoming, ways: &Ways) -> Result<Ha
     Ok(served.serve(arrival, options))
 }
 
+/// How often a stream is read that takes no more: more than a socket holds.
+const LAST_READS_MAX: usize = 256;
+
 /// How many slices a write has at most.
 const SLICES: usize = 32;
 
@@ -396,7 +409,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
             table.core.tick(now);
             this.trim(&table);
         }
-        this.write(cx, &mut table);
+        if let Err(error) = this.write(cx, &mut table) {
+            drop(table);
+            this.read_last_words(cx);
+            table = shared.lock();
+            table.core.lost(&error.to_string());
+        }
         // What is left to write then, nobody takes any more.
         let over = table.core.is_over().is_some();
         let again = this.arm(cx, &mut table) | more_to_read | more_ready;
