@@ -3,6 +3,10 @@
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -10,7 +14,7 @@ use futures_util::future::join_all;
 use rpc_runtime::{CallOptions, Error};
 use rpc_tests_workers::{Failing as _, Ledger as _, Refusal, Values as _};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf, duplex},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, duplex},
     net::{TcpListener, TcpStream},
 };
 
@@ -229,6 +233,70 @@ impl AsyncWrite for Blocked {
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
+}
+
+/// A stream whose other end takes all, until it has left; what it said before can be read then.
+struct Leaving {
+    has_left: Arc<AtomicBool>,
+    last_words: io::Cursor<Vec<u8>>,
+}
+
+impl AsyncRead for Leaving {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.has_left.load(Ordering::Relaxed) {
+            return Pin::new(&mut self.last_words).poll_read(cx, buffer);
+        }
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Leaving {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let has_left = self.has_left.load(Ordering::Relaxed);
+        Poll::Ready(if has_left { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(bytes.len()) })
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn the_last_words_of_a_peer_are_heard_by_who_cannot_write_any_more() {
+    // A host that takes no calls, and says so.
+    let (there, mut peer) = duplex(64 << 10);
+    let (session, driving) = Place::new(None).options().over(there);
+    session.drain();
+    tokio::spawn(driving);
+    let mut said = Vec::new();
+    while timeout(Duration::from_millis(50), peer.read_buf(&mut said))
+        .await
+        .is_ok_and(|read| read.unwrap() > 0)
+    {}
+
+    let has_left = Arc::new(AtomicBool::new(false));
+    let stream = Leaving { has_left: Arc::clone(&has_left), last_words: io::Cursor::new(said) };
+    let place = Place::over(&SessionOptions::new().start(stream).unwrap());
+    let written = tokio::spawn({
+        let ledger = place.ledger.clone();
+        async move { ledger.add("it").await }
+    });
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    has_left.store(true, Ordering::Relaxed);
+    let error = place.values.nothing().await.unwrap_err();
+    assert!(error.is_unavailable(), "never written: {error}");
+    let error = written.await.unwrap().unwrap_err();
+    assert!(error.is_unavailable(), "never taken: {error}");
 }
 
 #[tokio::test]
