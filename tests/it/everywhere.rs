@@ -81,6 +81,23 @@ impl There {
     }
 }
 
+impl There {
+    /// Waits until every handler that has begun under this name was dropped. What asks goes over another session than
+    /// what is asked about, so more of them may begin meanwhile.
+    async fn until_all_dropped(&self, name: &str) {
+        let all_dropped = async {
+            loop {
+                let dropped = self.count(&format!("{name}.dropped")).await;
+                if dropped == self.count(&format!("{name}.entered")).await {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, all_dropped).await.expect("the handler of a dropped call goes on");
+    }
+}
+
 async fn until(tally: &TalliedClient, name: &str, count: u64) {
     let happened = timeout(PATIENCE, tally.until(name, count)).await;
     if happened.is_err() {

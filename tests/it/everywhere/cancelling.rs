@@ -65,10 +65,7 @@ async fn a_call_may_be_dropped_after_any_poll(there: &There) {
             }
         }
     }
-    // Whatever has begun, ends.
-    let began = there.count("it.entered").await;
-    there.until("it.dropped", began).await;
-    assert_eq!(there.count("it.entered").await, began);
+    there.until_all_dropped("it").await;
 }
 
 async fn long_arguments_may_be_dropped_after_any_poll(there: &There) {

@@ -98,6 +98,5 @@ async fn many_deadlines_in_one_moment_end_their_calls_alone(there: &There) {
         assert!(error.is_deadline(), "{error}");
     }
     lasting.unwrap();
-    let entered = there.count("it.entered").await;
-    there.until("it.dropped", entered).await;
+    there.until_all_dropped("it").await;
 }

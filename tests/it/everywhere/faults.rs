@@ -235,9 +235,10 @@ impl AsyncWrite for Blocked {
     }
 }
 
-/// A stream whose other end takes all, until it has left; what it said before can be read then.
+/// A stream whose other end takes all until it leaves, between a read and a write; what it said before can be read then.
 struct Leaving {
-    has_left: Arc<AtomicBool>,
+    leaves: Arc<AtomicBool>,
+    has_left: bool,
     last_words: io::Cursor<Vec<u8>>,
 }
 
@@ -247,7 +248,7 @@ impl AsyncRead for Leaving {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.has_left.load(Ordering::Relaxed) {
+        if self.has_left {
             return Pin::new(&mut self.last_words).poll_read(cx, buffer);
         }
         Poll::Pending
@@ -255,9 +256,9 @@ impl AsyncRead for Leaving {
 }
 
 impl AsyncWrite for Leaving {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let has_left = self.has_left.load(Ordering::Relaxed);
-        Poll::Ready(if has_left { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(bytes.len()) })
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.has_left = self.leaves.load(Ordering::Relaxed);
+        Poll::Ready(if self.has_left { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(bytes.len()) })
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -282,8 +283,8 @@ async fn the_last_words_of_a_peer_are_heard_by_who_cannot_write_any_more() {
         .is_ok_and(|read| read.unwrap() > 0)
     {}
 
-    let has_left = Arc::new(AtomicBool::new(false));
-    let stream = Leaving { has_left: Arc::clone(&has_left), last_words: io::Cursor::new(said) };
+    let leaves = Arc::new(AtomicBool::new(false));
+    let stream = Leaving { leaves: Arc::clone(&leaves), has_left: false, last_words: io::Cursor::new(said) };
     let place = Place::over(&SessionOptions::new().start(stream).unwrap());
     let written = tokio::spawn({
         let ledger = place.ledger.clone();
@@ -292,7 +293,7 @@ async fn the_last_words_of_a_peer_are_heard_by_who_cannot_write_any_more() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
-    has_left.store(true, Ordering::Relaxed);
+    leaves.store(true, Ordering::Relaxed);
     let error = place.values.nothing().await.unwrap_err();
     assert!(error.is_unavailable(), "never written: {error}");
     let error = written.await.unwrap().unwrap_err();

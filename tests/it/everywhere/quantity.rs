@@ -135,6 +135,5 @@ async fn share(there: &There) {
     for task in join_all(tasks).await {
         task.unwrap();
     }
-    let entered = there.count("it.entered").await;
-    there.until("it.dropped", entered).await;
+    there.until_all_dropped("it").await;
 }
