@@ -40,8 +40,9 @@ use crate::{
 /// How many handlers are polled before what they gave is written.
 const READY_PER_TURN: usize = 64;
 
-/// How many reads are made before the handlers have their turn.
-const READS_PER_TURN: usize = 16;
+/// How many bytes are read before the handlers have their turn: as much as a socket holds, so that a small call that
+/// stands behind a part of a long value waits for no more than that.
+const READ_PER_TURN: usize = 128 * 1024;
 
 /// What is read at once, in bytes. One buffer for each thread: an idle session has none.
 const READ_BYTES: usize = 64 * 1024;
@@ -102,7 +103,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Reads what there is. Returns whether there may be more.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
-        for _ in 0..READS_PER_TURN {
+        let mut left = READ_PER_TURN;
+        while left > 0 {
             if !self.readable {
                 return false;
             }
@@ -112,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.readable = false;
                     self.shared.lock().core.end_of_stream();
                 }
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(count)) => left = left.saturating_sub(count),
                 Poll::Ready(Err(error)) => {
                     self.readable = false;
                     self.shared.lock().core.lost(&error.to_string());
