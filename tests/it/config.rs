@@ -367,8 +367,9 @@ fn hostile_text_never_panics_and_is_bounded_in_time_and_output() {
         format!("services = [{}]", "1,".repeat(n / 4)),
         format!("{} = 1", "k".repeat(n - 4)),
     ];
-    // A debug build is about twenty times slower than the release build the figure is for.
-    let bound = if cfg!(debug_assertions) { Duration::from_secs(5) } else { Duration::from_millis(50) };
+    // A release build takes 40 ms on a quiet machine. What is looked for here is work that grows with the square of
+    // the length, which takes minutes.
+    let bound = Duration::from_secs(5);
     for text in cases {
         let start = Instant::now();
         let faults = Config::parse("w.toml", text.as_str()).unwrap_err();

@@ -68,7 +68,8 @@ async fn a_call_elsewhere_is_a_span_at_each_end() {
     let auth = AuthClient::connect(here).await.unwrap();
     let (recorder, _listening) = Recorder::listen();
     assert_eq!(auth.verify("t0ken").await, Ok(7));
-    let spans = recorder.heard().spans;
+    let heard = recorder.heard();
+    let spans = &heard.spans;
     let ends: Vec<_> =
         spans.iter().map(|span| (&*span.fields["otel.kind"], &*span.fields["rpc.local"])).collect();
     assert_eq!(ends, [("client", "false"), ("server", "false")]);

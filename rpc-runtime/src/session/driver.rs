@@ -282,6 +282,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// It takes no more.
     fn write(&mut self, cx: &mut Context<'_>, table: &mut Table) -> io::Result<()> {
         table.unwritten = false;
+        if mem::take(&mut table.is_late) {
+            table.now = clock::now();
+        }
         while table.core.has_output() && table.core.is_over().is_none() {
             let now = table.now;
             let mut slices = [IoSlice::new(&[]); SLICES];

@@ -38,6 +38,8 @@ pub(super) struct State {
     place_of: Vec<u32>,
     /// The time when the driver last looked.
     pub(super) now: Instant,
+    /// Whether a call with a deadline came since: what is left of it must not be told by an older time.
+    pub(super) is_late: bool,
     /// The services that were opened, by name and entrypoint. Few services are opened at more than one.
     opened: HashMap<&'static str, Vec<(Box<str>, Slot)>>,
     /// Whether something was said that the driver has not tried to write.
@@ -93,6 +95,7 @@ impl Shared {
             free: Vec::new(),
             place_of: Vec::new(),
             now,
+            is_late: false,
             opened: HashMap::new(),
             unwritten: false,
             driver: None,
@@ -203,6 +206,7 @@ impl Shared {
             let (service, method) = (state.services[slot.index()].info, outgoing.method);
             // Not a reading of the clock: what is left of a deadline is looked at when the call is written.
             let now = state.now;
+            state.is_late |= outgoing.deadline.is_some();
             let key = state.core.call(call, now).map_err(|why| refused(&why))?;
             let place = state.add_place(key, waker);
             Ok(Waiting::new(Arc::clone(self), key, place, state.keeps_time, service, method))
