@@ -141,9 +141,9 @@ impl<'f> Decoder<'f> {
         }
     }
 
-    /// Reads a number or a string.
+    /// Reads a number or a string: what takes no more than its own bytes, and holds nothing that would nest.
     #[inline]
-    fn leaf<T: Deserialize<'f>>(&mut self) -> Result<T, Unread> {
+    fn leaf<T: Leaf<'f>>(&mut self) -> Result<T, Unread> {
         match postcard::take_from_bytes(self.rest) {
             Ok((leaf, rest)) => {
                 self.rest = rest;
@@ -235,14 +235,14 @@ impl<'d, 'f> Value<'d, 'f> {
 
     /// Reads a number.
     #[inline]
-    fn number<T, N: Deserialize<'f>>(mut self) -> Result<N, Unread> {
+    fn number<T, N: Leaf<'f>>(mut self) -> Result<N, Unread> {
         self.pay::<T>()?;
         self.decoder.leaf()
     }
 
     /// Reads a string or a run of bytes, which whoever takes it may copy.
     #[inline]
-    fn run<T, R: Deserialize<'f> + AsRef<[u8]>>(mut self) -> Result<R, Unread> {
+    fn run<T, R: Leaf<'f> + AsRef<[u8]>>(mut self) -> Result<R, Unread> {
         self.pay::<T>()?;
         let run = self.decoder.leaf::<R>()?;
         self.decoder.charge(run.as_ref().len())?;
@@ -257,6 +257,16 @@ impl<'d, 'f> Value<'d, 'f> {
         ))
     }
 }
+
+/// What postcard itself reads. Only these: they are as large as their bytes and nothing nests in them, so its reader,
+/// which counts nothing, can do no harm with them.
+trait Leaf<'f>: Deserialize<'f> {}
+
+macro_rules! leaf_types {
+    ($($ty:ty),*) => {$(impl<'f> Leaf<'f> for $ty {})*};
+}
+
+leaf_types!(bool, i8, i16, i32, i64, i128, u8, u16, u32, u64, u128, usize, f32, f64, char, &'f str, &'f [u8]);
 
 macro_rules! leaves {
     ($($method:ident => $visit:ident($ty:ty)),* $(,)?) => {$(
