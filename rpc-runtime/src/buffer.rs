@@ -2,8 +2,8 @@
 //!
 //! Small values are written, copied into a batch, and gone: their buffers hold the next ones, so that a call in the
 //! steady state asks the allocator for nothing. Large values are kept from the allocator for another reason: it gives
-//! their pages back to the system, and every value then pays for fresh ones (four times what an echo of 1 MiB costs
-//! otherwise).
+//! their pages back to the system, and every value then pays for fresh ones (an echo of 1 MiB took 1.45 ms of both ends
+//! with it and 0.43 ms without).
 
 use std::{cell::RefCell, mem};
 
@@ -12,7 +12,7 @@ use bytes::Bytes;
 /// A larger buffer is not kept for small values.
 const SMALL_BYTES_MAX: usize = 1024;
 
-/// How many buffers for small values a thread keeps: at most 256 KiB, and in practice an eighth of that.
+/// How many buffers for small values a thread keeps: at most 256 KiB.
 const SMALL_MAX: usize = 256;
 
 /// A shorter block is not kept: the allocator keeps it itself.

@@ -78,7 +78,7 @@ pub use self::{
 };
 use self::{
     driver::{Driver, Ways},
-    shared::Shared,
+    shared::{Access, Shared},
 };
 use crate::{
     boundary::Boundary,
@@ -100,9 +100,9 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> ByteStream for S {}
 /// One end of a session: makes clients of what the other end serves.
 ///
 /// Cheap to clone. The session ends when the stream does, or with [`Session::close`]; clients made from it fail then,
-/// and are never connected again.
+/// and are never connected again. One that serves nothing ends with the last of its clients and clones, too.
 #[derive(Clone)]
-pub struct Session(Arc<Shared>);
+pub struct Session(Access);
 
 /// Moves a session: a future to spawn, or to poll beside others. Dropped, it ends the session.
 #[must_use = "a session does nothing unless it is polled"]
@@ -149,9 +149,9 @@ impl SessionOptions {
 
     /// Runs every handler as a task of the runtime, as `#[rpc(spawn)]` does for one method.
     ///
-    /// By default handlers are polled in the task of their session, one after the other, which costs a half to a third
-    /// of what tasks cost and suits handlers that mostly wait. One that computes for long holds up the others of its
-    /// session; as tasks on a runtime of several threads they run side by side.
+    /// By default handlers are polled in the task of their session, one after the other, which costs less than a task
+    /// for each and suits handlers that mostly wait. One that computes for long holds up the others of its session; as
+    /// tasks on a runtime of several threads they run side by side.
     #[must_use]
     pub fn spawn(mut self) -> Self {
         self.ways.spawn = true;
@@ -202,7 +202,7 @@ impl SessionOptions {
         let services = self.services.with_contracts();
         let ways = Ways { memory: Arc::default(), ..self.ways };
         let driver = Driver::new(Arc::clone(&shared), stream, services, ways);
-        (Session(Arc::clone(&shared)), Driving(Box::pin(driver), shared))
+        (Session(Access::new(Arc::clone(&shared))), Driving(Box::pin(driver), shared))
     }
 
     /// The same, moved by a task of the current runtime.
@@ -227,7 +227,8 @@ const NO_RUNTIME: &str = "a session is moved by a task of a tokio runtime, and t
 ///
 /// # Errors
 ///
-/// Why the session ended, unless the other end closed it in order.
+/// Why the session ended, unless one of the two ends meant it: the other end said so, or closed the stream while nobody
+/// here waited for an answer of it.
 ///
 /// # Cancel safety
 ///
@@ -243,7 +244,7 @@ impl Session {
     /// A client of a service that the other end serves. The service is opened by the first call.
     #[must_use]
     pub fn client<C: Boundary>(&self) -> C {
-        let port = Port::over(Arc::clone(&self.0), C::INFO);
+        let port = Port::over(self.0.clone(), C::INFO);
         C::from_inner(Inner::new(C::proxy(port), Binding::elsewhere("the other end of a stream")))
     }
 

@@ -360,3 +360,60 @@ async fn a_method_of_another_shape_is_refused_before_anything_is_read_and_says_w
         assert!(error.to_string().contains("added"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_session_ends_with_its_last_client() {
+    let (here, there) = duplex(64 * 1024);
+    let serving = tokio::spawn(serve(StoreClient::new(Memory::default()), there));
+    let store = StoreClient::connect(here).await.unwrap();
+    let other = store.with(CallOptions::new().metadata("tenant", "a1"));
+    drop(store);
+    other.nothing().await.unwrap();
+    drop(other);
+    tokio::time::timeout(Duration::from_secs(5), serving).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_is_closed_when_nobody_waits_for_its_client_any_more() {
+    let (here, mut there) = duplex(64 * 1024);
+    let connecting = StoreClient::connect(here);
+    tokio::time::timeout(Duration::from_millis(10), connecting).await.unwrap_err();
+    let mut said = Vec::new();
+    let ended = tokio::io::AsyncReadExt::read_to_end(&mut there, &mut said);
+    tokio::time::timeout(Duration::from_millis(1500), ended).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_hook_says_what_leaves_in_the_place_of_an_error() {
+    let (here, there) = duplex(64 * 1024);
+    let quiet = |error: &Error| match error.is_panic() {
+        true => Error::application("the service has failed"),
+        false => error.clone(),
+    };
+    let options = SessionOptions::new().serve(StoreClient::new(Memory::default())).errors(quiet);
+    let _serving = options.start(there).unwrap();
+    let store = StoreClient::connect(here).await.unwrap();
+    let error = store.panics().await.unwrap_err();
+    assert!(error.is_application() && !error.to_string().contains("fire"), "{error}");
+}
+
+/// The text of such an error would tell how the other program is built.
+#[test]
+fn an_error_of_the_program_around_a_handler_stays_there_under_a_reference() {
+    let (recorder, _listening) = crate::recorder::Recorder::listen();
+    let (here, there) = duplex(64 * 1024);
+    let serving = SessionOptions::new().serve(StoreClient::new(Memory::default())).spawn();
+    let ((_serving, serve), (session, drive)) = (serving.over(there), SessionOptions::new().over(here));
+    let store: StoreClient = session.client();
+    let error = crate::block_on(async {
+        tokio::select! {
+            answer = store.nothing() => answer.unwrap_err(),
+            ((), ()) = async { tokio::join!(serve, drive) } => unreachable!("the call comes first"),
+        }
+    });
+    let text = error.to_string();
+    assert!(text.contains("an internal error") && !text.contains("tokio runtime"), "{text}");
+    let reference = error.reference().unwrap();
+    let heard = format!("{:?}", recorder.heard().events);
+    assert!(heard.contains(reference) && heard.contains("no tokio runtime"), "{heard}");
+}

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use crate::{error::Exceeded, limits::Limits};
+use crate::{error::Exceeded, limits::Limits, proto};
 
 /// Two counts of what is left, in one word, so that a call pays for both with one subtraction.
 ///
@@ -192,6 +192,18 @@ impl Depth {
     /// Of a depth that is one too deep.
     pub(super) fn exceeded(self) -> Exceeded {
         too_deep(self.now() - 1)
+    }
+}
+
+impl From<proto::Left> for Left {
+    fn from(proto::Left { depth, invocations, subrequests }: proto::Left) -> Self {
+        Self { depth, invocations, subrequests }
+    }
+}
+
+impl From<Left> for proto::Left {
+    fn from(Left { depth, invocations, subrequests }: Left) -> Self {
+        Self { depth, invocations, subrequests }
     }
 }
 

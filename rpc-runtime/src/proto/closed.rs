@@ -28,10 +28,13 @@ pub(crate) enum ClosedKind {
     Timeout = 5,
     /// There is no version of the protocol that both sides speak.
     Version = 6,
-    /// The other end went away, or the transport failed.
+    /// The other end went away in the middle of something, or the transport failed. Nobody says this to a peer.
     PeerWent = 7,
     /// This side ended it, for a reason of its own.
     Closed = 8,
+    /// The other end has left in order: it said so, or it closed its stream when nobody waited for an answer of it.
+    /// Nobody says this to a peer.
+    PeerLeft = 9,
 }
 
 /// Why this side ends a session.
@@ -84,7 +87,6 @@ impl ClosedKind {
             4 => Self::Flood,
             5 => Self::Timeout,
             6 => Self::Version,
-            7 => Self::PeerWent,
             8 => Self::Closed,
             _ => return None,
         })

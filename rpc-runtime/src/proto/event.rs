@@ -140,7 +140,7 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// What is under way, for tests and metrics.
+/// What is under way.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InFlight {
     /// Own calls that wait for credit.
@@ -155,4 +155,11 @@ pub(crate) struct InFlight {
     pub(crate) first_bytes: u64,
     /// Bytes of replies that the application has not taken.
     pub(crate) untaken: u64,
+}
+
+impl InFlight {
+    /// Whether no call of this side is under way.
+    pub(crate) const fn is_none_of_ours(&self) -> bool {
+        self.waiting + self.ours == 0
+    }
 }

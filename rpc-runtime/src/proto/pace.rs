@@ -171,7 +171,7 @@ impl Core {
         if is_due(self.pace.hello_by) {
             return self.fail(Closed::new(ClosedKind::Timeout, "the peer did not say `Hello` in time"));
         }
-        if is_due(self.pace.ping_at) && !self.half_closed {
+        if is_due(self.pace.ping_at) && self.half_closed.is_none() {
             if self.pace.pings_missed >= PINGS_MISSED_MAX {
                 let why = format!("the peer left {PINGS_MISSED_MAX} pings unanswered");
                 return self.fail(Closed::new(ClosedKind::Timeout, why));

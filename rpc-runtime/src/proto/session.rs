@@ -36,12 +36,12 @@ pub(crate) struct Core {
     pub(super) rests: VecDeque<(Side, Key)>,
     pub(super) alarms: Alarms,
     pub(super) pace: Pace,
-    /// The peer will write nothing more.
-    pub(super) half_closed: bool,
+    /// What the session ends with when the last answer is written: the peer will write nothing more.
+    pub(super) half_closed: Option<Closed>,
     /// This side has said that it takes no more calls.
     pub(super) draining: bool,
     /// What the peer said when it ended the session.
-    farewell: Option<Arc<str>>,
+    farewell: Option<Closed>,
 }
 
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Core {
             rests: VecDeque::new(),
             alarms: Alarms::new(now),
             pace: Pace::new(&config, now),
-            half_closed: false,
+            half_closed: None,
             draining: false,
             farewell: None,
             config,
@@ -99,23 +99,24 @@ impl Core {
     /// replies go out; once the last one is written, the session is over. It is over at once if the peer has said that
     /// it ends the session, since then it reads nothing more either.
     pub(crate) fn end_of_stream(&mut self) {
-        if !self.is_open() || self.half_closed {
+        if !self.is_open() || self.half_closed.is_some() {
             return;
         }
         if self.peer.is_none() {
-            let closed = self.went("the peer closed the stream before it said `Hello`");
+            let closed = self.went("the peer closed the stream before it said `Hello`", ClosedKind::PeerWent);
             return self.finish(closed, After::Nothing);
         }
         if self.input.is_within_frame() {
-            let closed = self.went("the stream ended within a frame");
+            let closed = self.went("the stream ended within a frame", ClosedKind::PeerWent);
             return self.finish(closed, After::Nothing);
         }
-        let closed = self.went("the peer closed the stream");
+        let kind = if self.ours.calls.is_empty() { ClosedKind::PeerLeft } else { ClosedKind::PeerWent };
+        let closed = self.went("the peer closed the stream", kind);
         if self.farewell.is_some() {
             return self.finish(closed, After::Nothing);
         }
-        self.half_closed = true;
         self.end_ours(closed.why(), self.output.encoded);
+        self.half_closed = Some(closed);
         self.give_up_arguments();
         self.settle();
     }
@@ -124,7 +125,7 @@ impl Core {
     pub(crate) fn lost(&mut self, why: &str) {
         match &self.phase {
             Phase::Open => {
-                let closed = self.went(&format!("the connection was lost: {why}"));
+                let closed = self.went(&format!("the connection was lost: {why}"), ClosedKind::PeerWent);
                 self.finish(closed, After::Nothing);
             }
             Phase::Closing(closed, _) => self.phase = Phase::Over(closed.clone()),
@@ -203,9 +204,10 @@ impl Core {
     pub(super) fn settle(&mut self) {
         match &self.phase {
             Phase::Closing(closed, _) if self.output.is_empty() => self.phase = Phase::Over(closed.clone()),
-            Phase::Open if self.half_closed && !self.theirs.are_running() && !self.has_output() => {
-                let closed = self.went("the peer closed the stream");
-                self.finish(closed, After::Nothing);
+            Phase::Open if !self.theirs.are_running() && !self.has_output() && self.half_closed.is_some() => {
+                if let Some(closed) = self.half_closed.take() {
+                    self.finish(closed, After::Nothing);
+                }
             }
             Phase::Open
                 if self.draining
@@ -243,8 +245,8 @@ impl Core {
     }
 
     /// The peer is not there any more; if it has said why, that is the reason.
-    fn went(&self, why: &str) -> Closed {
-        Closed::new(ClosedKind::PeerWent, self.farewell.clone().unwrap_or_else(|| why.into()))
+    fn went(&self, why: &str, kind: ClosedKind) -> Closed {
+        self.farewell.clone().unwrap_or_else(|| Closed::new(kind, why))
     }
 
     fn put_go_away(&mut self, kind: ClosedKind, why: &str) {
@@ -270,7 +272,9 @@ impl Core {
         self.ours.mark = Some(go_away.next);
         let why = go_away.sentence();
         if go_away.kind != ClosedKind::Drained as u8 {
-            self.farewell = Some(why.as_str().into());
+            let in_order = go_away.kind == ClosedKind::Closed as u8;
+            let kind = if in_order { ClosedKind::PeerLeft } else { ClosedKind::PeerWent };
+            self.farewell = Some(Closed::new(kind, why.as_str()));
         }
         self.refuse_ours_from(go_away.next, &why.as_str().into());
         self.events.push_back(Event::GoAway { why });

@@ -10,7 +10,7 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use tokio::task::coop;
+use tokio::{runtime::Handle, task::coop};
 
 use super::{driver::Ways, memory::Held, reply};
 use crate::{
@@ -56,7 +56,7 @@ pub struct Arrival {
 pub struct Call {
     method: &'static MethodInfo,
     payload: Received,
-    held: Option<Held>,
+    held: Held,
 }
 
 impl Arrival {
@@ -67,7 +67,7 @@ impl Arrival {
         deadline: Deadline,
         ways: &Ways,
     ) -> Self {
-        let held = ways.memory.share(payload.len());
+        let held = ways.memory.share();
         Self {
             taken: Call { method, payload, held },
             left,
@@ -124,14 +124,9 @@ impl Call {
         &'s self,
         read: impl FnOnce(&mut Decoder<'s>) -> Result<T, Unread>,
     ) -> Result<T, Handled> {
-        let mut decoder = reply::decoder(&self.payload);
-        if let Some(held) = &self.held {
-            decoder = decoder.within(held.budget());
-        }
+        let mut decoder = reply::decoder(&self.payload).within(self.held.budget());
         let read = read(&mut decoder);
-        if let Some(held) = &self.held {
-            held.hold(decoder.used());
-        }
+        self.held.hold(decoder.used());
         read.map_err(|unread| Handled::refused(unread.into_kind(self.method)))
     }
 
@@ -252,7 +247,14 @@ impl Failure {
 
 /// In a task of its own, which ends with its call.
 fn spawned(handler: impl Future<Output = Handled> + Send + 'static) -> Handler {
-    PooledFuture::new(Aborting(tokio::spawn(handler)))
+    match Handle::try_current() {
+        Ok(runtime) => PooledFuture::new(Aborting(runtime.spawn(handler))),
+        Err(_) => {
+            let why =
+                Kind::Setup("a handler is to run in a task of its own, and there is no tokio runtime".into());
+            PooledFuture::new(std::future::ready(Handled::refused(why)))
+        }
+    }
 }
 
 struct Aborting(tokio::task::JoinHandle<Handled>);

@@ -23,7 +23,7 @@ use super::{
     SessionOptions,
     outgoing::{Outgoing, Waiting},
     reply::{Failed, Reply},
-    shared::Shared,
+    shared::{Access, Shared},
 };
 use crate::{
     clock,
@@ -49,7 +49,7 @@ struct Dialing {
 /// The session of one runtime, or the attempt to have one.
 #[derive(Clone)]
 enum Line {
-    Up(Arc<Shared>),
+    Up(Access),
     Connecting(watch::Receiver<Attempt>),
     /// Not before then, because the last attempt failed.
     Down {
@@ -63,7 +63,7 @@ enum Line {
 #[derive(Clone)]
 enum Attempt {
     Going,
-    Up(Arc<Shared>),
+    Up(Access),
     Failed(Failure),
 }
 
@@ -137,7 +137,7 @@ impl Dialer {
             return Dialed::Slow(Box::pin(std::future::ready(Reply::Failure(why))));
         };
         let up = match self.lines().get(&runtime.id()) {
-            Some(Line::Up(shared)) if shared.takes_calls() => Some(Arc::clone(shared)),
+            Some(Line::Up(access)) if access.takes_calls() => Some(access.clone()),
             _ => None,
         };
         match up {
@@ -199,8 +199,11 @@ impl Dialer {
     }
 
     /// The session of this runtime: the one there is, or the next one.
-    async fn line(&self, deadline: Option<std::time::Instant>) -> Result<Arc<Shared>, Failed> {
+    async fn line(&self, deadline: Option<std::time::Instant>) -> Result<Access, Failed> {
         loop {
+            if deadline.is_some_and(|deadline| deadline <= clock::now()) {
+                return Err(Failed::before(Kind::Deadline(None)));
+            }
             let mut attempt = match self.look(deadline.is_some())? {
                 Looked::Up(shared) => return Ok(shared),
                 Looked::Later(until) => {
@@ -211,7 +214,7 @@ impl Dialer {
             };
             let outcome = attempt.wait_for(|attempt| !matches!(attempt, Attempt::Going)).await;
             match outcome.as_deref() {
-                Ok(Attempt::Up(shared)) => return Ok(Arc::clone(shared)),
+                Ok(Attempt::Up(access)) => return Ok(access.clone()),
                 Ok(Attempt::Failed(failure)) if failure.refused || deadline.is_none() => {
                     return Err(failure.unavailable());
                 }
@@ -229,7 +232,7 @@ impl Dialer {
         let mut lines = self.lines();
         let mut wait = WAIT_MIN;
         match lines.get(&runtime.id()) {
-            Some(Line::Up(shared)) if shared.takes_calls() => return Ok(Looked::Up(Arc::clone(shared))),
+            Some(Line::Up(access)) if access.takes_calls() => return Ok(Looked::Up(access.clone())),
             Some(Line::Connecting(attempt)) if attempt.has_changed().is_ok() => {
                 return Ok(Looked::Connecting(attempt.clone()));
             }
@@ -258,13 +261,17 @@ impl Dialer {
             }
         };
         let (line, attempt) = match outcome {
-            Ok(shared) => (Line::Up(Arc::clone(&shared)), Attempt::Up(shared)),
+            Ok(access) => (Line::Up(access.clone()), Attempt::Up(access)),
             Err(why) => {
                 let until = Instant::now() + jittered(wait);
                 (Line::Down { until, wait, why: why.clone() }, Attempt::Failed(why))
             }
         };
-        self.lines().insert(runtime, line);
+        let mut lines = self.lines();
+        // Those of runtimes that are gone too.
+        lines.retain(|_, line| !matches!(line, Line::Up(access) if access.is_over()));
+        lines.insert(runtime, line);
+        drop(lines);
         tell.send_replace(attempt);
     }
 
@@ -284,7 +291,7 @@ impl Failure {
 }
 
 enum Looked {
-    Up(Arc<Shared>),
+    Up(Access),
     Connecting(watch::Receiver<Attempt>),
     Later(Instant),
 }
@@ -300,7 +307,7 @@ impl Again {
 
 /// Between a half of it and all of it.
 fn jittered(wait: Duration) -> Duration {
-    // The address of what was just allocated, the time and the thread: nobody's secret hangs on it.
+    // The random keys of a hash table of this thread and the time: no secret hangs on it.
     use std::hash::{BuildHasher, RandomState};
     let random = RandomState::new().hash_one(clock::now());
     wait.mul_f64(0.5 + (random >> 40) as f64 / f64::from(1 << 25))

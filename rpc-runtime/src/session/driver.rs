@@ -32,9 +32,9 @@ use crate::{
     buffer,
     clock::{self, Deadline},
     error::{Kind, leaving::Hook},
-    invocation::{Left, sleep_until},
+    invocation::sleep_until,
     options::CallOptions,
-    proto::{CallId, Closed, ClosedKind, End, Event, Incoming, Opened, PeerSlot, Status},
+    proto::{CallId, Closed, ClosedKind, Closing, End, Event, Incoming, Opened, PeerSlot, Status},
 };
 
 /// How many handlers are polled before what they gave is written.
@@ -227,7 +227,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Gives memory back that an idle session does not need.
     fn trim(&mut self, table: &Table) {
         let in_flight = table.core.in_flight();
-        if in_flight.ours + in_flight.theirs + in_flight.waiting == 0 {
+        if in_flight.is_none_of_ours() && in_flight.theirs == 0 {
             self.events = VecDeque::new();
             self.ends = Vec::new();
             self.woken = Vec::new();
@@ -266,7 +266,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn over(&mut self, closed: &Closed) {
         self.handlers.clear();
         let mut table = self.shared.lock();
-        let in_order = matches!(closed.kind(), ClosedKind::Drained | ClosedKind::Closed);
+        let in_order =
+            matches!(closed.kind(), ClosedKind::Drained | ClosedKind::Closed | ClosedKind::PeerLeft);
         table.over = Some(Over { why: closed.to_string(), in_order });
         let watchers = mem::take(&mut table.watchers);
         drop(table);
@@ -367,11 +368,7 @@ fn accept(slots: &[Option<Slot>], call: &mut Incoming, ways: &Ways) -> Result<Ha
             return Err(Kind::Contract(what.into()));
         }
     }
-    let left = Left {
-        depth: call.left.depth,
-        invocations: call.left.invocations,
-        subrequests: call.left.subrequests,
-    };
+    let left = call.left.into();
     let deadline = call.deadline.map_or(Deadline::NONE, Deadline::at);
     let options = (!call.metadata.is_empty()).then(|| {
         mem::take(&mut call.metadata).into_iter().rev().fold(
@@ -413,6 +410,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         if table.core.timer().is_some_and(|at| at <= now) {
             table.core.tick(now);
             this.trim(&table);
+        }
+        if table.unused && this.services.is_empty() && table.core.in_flight().is_none_of_ours() {
+            table.core.close(Closing { why: "nobody calls any more".to_owned() });
         }
         if let Err(error) = this.write(cx, &mut table) {
             drop(table);

@@ -1,8 +1,7 @@
 //! The handlers of a session: polled where the session is, each with a waker of its own.
 //!
-//! A task per call costs two to four times as much as the rest of a small call (measured, in parts of a raw
-//! multiplexer at 64 and 256 calls in flight: 0.67 and 0.55 in the session's own task, 0.40 and 0.26 in tasks). So
-//! handlers lie in a slab, and what wakes one puts its place into a list that the session looks through.
+//! A prototype without codec and policy served a call in 211 and 110 ns at 64 and 256 calls in flight when it polled
+//! handlers in the session's own task, and in 518 and 421 ns with a task for each. So handlers lie in a slab, and what wakes one puts its place into a list that the session looks through.
 
 use std::{
     future::Future,

@@ -12,6 +12,10 @@ use crate::codec::Decoder;
 /// options of a large type), so it is not the bytes of the peer that are counted.
 const BYTES_MAX: usize = 256 << 20;
 
+/// What a call may take without being counted, so that a small one pays for no addition. The 8,192 calls that a session
+/// may have open take 32 MiB with it.
+const UNCOUNTED_MAX: usize = 4 << 10;
+
 /// The memory of the arguments being worked on.
 #[derive(Debug, Default)]
 pub(super) struct Memory(AtomicUsize);
@@ -24,10 +28,9 @@ pub(super) struct Held {
 }
 
 impl Memory {
-    /// The share of a call with arguments of so many bytes. None for those that cannot take enough to matter: 64 bytes
-    /// in each of all calls that a session may have open at once stay below what is allowed.
-    pub(super) fn share(self: &Arc<Self>, bytes: usize) -> Option<Held> {
-        (bytes > 64).then(|| Held { memory: Arc::clone(self), bytes: AtomicUsize::new(0) })
+    /// The share of a call.
+    pub(super) fn share(self: &Arc<Self>) -> Held {
+        Held { memory: Arc::clone(self), bytes: AtomicUsize::new(0) }
     }
 }
 
@@ -39,13 +42,39 @@ impl Held {
 
     /// They have taken so much.
     pub(super) fn hold(&self, bytes: usize) {
-        self.memory.0.fetch_add(bytes, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if bytes > UNCOUNTED_MAX {
+            self.memory.0.fetch_add(bytes, Ordering::Relaxed);
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.memory.0.fetch_sub(*self.bytes.get_mut(), Ordering::Relaxed);
+        let bytes = *self.bytes.get_mut();
+        if bytes > 0 {
+            self.memory.0.fetch_sub(bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_share_what_a_session_may_take_and_give_it_back() {
+        let memory = Arc::new(Memory::default());
+        let (one, other, third) = (memory.share(), memory.share(), memory.share());
+        one.hold(Decoder::BUDGET);
+        assert_eq!(other.budget(), Decoder::BUDGET, "a second value has as much");
+        other.hold(Decoder::BUDGET - 1000);
+        assert_eq!(third.budget(), 1000);
+        third.hold(UNCOUNTED_MAX);
+        assert_eq!(third.budget(), 1000, "a small value is not counted");
+        drop(one);
+        assert_eq!(third.budget(), Decoder::BUDGET);
+        drop(other);
+        assert_eq!(memory.0.load(Ordering::Relaxed), 0);
     }
 }

@@ -15,7 +15,7 @@ use super::{
     explain::explained,
     outgoing::{Outgoing, Waiting},
     reply::{self, Failed, Reply},
-    shared::Shared,
+    shared::{Access, Shared},
 };
 use crate::{
     boundary::Wired,
@@ -36,7 +36,7 @@ pub struct Port {
 
 enum Way {
     /// Over a session that is not made again.
-    Session(Arc<Shared>, Slots),
+    Session(Access, Slots),
     /// To an address: over the session that is there, or after one was made.
     #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "there are no addresses"))]
     Address(Dialer),
@@ -50,8 +50,8 @@ struct Slots {
 }
 
 impl Port {
-    pub(super) fn over(shared: Arc<Shared>, service: &'static ServiceInfo) -> Self {
-        Self { service, way: Way::Session(shared, Slots::default()) }
+    pub(super) fn over(access: Access, service: &'static ServiceInfo) -> Self {
+        Self { service, way: Way::Session(access, Slots::default()) }
     }
 
     #[cfg(feature = "net")]
@@ -94,7 +94,7 @@ impl Port {
                     Some(slot) => Ok(*slot),
                     None => shared.open(service, "").map(|opened| *slot.get_or_init(|| opened)),
                 };
-                let sent = opened.and_then(|slot| match method.idempotent && shared.repeats() {
+                let sent = opened.and_then(|slot| match method.idempotent && shared.repeats {
                     false => shared.call(slot, outgoing, waker).map(|waiting| Stage::Waiting(waiting, None)),
                     true => call_twice(Arc::clone(shared), slot, outgoing).map(Stage::Slow),
                 });

@@ -95,9 +95,9 @@ impl Server {
     /// Signals cannot be listened to.
     pub async fn run(self) -> io::Result<()> {
         let mut signals = signals()?;
-        let stopping = self.accept_until(signals.recv()).await;
+        let (sessions, until) = self.accept_until(signals.recv()).await;
         tokio::select! {
-            () = stopping.finish() => {}
+            () = sessions.drain(until) => {}
             () = signals.recv() => {
                 tracing::warn!(target: "rpc_runtime", "a second signal: what still runs is cancelled");
             }
@@ -111,10 +111,12 @@ impl Server {
     ///
     /// Dropping the future ends all sessions at once: running calls are cancelled.
     pub async fn run_until(self, stop: impl Future<Output = ()>) {
-        self.accept_until(stop).await.finish().await;
+        let (sessions, until) = self.accept_until(stop).await;
+        sessions.drain(until).await;
     }
 
-    async fn accept_until(mut self, stop: impl Future<Output = ()>) -> Stopping {
+    /// Gives the sessions that there are then, and until when they may go on.
+    async fn accept_until(mut self, stop: impl Future<Output = ()>) -> (Sessions, Instant) {
         let mut stop = pin!(stop);
         let mut sessions = Sessions::default();
         let (accepted, mut arrivals) = mpsc::channel(1);
@@ -132,7 +134,7 @@ impl Server {
                 () = sessions.one_ended() => {}
             }
         }
-        Stopping { sessions, until: Instant::now() + self.drain }
+        (sessions, Instant::now() + self.drain)
     }
 }
 
@@ -182,18 +184,6 @@ impl Sessions {
         if cut > 0 {
             tracing::warn!(target: "rpc_runtime", sessions = cut, "the time to drain is over: running calls are cancelled");
         }
-    }
-}
-
-/// A server that takes no more connections.
-struct Stopping {
-    sessions: Sessions,
-    until: Instant,
-}
-
-impl Stopping {
-    async fn finish(self) {
-        self.sessions.drain(self.until).await;
     }
 }
 

@@ -143,7 +143,6 @@ impl Services {
         self.0.insert(name, Arc::new(served));
     }
 
-    #[cfg(feature = "host")]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

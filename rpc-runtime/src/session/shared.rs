@@ -6,7 +6,8 @@
 use std::{
     collections::{HashMap, VecDeque},
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    ops::Deref,
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, Waker},
     time::Instant,
 };
@@ -19,12 +20,22 @@ use super::{
 use crate::{
     codec::Encoded,
     error::{Error, Kind},
-    proto::{Call, CallKey, Closing, Core, Ended, Event, Left, Open, Opened, Payload, Slot},
+    proto::{Call, CallKey, Closing, Core, Ended, Event, Open, Opened, Payload, Slot},
     service::{MethodInfo, ServiceInfo},
 };
 
 /// One end of a session.
-pub(crate) struct Shared(Mutex<State>);
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    /// Whether idempotent methods are called twice: see [`SessionOptions::repeating`](super::SessionOptions).
+    pub(super) repeats: bool,
+}
+
+/// A right to call over a session. With the last one, a session that serves nothing ends: nobody could use it any more.
+#[derive(Clone)]
+pub(crate) struct Access(Arc<LastOne>);
+
+struct LastOne(Arc<Shared>);
 
 pub(super) struct State {
     pub(super) core: Core,
@@ -57,8 +68,8 @@ pub(super) struct State {
     pub(super) keeps_time: bool,
     /// Who waits for one of the two.
     pub(super) watchers: Vec<Waker>,
-    /// Whether idempotent methods are called twice: see [`SessionOptions::repeating`](super::SessionOptions).
-    repeats: bool,
+    /// Whether the last [`Access`] is gone.
+    pub(super) unused: bool,
 }
 
 /// Why a session has ended.
@@ -88,7 +99,7 @@ enum Agreement {
 
 impl Shared {
     pub(super) fn new(core: Core, now: Instant, repeats: bool) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State {
+        let state = State {
             core,
             events: VecDeque::new(),
             places: Vec::new(),
@@ -105,24 +116,32 @@ impl Shared {
             leaving: false,
             keeps_time: true,
             watchers: Vec::new(),
-            repeats,
-        })))
+            unused: false,
+        };
+        Arc::new(Self { state: Mutex::new(state), repeats })
     }
 
-    /// A panic in here is a mistake of ours; what was being done is lost with its call alone.
+    /// A panic under the lock is a mistake of ours, and nobody knows what it left half done: it ends the session.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(|poisoned| {
+            self.state.clear_poison();
+            let mut state = poisoned.into_inner();
+            state.core.lost("a mistake in the session itself");
+            state
+        })
     }
 
     /// The slot of a service at an entrypoint, empty for the default one: opened by the first call, which follows in
     /// the same write.
     pub(super) fn open(&self, service: &'static ServiceInfo, entrypoint: &str) -> Result<Slot, Failed> {
+        if let Some(slot) = self.lock().slot(service, entrypoint) {
+            return Ok(slot);
+        }
         let known = known(service);
         let digest = known.digest.to_bytes();
         let mut state = self.lock();
-        let opened = state.opened.get(service.name).map_or(&[][..], Vec::as_slice);
-        if let Some((_, slot)) = opened.iter().find(|(name, _)| **name == *entrypoint) {
-            return Ok(*slot);
+        if let Some(slot) = state.slot(service, entrypoint) {
+            return Ok(slot);
         }
         let opened = state.core.open(Open { service: service.name, entrypoint, digest });
         let slot = opened.map_err(|why| refused(&why))?;
@@ -153,7 +172,9 @@ impl Shared {
         if let Some(over) = &state.over {
             return Poll::Ready(Err(Error::new(Kind::Unavailable(over.why.clone().into()))));
         }
-        state.watchers.push(cx.waker().clone());
+        if !state.watchers.iter().any(|watcher| watcher.will_wake(cx.waker())) {
+            state.watchers.push(cx.waker().clone());
+        }
         Poll::Pending
     }
 
@@ -162,11 +183,8 @@ impl Shared {
         let mut state = self.lock();
         let mut woken = Vec::new();
         state.core.lost("the session was dropped");
-        while let Some(event) = state.core.event() {
-            if let Event::Ended { key, ended } = event {
-                woken.extend(state.end(key, ended));
-            }
-        }
+        state.sort_events(&mut woken);
+        state.events.clear();
         if state.over.is_none() {
             state.over = Some(Over { why: "the session was dropped".to_owned(), in_order: false });
         }
@@ -193,11 +211,7 @@ impl Shared {
                 slot,
                 method: outgoing.method.id.get(),
                 fingerprint: state.agreed(slot, outgoing.method)?,
-                left: Left {
-                    depth: outgoing.left.depth,
-                    invocations: outgoing.left.invocations,
-                    subrequests: outgoing.left.subrequests,
-                },
+                left: outgoing.left.into(),
                 deadline: outgoing.deadline,
                 metadata: &metadata,
                 trace: None,
@@ -211,11 +225,6 @@ impl Shared {
             let place = state.add_place(key, waker);
             Ok(Waiting::new(Arc::clone(self), key, place, state.keeps_time, service, method))
         })
-    }
-
-    /// Whether calls of idempotent methods are made twice.
-    pub(super) fn repeats(&self) -> bool {
-        self.lock().repeats
     }
 
     /// The end of a call, if it is there; else `waker` is woken when it is.
@@ -274,7 +283,33 @@ impl Shared {
     }
 }
 
+impl Access {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self(Arc::new(LastOne(shared)))
+    }
+}
+
+impl Deref for Access {
+    type Target = Arc<Shared>;
+
+    fn deref(&self) -> &Arc<Shared> {
+        &self.0.0
+    }
+}
+
+impl Drop for LastOne {
+    fn drop(&mut self) {
+        self.0.lock().unused = true;
+        self.0.wake();
+    }
+}
+
 impl State {
+    fn slot(&self, service: &'static ServiceInfo, entrypoint: &str) -> Option<Slot> {
+        let opened = self.opened.get(service.name)?;
+        opened.iter().find(|(name, _)| **name == *entrypoint).map(|(_, slot)| *slot)
+    }
+
     /// Hands the ends of calls to who waits for them, who is to be woken then, and keeps what else has happened for the
     /// driver.
     pub(super) fn sort_events(&mut self, woken: &mut Vec<Waker>) {

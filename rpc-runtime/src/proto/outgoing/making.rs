@@ -74,7 +74,7 @@ impl Core {
     }
 
     pub(super) fn check_open(&self) -> Result<(), Refused> {
-        if !self.is_open() || self.half_closed {
+        if !self.is_open() || self.half_closed.is_some() {
             return Err(Refused::Closed);
         }
         if self.ours.mark.is_some() {

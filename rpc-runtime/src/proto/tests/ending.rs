@@ -253,7 +253,7 @@ fn a_peer_that_has_written_all_still_gets_its_replies() {
     assert!(raw.side.core.is_over().is_none());
     raw.side.reply(id, b"answer".to_vec());
     assert_eq!(raw.read(), [(0x05, end_head(0, 0, 6, b"answer"))]);
-    assert_eq!(raw.side.core.is_over().unwrap().kind(), ClosedKind::PeerWent);
+    assert_eq!(raw.side.core.is_over().unwrap().kind(), ClosedKind::PeerLeft);
 }
 
 #[test]
@@ -261,6 +261,31 @@ fn a_stream_that_ends_with_nothing_under_way_is_over() {
     let mut raw = Raw::new();
     raw.side.core.end_of_stream();
     assert_eq!(raw.side.core.is_over().unwrap().to_string(), "the peer closed the stream");
+}
+
+#[test]
+fn a_peer_leaves_in_order_when_it_says_so_or_nobody_waits_for_it() {
+    let kind_after = |frames: &dyn Fn(&mut Raw)| {
+        let mut raw = Raw::new();
+        frames(&mut raw);
+        raw.side.core.end_of_stream();
+        raw.read();
+        raw.side.core.is_over().unwrap().kind()
+    };
+    let says = |raw: &mut Raw, next: u8, kind: ClosedKind| raw.write_frame(0x0c, &[next, kind as u8, 0]);
+    assert_eq!(kind_after(&|_| ()), ClosedKind::PeerLeft);
+    assert_eq!(kind_after(&|raw| says(raw, 0, ClosedKind::Closed)), ClosedKind::PeerLeft);
+    assert_eq!(kind_after(&|raw| says(raw, 0, ClosedKind::Drained)), ClosedKind::PeerLeft);
+    assert_eq!(kind_after(&|raw| says(raw, 0, ClosedKind::Flood)), ClosedKind::PeerWent);
+    let is_called = |raw: &mut Raw| {
+        raw.make_call(vec![1]);
+    };
+    assert_eq!(kind_after(&is_called), ClosedKind::PeerWent);
+    let says_so_in_a_call = |raw: &mut Raw| {
+        raw.make_call(vec![1]);
+        says(raw, 1, ClosedKind::Closed);
+    };
+    assert_eq!(kind_after(&says_so_in_a_call), ClosedKind::PeerLeft);
 }
 
 #[test]
