@@ -8,8 +8,9 @@ impl Core {
     /// What to write next, as many slices as `to` has room for; gives how many. At most 256 KiB at a time.
     ///
     /// Small frames come first, but never more than 64 in a row while a large value waits; those take turns, a piece
-    /// each. May give nothing although [`has_output`](Self::has_output) said otherwise, and events: calls whose
-    /// deadline passes while they wait are ended here.
+    /// each, and a batch has one piece while other calls are in flight. May give nothing although
+    /// [`has_output`](Self::has_output) said otherwise, and events: calls whose deadline passes while they wait are
+    /// ended here.
     pub(crate) fn slices<'a>(&'a mut self, now: Instant, to: &mut [IoSlice<'a>]) -> usize {
         // The batch is closed while it is being written, so that what is decided when a frame joins it, such as what
         // is left of a deadline, is not decided long before.
@@ -38,6 +39,8 @@ impl Core {
     }
 
     fn fill(&mut self, now: Instant) {
+        // A small frame that comes after this waits for all of the batch.
+        let mut pieces = if self.is_alone() { usize::MAX } else { 1 };
         loop {
             let mut small = 0;
             while small < SMALL_FRAMES_MAX && self.output.has_room() {
@@ -49,11 +52,17 @@ impl Core {
                 }
                 small += usize::from(wrote_end) + usize::from(wrote_call);
             }
-            let wrote_piece = self.output.has_room() && self.write_piece();
+            let wrote_piece = pieces > 0 && self.output.has_room() && self.write_piece();
+            pieces -= usize::from(wrote_piece);
             if !wrote_piece && (small < SMALL_FRAMES_MAX || !self.output.has_room()) {
                 return;
             }
         }
+    }
+
+    /// Whether no call is in flight but one: nobody waits for a small frame.
+    fn is_alone(&self) -> bool {
+        self.ours.calls.len() + self.theirs.calls.len() <= 1
     }
 
     /// Writes a piece of the large value whose turn it is.

@@ -132,6 +132,15 @@ fn a_value_takes_memory_as_it_comes() {
 }
 
 #[test]
+fn a_value_that_is_meant_is_not_copied_again() {
+    let total = 32 << 20;
+    let mut value = Value::new(&[1; 1000], total, Instant::now());
+    value.put(&[2; 1 << 20]);
+    value.space(64 << 10);
+    assert_eq!(value.capacity(), total + 16);
+}
+
+#[test]
 fn the_memory_of_a_whole_value_is_its_length() {
     let mut value = Value::new(&[], 200_000, Instant::now());
     while value.left() > 0 {
