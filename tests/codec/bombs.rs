@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rpc_runtime::__private::Encoder;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -139,6 +140,27 @@ fn the_deepest_values_are_read() {
         // `Many`, each an enum and a sequence.
         let tree = [[5, 1].repeat(63), vec![0]].concat();
         assert_eq!(super::write(&read::<Tree>(&tree).unwrap()), tree);
+    });
+}
+
+/// What nobody could read is not sent, and a value of any depth does not overflow the stack.
+#[test]
+fn a_value_that_nests_too_deep_is_not_written() {
+    fn refused<T: Serialize>(value: T) {
+        let why = Encoder::default().value(&value).unwrap_err();
+        assert_eq!(why.to_string(), "the limit of 128 levels of nesting is reached", "{}", type_name::<T>());
+        // Its own drop would go as deep.
+        std::mem::forget(value);
+    }
+    on_small_stack(|| {
+        let list = |levels: u32| (0..levels).fold(List::Nil, |list, _| List::Cons(Box::new(list)));
+        assert_eq!(super::write(&list(127)).len(), 128);
+        refused(list(128));
+        refused(list(100_000));
+        refused((0..64).fold(Sequences(Vec::new()), |inner, _| Sequences(vec![inner])));
+        refused((0..64).fold(Maps(HashMap::new()), |inner, _| Maps(HashMap::from([(9, inner)]))));
+        refused((0..64).fold(Tree::Leaf, |inner, _| Tree::Many(vec![inner])));
+        refused((0..128).fold(Tree::Leaf, |inner, _| Tree::Pair(Box::new(inner), Box::new(Tree::Leaf))));
     });
 }
 

@@ -417,3 +417,56 @@ fn an_error_of_the_program_around_a_handler_stays_there_under_a_reference() {
     let heard = format!("{:?}", recorder.heard().events);
     assert!(heard.contains(reference) && heard.contains("no tokio runtime"), "{heard}");
 }
+
+/// Whose values nest as deep as the program likes.
+mod deep {
+    use rpc_runtime::{Result, message, service};
+
+    #[message]
+    #[derive(Debug, Default)]
+    pub(super) struct Branch {
+        pub(super) below: Option<Box<Self>>,
+    }
+
+    #[service]
+    pub(super) trait Forest {
+        async fn plant(&self, branch: Branch) -> Result<()>;
+        async fn grow(&self, levels: u32) -> Result<Branch>;
+    }
+
+    pub(super) fn branch(levels: u32) -> Branch {
+        (0..levels).fold(Branch::default(), |below, _| Branch { below: Some(Box::new(below)) })
+    }
+
+    pub(super) struct Ground;
+
+    impl Forest for Ground {
+        async fn plant(&self, _: Branch) -> Result<()> {
+            Ok(())
+        }
+
+        async fn grow(&self, levels: u32) -> Result<Branch> {
+            Ok(branch(levels))
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_nests_too_deep_fails_its_own_call() {
+    use deep::{Forest as _, ForestClient, Ground, branch};
+    let (here, there) = duplex(64 * 1024);
+    tokio::spawn(serve(ForestClient::new(Ground), there));
+    let forest = ForestClient::connect(here).await.unwrap();
+    forest.plant(branch(63)).await.unwrap();
+    for levels in [64, 3_000] {
+        let error = forest.plant(branch(levels)).await.unwrap_err();
+        assert!(error.is_limit(), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("128 levels of nesting in argument `branch` of `Forest/plant`"), "{text}");
+        let error = forest.grow(levels).await.unwrap_err();
+        assert!(error.is_limit(), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("128 levels of nesting in the result of `Forest/grow`"), "{text}");
+    }
+    forest.grow(63).await.unwrap();
+}

@@ -24,7 +24,7 @@ use serde::{
 use super::fault::Unread;
 
 /// Deepest nesting of values, enums, options, newtypes and collections counting one each.
-const NESTING_MAX: u32 = 128;
+pub(super) const NESTING_MAX: u32 = 128;
 
 /// Most elements that may take no bytes, in one value.
 const EMPTY_ELEMENTS_MAX: usize = 1024;

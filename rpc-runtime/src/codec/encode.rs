@@ -12,7 +12,7 @@ use serde::{
     ser::{self, Serializer},
 };
 
-use super::fault::Unwritten;
+use super::{decode::NESTING_MAX, fault::Unwritten};
 use crate::{
     buffer,
     service::MethodInfo,
@@ -31,6 +31,10 @@ const RESERVED_BYTES_MIN: usize = 128;
 /// Writes values, one after the other, up to a limit.
 pub struct Encoder {
     writer: Writer,
+    /// How many values the next one lies in. What a decoder would refuse is not written.
+    depth: u32,
+    /// Whether a value was refused because it lies too deep.
+    is_too_deep: bool,
     /// What values are compared with while they are written; only debug builds look.
     method: Option<&'static MethodInfo>,
     expected: Option<Child>,
@@ -71,7 +75,7 @@ impl Encoder {
     pub const fn reusing(bytes: Vec<u8>, bytes_max: usize) -> Self {
         let end = bytes.len().saturating_add(bytes_max);
         let output = Output { bytes, runs: None, spliced: 0, end, bytes_max, is_full: false };
-        Self { writer: Writer { output }, method: None, expected: None }
+        Self { writer: Writer { output }, depth: 0, is_too_deep: false, method: None, expected: None }
     }
 
     /// The same, and every value is compared with the shape that the method states for it. Only debug builds do:
@@ -92,11 +96,12 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// When the value is too long, or its `Serialize` gives up.
+    /// When the value is too long or nests too deep, or its `Serialize` gives up.
     pub fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritten> {
-        self.check(value)?;
         let written = value.serialize(&mut *self);
-        self.settle(written)
+        self.settle(written)?;
+        // Afterwards, because a look at a value goes as deep as the value does.
+        self.check(value)
     }
 
     /// Writes a byte run; a long one that is owned is kept instead of copied.
@@ -169,10 +174,36 @@ impl Encoder {
         Unwritten::limit("bytes", self.writer.output.bytes_max)
     }
 
+    /// Goes one level down.
+    #[inline]
+    fn deeper(&mut self) -> Result<&mut Self, Unwritten> {
+        if self.depth == NESTING_MAX {
+            self.is_too_deep = true;
+            return Err(too_deep());
+        }
+        self.depth += 1;
+        Ok(self)
+    }
+
+    /// Writes a value one level down.
+    #[inline]
+    fn below<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritten> {
+        value.serialize(self.deeper()?)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
     /// A limit that was met stays met, whatever a `Serialize` made of the error.
     #[inline]
-    fn settle(&self, written: Result<(), Unwritten>) -> Result<(), Unwritten> {
-        if self.writer.output.is_full { Err(self.full()) } else { written }
+    fn settle(&mut self, written: Result<(), Unwritten>) -> Result<(), Unwritten> {
+        self.depth = 0;
+        if self.writer.output.is_full {
+            return Err(self.full());
+        }
+        if self.is_too_deep {
+            return Err(too_deep());
+        }
+        written
     }
 
     #[cfg(debug_assertions)]
@@ -349,7 +380,7 @@ impl Serializer for &mut Encoder {
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Unwritten> {
         self.serialize_u8(1)?;
-        value.serialize(self)
+        self.below(value)
     }
 
     #[inline]
@@ -364,7 +395,7 @@ impl Serializer for &mut Encoder {
 
     #[inline]
     fn serialize_unit_variant(self, _: &'static str, index: u32, _: &'static str) -> Result<(), Unwritten> {
-        self.serialize_u32(index)
+        self.serialize_newtype_variant("", index, "", &())
     }
 
     #[inline]
@@ -373,7 +404,7 @@ impl Serializer for &mut Encoder {
         _: &'static str,
         value: &T,
     ) -> Result<(), Unwritten> {
-        value.serialize(self)
+        self.below(value)
     }
 
     #[inline]
@@ -385,29 +416,29 @@ impl Serializer for &mut Encoder {
         value: &T,
     ) -> Result<(), Unwritten> {
         self.serialize_u32(index)?;
-        value.serialize(self)
+        self.below(value)
     }
 
     #[inline]
     fn serialize_seq(self, length: Option<usize>) -> Result<Self, Unwritten> {
         self.serialize_u64(known(length, "a sequence")?)?;
-        Ok(self)
+        self.deeper()
     }
 
     #[inline]
     fn serialize_map(self, length: Option<usize>) -> Result<Self, Unwritten> {
         self.serialize_u64(known(length, "a map")?)?;
-        Ok(self)
+        self.deeper()
     }
 
     #[inline]
     fn serialize_tuple(self, _: usize) -> Result<Self, Unwritten> {
-        Ok(self)
+        self.deeper()
     }
 
     #[inline]
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, Unwritten> {
-        Ok(self)
+        self.deeper()
     }
 
     #[inline]
@@ -419,12 +450,12 @@ impl Serializer for &mut Encoder {
         _: usize,
     ) -> Result<Self, Unwritten> {
         self.serialize_u32(index)?;
-        Ok(self)
+        self.deeper()
     }
 
     #[inline]
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Unwritten> {
-        Ok(self)
+        self.deeper()
     }
 
     #[inline]
@@ -436,7 +467,7 @@ impl Serializer for &mut Encoder {
         _: usize,
     ) -> Result<Self, Unwritten> {
         self.serialize_u32(index)?;
-        Ok(self)
+        self.deeper()
     }
 
     #[inline]
@@ -448,6 +479,11 @@ impl Serializer for &mut Encoder {
     fn is_human_readable(&self) -> bool {
         false
     }
+}
+
+#[cold]
+fn too_deep() -> Unwritten {
+    Unwritten::limit("levels of nesting", NESTING_MAX as usize)
 }
 
 /// The length, which stands before the elements.
@@ -480,6 +516,7 @@ macro_rules! parts {
 
             #[inline]
             fn end(self) -> Result<(), Unwritten> {
+                self.depth -= 1;
                 Ok(())
             }
         }
