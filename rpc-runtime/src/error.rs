@@ -256,6 +256,24 @@ impl Error {
         made
     }
 
+    /// What an interceptor of a call of `caller` refuses it with: an error that it made there names the callee.
+    #[cold]
+    pub(crate) fn refusing(
+        mut self,
+        caller: Option<&Frame<'_>>,
+        method: &'static MethodInfo,
+        binding: &Binding,
+    ) -> Self {
+        let mut hops = Hop::chain(caller).into_vec();
+        if self.hops() == hops {
+            hops.push(Hop::of(method, binding));
+            let inner = self.make_mut();
+            inner.hops = hops.into();
+            inner.hops_from_here = OnceLock::new();
+        }
+        self
+    }
+
     /// An error of no invocation of this program: it says what happened, and nothing of where.
     pub(crate) fn outside(kind: Kind) -> Self {
         Self::in_frame(kind, None, ELSEWHERE)

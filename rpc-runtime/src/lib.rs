@@ -52,7 +52,7 @@
 //! | answer requests, and make them | [`Fetch`], [`Client::fetch`], [`Fetcher`], [`Body`] |
 //! | let a host make Workers and bind them | [`Worker`], [`Entrypoint`], [`Env`], [`Host`], [`config`] |
 //! | serve a socket without Workers | [`edge`] |
-//! | reach another process or machine | [`transport`] |
+//! | call over a stream of bytes, or at an address | [`serve`], [`Server`], [`SessionOptions`], [`transport`] |
 //!
 //! # Features
 //!

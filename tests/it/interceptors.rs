@@ -141,7 +141,9 @@ fn an_interceptor_refuses_a_call() {
     for (after, ran) in [(false, 0), (true, 1)] {
         let error = block_on(client.with(around(Refuses { after })).run(1)).unwrap_err();
         assert!(error.is_denied());
-        assert_eq!(error.to_string(), "denied: not you");
+        assert!(error.to_string().starts_with("denied: not you ("), "{error}");
+        let [callee] = error.hops() else { panic!("{error}") };
+        assert_eq!((callee.service(), callee.method()), ("Step", "run"));
         assert_eq!(runs.swap(0, Ordering::SeqCst), ran);
     }
     let notes = Notes::default();

@@ -141,7 +141,10 @@ where
 
     fn settle(&mut self, outcome: Outcome, answers: Answers<D::Output>) -> D::Output {
         match (outcome.into_refusal(), self.answer.take()) {
-            (Some(error), _) => self.failed(error, answers),
+            (Some(error), _) => {
+                let error = with_current(|caller| error.refusing(caller, self.method, &self.binding));
+                self.failed(error, answers)
+            }
             (None, Some(answer)) => answer,
             (None, None) => {
                 let why = "an interceptor returned the outcome of another call: return that of `next.run()`, or refuse";

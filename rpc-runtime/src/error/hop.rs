@@ -9,6 +9,30 @@ use crate::{client::Binding, invocation::Frame, service::MethodInfo};
 /// One Worker on the way, and what was called there.
 ///
 /// Shape as text: `auth Auth/verify`, or `gateway fetch` for a request.
+///
+/// ```
+/// use rpc_runtime::{Error, Result, service};
+///
+/// #[service]
+/// trait Auth {
+///     async fn verify(&self, token: &str) -> Result<()>;
+/// }
+///
+/// struct Closed;
+///
+/// impl Auth for Closed {
+///     async fn verify(&self, _token: &str) -> Result<()> {
+///         Err(Error::denied("closed"))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let error = AuthClient::new(Closed).verify("t0ken").await.unwrap_err();
+/// let [hop] = error.hops() else { panic!("{error}") };
+/// assert_eq!((hop.worker(), hop.method()), ("Closed", "verify"));
+/// assert_eq!(error.to_string(), "denied: closed (Closed Auth/verify)");
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hop {
     worker: Cow<'static, str>,
