@@ -30,8 +30,10 @@
 //! ```
 
 mod fault;
+mod keys;
 mod place;
 mod reader;
+mod syntax;
 mod value;
 mod vars;
 
@@ -47,7 +49,8 @@ pub use self::vars::{Variable, Vars};
 
 use self::place::Source;
 pub(crate) use self::place::nearest;
-use self::reader::{Reader, Rule};
+use self::reader::Reader;
+use self::syntax::Language;
 use crate::transport::Address;
 
 /// The configuration of one Worker, as its `worker.toml` has it.
@@ -155,13 +158,17 @@ impl Config {
         if text.len() > Self::FILE_BYTES_MAX {
             return Err(too_long(file));
         }
+        if Language::of(&file).is_none() {
+            return Err(other_language(file));
+        }
         let source = Arc::new(Source::new(file, text));
         let mut faults = Faults::new();
-        let (root, complete) = value::parse(&source, &mut faults);
-        let broken: BTreeSet<_> = faults.iter().map(|fault| fault.place().line()).collect();
+        let (root, complete) = syntax::parse(&source, &mut faults);
+        // On a line that is not TOML the parser has filled in what was not there.
+        let broken: BTreeSet<_> =
+            (faults.iter().filter(|_| !complete).map(|fault| fault.place().line())).collect();
         let mut more = Faults::new();
         let config = read(&source, &root, complete, folder, &mut more);
-        // On a line that is not TOML the parser has filled in what was not there.
         faults.extend_if(more, |fault| !broken.contains(&fault.place().line()));
         match config {
             Some(config) => faults.result(config),
@@ -181,7 +188,7 @@ impl Config {
         let fault = self
             .services_place
             .fault(format_args!("missing binding `{binding}`"))
-            .with_expected(format_args!("`{{ binding = \"{binding}\", service = \"..\" }}` in `services`"))
+            .with_expected(format_args!("`{}` in `services`", self.place.language().binding(binding)))
             .with_received("no such binding");
         let known = self.services.iter().map(|service| service.binding.as_str());
         Err(match nearest(binding, known) {
@@ -206,15 +213,13 @@ fn read(
     faults: &mut Faults,
 ) -> Option<Config> {
     let place = Place::whole(source);
-    let mut reader = Reader::new(&place, root, complete, faults);
-    reader.refuse_unknown(&["name", "main", "services", "listen", "vars"]);
-    let name = reader.string("name", Rule::Name);
-    let main = reader.string("main", Rule::Text);
+    let mut reader = Reader::new(&place, root, &keys::FILE, complete, faults);
+    let name = reader.string("name");
+    let main = reader.string("main");
     let services = reader.tables("services", |mut entry| {
-        entry.refuse_unknown(&["binding", "service", "entrypoint", "address"]);
-        let binding = entry.string("binding", Rule::Identifier);
-        let service = entry.string("service", Rule::Name);
-        let entrypoint = entry.optional_string("entrypoint", Rule::Identifier);
+        let binding = entry.string("binding");
+        let service = entry.string("service");
+        let entrypoint = entry.optional_string("entrypoint");
         let address = entry.optional_address("address", folder);
         Some(ServiceBinding {
             binding: binding?,
@@ -255,6 +260,14 @@ fn folder_of(path: &Path) -> &Path {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     }
+}
+
+fn other_language(file: String) -> Faults {
+    Place::whole(&Arc::new(Source::new(file, String::new())))
+        .fault("a file of another kind")
+        .with_expected("a name that ends in `.toml`, `.json` or `.jsonc`")
+        .with_received("another ending")
+        .into()
 }
 
 fn too_long(file: String) -> Faults {

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use rpc_runtime::config::{Config, Fault, Faults};
 use serde::Deserialize;
 
+mod json;
+
 const GATEWAY: &str = r#"
 name = "gateway"
 main = "gateway-v2"
@@ -158,7 +160,7 @@ fn a_fault_inside_a_structured_variable_names_the_part() {
             "{ limits = [1, 2, 256], mode = 'warn' }",
             "4:26 vars.RATE.limits[2]: out of range | an integer from 0 to 255 | the integer 256",
         ),
-        ("{ limits = [] }", "4:8 vars.RATE: missing key | `mode = ..` | nothing"),
+        ("{ limits = [] }", "4:8 vars.RATE: missing key | a key `mode` | nothing"),
         (
             "{ limits = [], mod = 1, mode = 'warn' }",
             "4:23 vars.RATE.mod: unknown key | one of `limits`, `mode` | `mod`",

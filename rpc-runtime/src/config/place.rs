@@ -5,16 +5,23 @@ use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use super::Fault;
+use super::syntax::Language;
 
 /// A file and its text; shared by every place in it.
 pub(crate) struct Source {
     file: String,
     text: String,
+    language: Language,
 }
 
 impl Source {
     pub(crate) fn new(file: String, text: String) -> Self {
-        Self { file, text }
+        let language = Language::of(&file).unwrap_or(Language::Toml);
+        Self { file, text, language }
+    }
+
+    pub(crate) const fn language(&self) -> Language {
+        self.language
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -109,6 +116,11 @@ impl Place {
 
     pub(crate) fn text(&self) -> &str {
         &self.source.text
+    }
+
+    /// What the file is written in.
+    pub(crate) fn language(&self) -> Language {
+        self.source.language
     }
 
     /// The span, within the text and on character boundaries whatever a parser said; empty and at the beginning for

@@ -2,7 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use super::keys::{Key, Keys, Kind, Rule};
 use super::place::nearest;
+use super::syntax::Language;
 use super::value::{Entry, Table, Value};
 use super::vars::Vars;
 use super::{Fault, Faults, Located, Place};
@@ -12,77 +14,55 @@ use crate::transport::Address;
 pub(crate) struct Reader<'a> {
     place: Place,
     table: &'a Table,
+    keys: &'static Keys,
     /// Whether all of the file could be parsed: only then a key that is not there is missing.
     complete: bool,
     faults: &'a mut Faults,
 }
 
-/// What a string may be.
-#[derive(Clone, Copy)]
-pub(crate) enum Rule {
-    /// A name that fits a label of a host name (RFC 1035, 2.3.4: 63 bytes), as wrangler wants it.
-    Name,
-    /// A name that can be a field: letters, digits, `_`, no digit first.
-    Identifier,
-    /// Anything but nothing.
-    Text,
-}
-
-impl Rule {
-    fn expected(self) -> &'static str {
-        match self {
-            Self::Name => "lower case letters, digits, `-` and `_`, 1 to 63 of them, no `-` first",
-            Self::Identifier => "letters, digits and `_`, no digit first",
-            Self::Text => "a string that is not empty",
-        }
-    }
-
-    fn allows(self, text: &str) -> bool {
-        let first = text.bytes().next();
-        match self {
-            Self::Name => {
-                let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-                text.len() <= 63 && text.bytes().all(inner) && first.is_some_and(|b| b != b'-')
-            }
-            Self::Identifier => {
-                let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-                text.bytes().all(inner) && first.is_some_and(|b| !b.is_ascii_digit())
-            }
-            Self::Text => first.is_some(),
-        }
-    }
-}
-
 impl<'a> Reader<'a> {
-    pub(crate) fn new(place: &Place, table: &'a Table, complete: bool, faults: &'a mut Faults) -> Self {
-        Self { place: place.clone(), table, complete, faults }
+    /// Of a table that may have these keys.
+    pub(crate) fn new(
+        place: &Place,
+        table: &'a Table,
+        keys: &'static Keys,
+        complete: bool,
+        faults: &'a mut Faults,
+    ) -> Self {
+        let mut reader = Self { place: place.clone(), table, keys, complete, faults };
+        reader.refuse_unknown();
+        reader
     }
 
     /// Every key that is not known is a fault, with the known one that was probably meant.
-    pub(crate) fn refuse_unknown(&mut self, known: &[&'static str]) {
-        for entry in self.table.entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+    fn refuse_unknown(&mut self) {
+        for entry in self.table.entries.iter().filter(|entry| self.keys.find(&entry.key).is_none()) {
             if self.faults.is_full() {
                 self.faults.omit();
                 continue;
             }
-            let list: Vec<_> = known.iter().map(|key| format!("`{key}`")).collect();
+            let list: Vec<_> = self.keys.names().map(|key| format!("`{key}`")).collect();
             let fault = (self.key_place(entry).fault("unknown key"))
                 .with_expected(format_args!("one of {}", list.join(", ")))
                 .with_received(format_args!("`{}`", super::place::shortened(&entry.key)));
-            self.faults.push(match nearest(&entry.key, known.iter().copied()) {
+            self.faults.push(match nearest(&entry.key, self.keys.names()) {
                 Some(near) => fault.with_help(format_args!("did you mean `{near}`?")),
                 None => fault,
             });
         }
     }
 
+    fn key(&self, name: &str) -> &'static Key {
+        self.keys.find(name).expect("whoever reads a table reads the keys it may have")
+    }
+
     /// A string that must be there. `None` where that was recorded as a fault.
-    pub(crate) fn string(&mut self, key: &str, rule: Rule) -> Option<Located<String>> {
-        let read = self.optional_string(key, rule)?;
-        if read.is_none() && self.complete {
+    pub(crate) fn string(&mut self, key: &str) -> Option<Located<String>> {
+        let read = self.optional_string(key)?;
+        if read.is_none() && self.complete && self.key(key).is_required {
             self.faults.push(
                 (self.place.key(key).fault("missing key"))
-                    .with_expected(format_args!("`{key} = \"..\"`"))
+                    .with_expected(format_args!("`{}`", self.place.language().entry(key, "\"..\"")))
                     .with_received("nothing"),
             );
         }
@@ -90,7 +70,8 @@ impl<'a> Reader<'a> {
     }
 
     /// A string that may be there. The outer `None` says that a fault was recorded.
-    pub(crate) fn optional_string(&mut self, key: &str, rule: Rule) -> Option<Option<Located<String>>> {
+    pub(crate) fn optional_string(&mut self, key: &str) -> Option<Option<Located<String>>> {
+        let Kind::Text(rule) = self.key(key).kind else { unreachable!("`{key}` is no text") };
         let Some(entry) = self.table.get(key) else { return Some(None) };
         let place = self.value_place(entry);
         let Value::String(text) = &entry.node.value else {
@@ -101,7 +82,7 @@ impl<'a> Reader<'a> {
             self.faults.push(
                 (place.fault(if text.is_empty() { "empty" } else { "not a valid name" }))
                     .with_expected(rule.expected())
-                    .with_received(entry.node.value.describe()),
+                    .with_received(entry.node.value.describe(place.language())),
             );
             return None;
         }
@@ -130,8 +111,8 @@ impl<'a> Reader<'a> {
         let place = self.value_place(entry);
         let Value::Array(list) = &entry.node.value else {
             let fault = wrong_type(&place, "an array of addresses", &entry.node.value);
-            self.faults
-                .push(fault.with_help(format_args!("write `{key} = [ \"unix:/run/auth/auth.sock\" ]`")));
+            let example = place.language().entry(key, "[ \"unix:/run/auth/auth.sock\" ]");
+            self.faults.push(fault.with_help(format_args!("write `{example}`")));
             return Vec::new();
         };
         let mut all = Vec::with_capacity(list.len());
@@ -150,18 +131,24 @@ impl<'a> Reader<'a> {
         let Some(entry) = self.table.get(key) else { return Vec::new() };
         let place = self.value_place(entry);
         let Value::Array(list) = &entry.node.value else {
-            let fault = wrong_type(&place, "an array of tables", &entry.node.value);
-            self.faults.push(fault.with_help(format_args!("write `[[{key}]]`, or `{key} = [ {{ .. }} ]`")));
+            let (expected, help) = match place.language() {
+                Language::Toml => {
+                    ("an array of tables", format!("write `[[{key}]]`, or `{key} = [ {{ .. }} ]`"))
+                }
+                Language::Json => ("an array of objects", format!("write `\"{key}\": [ {{ .. }} ]`")),
+            };
+            self.faults.push(wrong_type(&place, expected, &entry.node.value).with_help(help));
             return Vec::new();
         };
+        let Kind::Tables(keys) = self.key(key).kind else { unreachable!("`{key}` is no array of tables") };
         let mut all = Vec::new();
         for (index, node) in list.iter().enumerate() {
             let place = place.index(index).at(node.span.clone());
             match &node.value {
                 Value::Table(table) => {
-                    all.extend(read(Reader::new(&place, table, self.complete, self.faults)));
+                    all.extend(read(Reader::new(&place, table, keys, self.complete, self.faults)));
                 }
-                other => self.faults.push(wrong_type(&place, "a table", other)),
+                other => self.faults.push(wrong_type(&place, place.language().table(), other)),
             }
         }
         all
@@ -173,7 +160,7 @@ impl<'a> Reader<'a> {
         let Some(entry) = self.table.get(key) else { return Vars::new(place, Vec::new()) };
         let place = place.at(entry.node.span.clone());
         let Value::Table(table) = &entry.node.value else {
-            self.faults.push(wrong_type(&place, "a table", &entry.node.value));
+            self.faults.push(wrong_type(&place, place.language().table(), &entry.node.value));
             return Vars::new(place, Vec::new());
         };
         for entry in table.entries.iter().filter(|entry| !Rule::Identifier.allows(&entry.key)) {
@@ -218,7 +205,7 @@ fn address(value: &Value, place: Place, folder: Option<&Path>) -> Result<Located
         place
             .fault("not a valid address")
             .with_expected(EXPECTED)
-            .with_received(value.describe())
+            .with_received(value.describe(place.language()))
             .with_help(why)
     };
     match read {
@@ -254,5 +241,5 @@ fn from_folder(path: &str, folder: Option<&Path>) -> Result<PathBuf, String> {
 }
 
 fn wrong_type(place: &Place, expected: &str, received: &Value) -> Fault {
-    place.fault("wrong type").with_expected(expected).with_received(received.describe())
+    place.fault("wrong type").with_expected(expected).with_received(received.describe(place.language()))
 }

@@ -74,7 +74,7 @@ impl Vars {
             return variable.read();
         }
         let fault = (self.place.key(name).fault("missing variable"))
-            .with_expected(format_args!("`{name} = ..` in `vars`"))
+            .with_expected(format_args!("`{}` in `vars`", self.place.language().entry(name, "..")))
             .with_received("no such variable");
         let known = self.list.iter().map(|variable| variable.name.as_str());
         Err(match nearest(name, known) {

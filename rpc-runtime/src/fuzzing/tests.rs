@@ -8,8 +8,24 @@ use std::{
 
 #[test]
 fn any_file_is_a_configuration_or_has_faults() {
-    let words: [&[u8]; 12] =
-        [b"[", b"]]\n", b"{", b"}", b" = ", b"\"\"\"", b"'", b".", b"vars", b"services", b"1e9", b"\xff"];
+    let words: [&[u8]; 16] = [
+        b"[",
+        b"]]\n",
+        b"{",
+        b"}",
+        b" = ",
+        b"\"\"\"",
+        b"'",
+        b".",
+        b"vars",
+        b"services",
+        b"1e9",
+        b"\xff",
+        b"/*",
+        b"\": ",
+        b"\\ud83d",
+        b"[env.a]\n",
+    ];
     feed("config", 4_000, &words, super::config);
 }
 

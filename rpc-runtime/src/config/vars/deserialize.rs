@@ -12,6 +12,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use crate::config::place::{nearest, shortened};
+use crate::config::syntax::Language;
 use crate::config::value::{Entry, Node, Value};
 use crate::config::{Fault, Place};
 
@@ -34,18 +35,20 @@ impl<'de> Deserializer<'de> for Reading<'de> {
             Value::String(text) | Value::Datetime(text) => visitor.visit_borrowed_str(text),
             Value::Integer(number) => visit_integer(*number, visitor),
             Value::Float(number) => visitor.visit_f64(*number),
-            Value::Oversized(_) => {
-                Err(Mismatch::invalid_type(Unexpected::Other(&self.node.value.describe()), &visitor))
-            }
+            Value::Oversized(_) => Err(Mismatch::invalid_type(
+                Unexpected::Other(&self.node.value.describe(Language::Toml)),
+                &visitor,
+            )),
             Value::Boolean(value) => visitor.visit_bool(*value),
+            Value::Null => visitor.visit_unit(),
             Value::Array(list) => visitor.visit_seq(Elements { rest: list.iter().enumerate() }),
             Value::Table(table) => visitor.visit_map(Entries { rest: table.entries.iter(), current: None }),
         }
     }
 
-    /// A value that is there is `Some`; TOML has no null.
+    /// A value that is there is `Some`, unless it is the null of JSON.
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        visitor.visit_some(self)
+        if matches!(self.node.value, Value::Null) { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -68,7 +71,9 @@ impl<'de> Deserializer<'de> for Reading<'de> {
             Value::Table(table) if table.entries.len() == 1 => {
                 visitor.visit_enum(Variant { entry: &table.entries[0] })
             }
-            other => Err(Mismatch::invalid_type(Unexpected::Other(&other.describe()), &visitor)),
+            other => {
+                Err(Mismatch::invalid_type(Unexpected::Other(&other.describe(Language::Toml)), &visitor))
+            }
         }
     }
 
@@ -169,7 +174,7 @@ impl<'de> VariantAccess<'de> for Content<'de> {
     type Error = Mismatch;
 
     fn unit_variant(self) -> Result<(), Mismatch> {
-        let received = self.entry.node.value.describe();
+        let received = self.entry.node.value.describe(Language::Toml);
         self.read(|_| {
             Err(Mismatch::invalid_type(Unexpected::Other(&received), &"the variant alone, as a string"))
         })
@@ -250,11 +255,10 @@ impl Mismatch {
             Some(span) => place.at(span),
             None => place,
         };
-        let fault = place
-            .fault(self.inner.problem)
-            .with_expected(self.inner.expected)
-            .with_received(self.inner.received);
-        match self.inner.help {
+        let Inner { problem, expected, received, help, .. } = *self.inner;
+        let received = if received == TABLE { place.language().table() } else { &received };
+        let fault = place.fault(problem).with_expected(expected).with_received(received);
+        match help {
             Some(help) => fault.with_help(help),
             None => fault,
         }
@@ -288,7 +292,7 @@ impl serde::de::Error for Mismatch {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::new("missing key", format_args!("`{field} = ..`"), "nothing")
+        Self::new("missing key", format_args!("a key `{field}`"), "nothing")
     }
 
     fn duplicate_field(field: &'static str) -> Self {
@@ -307,6 +311,9 @@ impl fmt::Display for Mismatch {
 }
 
 impl Error for Mismatch {}
+
+/// What it is called until the language of the file is known.
+const TABLE: &str = Language::Toml.table();
 
 fn quoted(name: &str) -> String {
     format!("`{}`", shortened(name))
@@ -353,7 +360,8 @@ fn describe(received: Unexpected<'_>) -> String {
         Unexpected::Char(character) => format!("the string {:?}", character.to_string()),
         Unexpected::Str(text) => format!("the string {:?}", shortened(text)),
         Unexpected::Seq => "an array".to_owned(),
-        Unexpected::Map => "a table".to_owned(),
+        Unexpected::Map => TABLE.to_owned(),
+        Unexpected::Unit => "null".to_owned(),
         Unexpected::Other(text) => text.to_owned(),
         other => other.to_string(),
     }
