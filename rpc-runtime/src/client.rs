@@ -236,6 +236,12 @@ impl Binding {
         }
     }
 
+    /// With the limits of the pipelines that calls over it start.
+    #[cfg(feature = "host")]
+    pub(crate) fn limited(self, limits: Limits) -> Self {
+        Self { limits, first: FirstCounts::of(&limits), ..self }
+    }
+
     /// Refuses every call.
     pub(crate) fn refuse(&mut self, why: Kind) {
         self.refusal = Some(Refusal { why, spares_fetch: false });
@@ -248,7 +254,7 @@ impl Binding {
         self.special = true;
     }
 
-    fn set_options(&mut self, newer: CallOptions) {
+    pub(crate) fn set_options(&mut self, newer: CallOptions) {
         let given = match &self.options {
             Some(options) => options.given.merged(newer),
             None => newer,

@@ -1,5 +1,8 @@
 //! Configuration files: what a Worker is called, what it may reach, and its variables.
 //!
+//! A file is written in TOML, or in JSON, as its name says: `.toml`, `.json` or `.jsonc`. JSON may have comments, and
+//! commas after the last element. The names and shapes are those of wrangler where it has them.
+//!
 //! A file is read once, and everything that is wrong with it is said at once, each fault with its
 //! place in the file. Values keep their place, so that a later check (a service that does not
 //! exist, a variable of the wrong type) points at the line as well:
@@ -28,11 +31,18 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Keys
+//!
+//! `[]` is an entry of an array, and `*` a name of one's own.
+//!
+#![doc = include_str!("config/keys.md")]
 
 mod fault;
 mod keys;
 mod place;
 mod reader;
+mod schema;
 mod syntax;
 mod value;
 mod vars;
@@ -40,17 +50,20 @@ mod vars;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read as _;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 pub use self::fault::{Fault, Faults};
 pub use self::place::{Located, Place};
+pub use self::schema::schema;
 pub use self::vars::{Variable, Vars};
 
 use self::place::Source;
 pub(crate) use self::place::nearest;
 use self::reader::Reader;
 use self::syntax::Language;
+use crate::limits::Limits;
 use crate::transport::Address;
 
 /// The configuration of one Worker, as its `worker.toml` has it.
@@ -71,9 +84,23 @@ pub struct Config {
     pub listen: Vec<Located<Address>>,
     /// The variables.
     pub vars: Vars,
+    /// How far the pipelines may go that begin with a request or a call to this Worker.
+    pub limits: Limits,
+    /// How the command `dev` serves the Worker.
+    pub dev: Dev,
     /// Of the key `services`, or of the file where it is not there.
     services_place: Place,
     place: Place,
+}
+
+/// How the command `dev` serves a Worker over HTTP, if it is that of the first configuration.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Dev {
+    /// The port; 0 takes a free one. 8787 where absent; `--port` goes before it.
+    pub port: Option<Located<u16>>,
+    /// The address of a network interface. 127.0.0.1 where absent; `--address` goes before it.
+    pub address: Option<Located<IpAddr>>,
 }
 
 /// One entry of `services`: a name under which a Worker reaches another one.
@@ -231,8 +258,37 @@ fn read(
     let listen = reader.addresses("listen", folder);
     let services_place = reader.place_of("services");
     let vars = reader.vars("vars");
+    let limits = reader.table("limits", limits).unwrap_or_default();
+    let dev = reader.table("dev", dev).unwrap_or_default();
+    // Editors read it, so it is a string all the same.
+    reader.optional_string("$schema");
     refuse_duplicates(&services, &vars, faults);
-    Some(Config { name: name?, main: main?, services, listen, vars, services_place, place })
+    Some(Config { name: name?, main: main?, services, listen, vars, limits, dev, services_place, place })
+}
+
+fn limits(mut table: Reader<'_>) -> Limits {
+    let mut limits = match table.one_of("profile") {
+        Some("cloudflare") => Limits::cloudflare(),
+        _ => Limits::new(),
+    };
+    if let Some(depth) = table.integer("depth") {
+        limits = limits.depth(*depth);
+    }
+    if let Some(invocations) = table.integer("invocations") {
+        limits = limits.invocations(*invocations);
+    }
+    if let Some(subrequests) = table.integer("subrequests") {
+        limits = limits.subrequests(*subrequests);
+    }
+    limits
+}
+
+fn dev(mut table: Reader<'_>) -> Dev {
+    let port = table.integer("port").and_then(|port| {
+        let number = u16::try_from(*port).ok()?;
+        Some(Located::new(number, port.place().clone()))
+    });
+    Dev { port, address: table.ip("address") }
 }
 
 /// Bindings and variables share one namespace: both are fields of the Worker's `Env`.

@@ -184,7 +184,7 @@ impl<'a> Field<'_, 'a> {
         if let Some(entrypoint) = &binding.entrypoint {
             dialer = dialer.entrypoint(entrypoint);
         }
-        Some(client(binding, C::proxy(Port::to(dialer, C::INFO))))
+        Some(self.client_of(binding, C::proxy(Port::to(dialer, C::INFO))))
     }
 
     fn binding(&mut self) -> Option<&'a ServiceBinding> {
@@ -204,7 +204,17 @@ impl<'a> Field<'_, 'a> {
             }
         };
         let Ok(twin) = twin else { unreachable!("a twin is found by the type of its client") };
-        Some(client(binding, *twin))
+        Some(self.client_of(binding, *twin))
+    }
+
+    fn client_of<C: Service>(&self, binding: &ServiceBinding, twin: Box<C::Dyn>) -> C {
+        let limits = self.bindings.config.limits;
+        let binding = Binding {
+            worker: binding.service.to_string().into(),
+            cost: INVOCATION | SUBREQUEST,
+            ..Binding::of_type::<C>().limited(limits)
+        };
+        C::from_inner(Inner::new(twin, binding))
     }
 
     /// The environment variable of this name.
@@ -276,15 +286,6 @@ impl<'a> Field<'_, 'a> {
         }
         fault
     }
-}
-
-fn client<C: Service>(binding: &ServiceBinding, twin: Box<C::Dyn>) -> C {
-    let binding = Binding {
-        worker: binding.service.to_string().into(),
-        cost: INVOCATION | SUBREQUEST,
-        ..Binding::of_type::<C>()
-    };
-    C::from_inner(Inner::new(twin, binding))
 }
 
 fn never_leaves<C: Service>(address: &Located<Address>) -> Fault {

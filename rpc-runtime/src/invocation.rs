@@ -213,9 +213,8 @@ impl<'c> State<'c> {
     }
 
     /// The state of a call that came over a boundary, as the caller of what serves it. `left` is what is left after the
-    /// call, which the callee counts again: depth and counts are one more here.
-    pub(crate) fn arrival(left: Left, deadline: Deadline) -> State<'static> {
-        let limits = &PEER.limits;
+    /// call, which the callee counts again: depth and counts are one more here. It is no more than `limits`.
+    pub(crate) fn arrival(left: Left, deadline: Deadline, limits: &Limits) -> State<'static> {
         State {
             method: &ARRIVAL,
             binding: &PEER,

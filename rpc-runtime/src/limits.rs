@@ -20,16 +20,22 @@ pub struct Limits {
 
 /// Deeper chains need more stack than threads have: about 3 KiB a level in a debug build, before the handlers'
 /// own frames, of which a host thread has 8 MiB.
-const DEPTH_MAX: u32 = 128;
+pub(crate) const DEPTH_MAX: u32 = 128;
 
 /// One bit less than a word's half: see the counters of an invocation.
-const COUNT_MAX: u32 = i32::MAX as u32;
+pub(crate) const COUNT_MAX: u32 = i32::MAX as u32;
 
 impl Limits {
     /// Depth 32, 1000 invocations, 1000 subrequests.
     #[must_use]
     pub const fn new() -> Self {
         Self { depth: 32, invocations: 1000, subrequests: 1000 }
+    }
+
+    /// As [`new`](Self::new), but for 32 invocations: what a request to a Cloudflare Worker may use.
+    #[must_use]
+    pub const fn cloudflare() -> Self {
+        Self::new().invocations(32)
     }
 
     /// How many Workers deep a chain of calls may be, the first one counted. Default 32; 1 to 128, other values

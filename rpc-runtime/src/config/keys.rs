@@ -1,5 +1,8 @@
 //! The keys of a configuration file: what the reader knows, and what it says about them.
 
+use super::place::nearest;
+use crate::limits::{COUNT_MAX, DEPTH_MAX};
+
 /// The keys that a table may have.
 pub(crate) struct Keys(pub(crate) &'static [Key]);
 
@@ -8,18 +11,35 @@ pub(crate) struct Key {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) is_required: bool,
+    /// What holds where it is left out, if a value can say that.
+    pub(crate) default: Option<Default>,
+    /// What others call it.
+    pub(crate) elsewhere: Option<&'static str>,
     /// In sentences, for people who write it.
-    #[expect(dead_code, reason = "the schema for editors will show it")]
     pub(crate) doc: &'static str,
+}
+
+/// A value that holds where a key is left out.
+#[derive(Clone, Copy)]
+pub(crate) enum Default {
+    Integer(u32),
+    Text(&'static str),
 }
 
 /// What a value may be.
 pub(crate) enum Kind {
     Text(Rule),
+    /// From the first to the second.
+    Integer(u32, u32),
+    OneOf(&'static [&'static str]),
+    /// The address of a network interface.
+    Ip,
     Address,
     /// An array of them.
     Addresses,
-    /// An array of tables with these keys.
+    /// A table with these keys.
+    Table(&'static Keys),
+    /// An array of such tables.
     Tables(&'static Keys),
     /// A table with keys that the user chooses, and any values.
     Variables,
@@ -42,6 +62,12 @@ impl Keys {
         self.0.iter().find(|key| key.name == name)
     }
 
+    /// The name of a key that was probably meant by another one.
+    pub(crate) fn nearest(&self, name: &str) -> Option<&'static str> {
+        let elsewhere = self.0.iter().find(|key| key.elsewhere == Some(name)).map(|key| key.name);
+        elsewhere.or_else(|| nearest(name, self.names()))
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.0.iter().map(|key| key.name)
     }
@@ -49,7 +75,15 @@ impl Keys {
 
 impl Key {
     const fn new(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self { name, kind, is_required: false, doc }
+        Self { name, kind, is_required: false, default: None, elsewhere: None, doc }
+    }
+
+    const fn default(self, default: Default) -> Self {
+        Self { default: Some(default), ..self }
+    }
+
+    const fn known_as(self, elsewhere: &'static str) -> Self {
+        Self { elsewhere: Some(elsewhere), ..self }
     }
 
     const fn required(self) -> Self {
@@ -63,6 +97,15 @@ impl Rule {
             Self::Name => "lower case letters, digits, `-` and `_`, 1 to 63 of them, no `-` first",
             Self::Identifier => "letters, digits and `_`, no digit first",
             Self::Text => "a string that is not empty",
+        }
+    }
+
+    /// The same as a regular expression; `None` for what has another way to be said.
+    pub(crate) fn pattern(self) -> Option<&'static str> {
+        match self {
+            Self::Name => Some("^[a-z0-9_][a-z0-9_-]{0,62}$"),
+            Self::Identifier => Some("^[A-Za-z_][A-Za-z0-9_]*$"),
+            Self::Text => None,
         }
     }
 
@@ -111,6 +154,58 @@ pub(crate) static FILE: Keys = Keys(&[
         Kind::Variables,
         "The variables, each a field of the Worker's `Env`. No secrets: whoever reads the file sees them.",
     ),
+    Key::new(
+        "limits",
+        Kind::Table(&LIMITS),
+        "How far a pipeline may go: the tree of calls that begins with a request or a call to this Worker.",
+    ),
+    Key::new(
+        "dev",
+        Kind::Table(&DEV),
+        "How the command `dev` serves this Worker over HTTP, if it is the first one.",
+    ),
+    Key::new(
+        "$schema",
+        Kind::Text(Rule::Text),
+        "The file that the command `schema` has written, for editors; read by them alone.",
+    ),
+]);
+
+/// The table `limits`.
+static LIMITS: Keys = Keys(&[
+    Key::new(
+        "profile",
+        Kind::OneOf(&["default", "cloudflare"]),
+        "The limits that hold where no key here says otherwise: `cloudflare` allows 32 invocations.",
+    )
+    .default(Default::Text("default")),
+    Key::new(
+        "depth",
+        Kind::Integer(1, DEPTH_MAX),
+        "How many Workers deep a chain of calls may be, the first one counted.",
+    )
+    .default(Default::Integer(32)),
+    Key::new(
+        "invocations",
+        Kind::Integer(1, COUNT_MAX),
+        "How many calls and requests may be delivered in all, the first one counted.",
+    )
+    .default(Default::Integer(1000)),
+    Key::new(
+        "subrequests",
+        Kind::Integer(0, COUNT_MAX),
+        "How many calls may be made through bindings in all.",
+    )
+    .default(Default::Integer(1000)),
+]);
+
+/// The table `dev`.
+static DEV: Keys = Keys(&[
+    Key::new("port", Kind::Integer(0, 65535), "The port; 0 takes a free one. `--port` goes before it.")
+        .default(Default::Integer(8787)),
+    Key::new("address", Kind::Ip, "The address of a network interface. `--address` goes before it.")
+        .default(Default::Text("127.0.0.1"))
+        .known_as("ip"),
 ]);
 
 /// An entry of `services`.

@@ -1,9 +1,9 @@
 //! Reading the keys of a table by their rules, recording what is wrong.
 
+use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
 use super::keys::{Key, Keys, Kind, Rule};
-use super::place::nearest;
 use super::syntax::Language;
 use super::value::{Entry, Table, Value};
 use super::vars::Vars;
@@ -41,11 +41,11 @@ impl<'a> Reader<'a> {
                 self.faults.omit();
                 continue;
             }
-            let list: Vec<_> = self.keys.names().map(|key| format!("`{key}`")).collect();
+            let known: Vec<_> = self.keys.names().collect();
             let fault = (self.key_place(entry).fault("unknown key"))
-                .with_expected(format_args!("one of {}", list.join(", ")))
+                .with_expected(one_of(&known))
                 .with_received(format_args!("`{}`", super::place::shortened(&entry.key)));
-            self.faults.push(match nearest(&entry.key, self.keys.names()) {
+            self.faults.push(match self.keys.nearest(&entry.key) {
                 Some(near) => fault.with_help(format_args!("did you mean `{near}`?")),
                 None => fault,
             });
@@ -87,6 +87,71 @@ impl<'a> Reader<'a> {
             return None;
         }
         Some(Some(Located::new(text.clone(), place)))
+    }
+
+    /// An integer that may be there. Also `None` where a fault was recorded, as for what follows.
+    pub(crate) fn integer(&mut self, key: &str) -> Option<Located<u32>> {
+        let Kind::Integer(least, most) = self.key(key).kind else { unreachable!("`{key}` is no integer") };
+        let entry = self.table.get(key)?;
+        let place = self.value_place(entry);
+        let expected = format!("an integer from {least} to {most}");
+        let Value::Integer(number) = &entry.node.value else {
+            self.faults.push(wrong_type(&place, &expected, &entry.node.value));
+            return None;
+        };
+        match u32::try_from(*number).ok().filter(|number| (least..=most).contains(number)) {
+            Some(number) => Some(Located::new(number, place)),
+            None => {
+                let fault = place.fault("out of range").with_expected(expected);
+                self.faults.push(fault.with_received(entry.node.value.describe(place.language())));
+                None
+            }
+        }
+    }
+
+    /// One of a few words.
+    pub(crate) fn one_of(&mut self, key: &str) -> Option<&'static str> {
+        let Kind::OneOf(words) = self.key(key).kind else { unreachable!("`{key}` is no choice") };
+        self.parsed(key, &one_of(words), |text| words.iter().find(|word| **word == text).copied())
+            .map(|word| *word)
+    }
+
+    /// The address of a network interface.
+    pub(crate) fn ip(&mut self, key: &str) -> Option<Located<IpAddr>> {
+        self.parsed(key, "an IP address, such as `127.0.0.1` or `::1`", |text| text.parse().ok())
+    }
+
+    /// A string that means something else.
+    fn parsed<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<Located<T>> {
+        let entry = self.table.get(key)?;
+        let place = self.value_place(entry);
+        let Value::String(text) = &entry.node.value else {
+            self.faults.push(wrong_type(&place, expected, &entry.node.value));
+            return None;
+        };
+        let parsed = parse(text);
+        if parsed.is_none() {
+            let fault = place.fault("not a valid value").with_expected(expected);
+            self.faults.push(fault.with_received(entry.node.value.describe(place.language())));
+        }
+        Some(Located::new(parsed?, place))
+    }
+
+    /// A table that may be absent.
+    pub(crate) fn table<T>(&mut self, key: &str, read: impl FnOnce(Reader<'_>) -> T) -> Option<T> {
+        let Kind::Table(keys) = self.key(key).kind else { unreachable!("`{key}` is no table") };
+        let entry = self.table.get(key)?;
+        let place = self.value_place(entry);
+        let Value::Table(table) = &entry.node.value else {
+            self.faults.push(wrong_type(&place, place.language().table(), &entry.node.value));
+            return None;
+        };
+        Some(read(Reader::new(&place, table, keys, self.complete, self.faults)))
     }
 
     /// An address that may be there, as [`optional_string`](Self::optional_string).
@@ -238,6 +303,11 @@ fn from_folder(path: &str, folder: Option<&Path>) -> Result<PathBuf, String> {
     }
     whole.extend(parts);
     Ok(whole)
+}
+
+pub(crate) fn one_of(words: &[&str]) -> String {
+    let list: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    if list.is_empty() { "nothing here".to_owned() } else { format!("one of {}", list.join(", ")) }
 }
 
 fn wrong_type(place: &Place, expected: &str, received: &Value) -> Fault {

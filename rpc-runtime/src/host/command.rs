@@ -8,14 +8,14 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use tokio::runtime::{Builder, Runtime};
 #[cfg(unix)]
 use tokio::signal::unix;
 
 use super::{Host, Running, log};
 use crate::{
-    config::{Config, Faults},
+    config::{self, Config, Faults},
     transport::Address,
 };
 
@@ -33,6 +33,10 @@ pub(super) fn run(host: Host, args: impl IntoIterator<Item = OsString>) -> ExitC
     };
     log::install();
     let (name, matches) = matches.subcommand().expect("clap asks for a command");
+    if name == "schema" {
+        say(&config::schema());
+        return ExitCode::SUCCESS;
+    }
     let done = configs(matches).and_then(|configs| match name {
         "check" => host.check(&configs).map(|()| say(&summary(&configs, declared(&configs)))),
         _ => dev(host, configs, matches),
@@ -58,15 +62,13 @@ fn command() -> Command {
     let port = Arg::new("port")
         .long("port")
         .value_name("PORT")
-        .help("The port to serve on; 0 takes a free one. Left out, a first Worker that listens is not served over HTTP")
-        .value_parser(value_parser!(u16))
-        .default_value("8787");
+        .help("The port to serve on; 0 takes a free one [default: `dev.port` of the first FILE, or 8787]")
+        .value_parser(value_parser!(u16));
     let address = Arg::new("address")
         .long("address")
         .value_name("IP")
-        .help("The address to serve on")
-        .value_parser(value_parser!(IpAddr))
-        .default_value("127.0.0.1");
+        .help("The address to serve on [default: `dev.address` of the first FILE, or 127.0.0.1]")
+        .value_parser(value_parser!(IpAddr));
     Command::new("host")
         .about("Runs the Workers that are linked into this program")
         .subcommand_required(true)
@@ -81,6 +83,7 @@ fn command() -> Command {
                 .about("Tells every fault of the configuration, and starts nothing")
                 .arg(config),
         )
+        .subcommand(Command::new("schema").about("Prints the JSON Schema of a worker.toml, for editors"))
 }
 
 /// All files are read, so that all faults are told.
@@ -121,17 +124,19 @@ fn dev(host: Host, configs: Vec<Config>, matches: &ArgMatches) -> Result<(), Fau
     Ok(())
 }
 
-/// Where HTTP is wanted. A Worker that says itself where it is served gets no port beside that, unless somebody asks
-/// for one: a Worker that is moved to a process of its own does not become reachable from outside by that.
+/// Where HTTP is wanted: as the command line says, else as `dev` of the first configuration does. A Worker that says
+/// itself where it is served gets no port beside that, unless one of them asks for it: a Worker that is moved to a
+/// process of its own does not become reachable from outside by that.
 fn http_address(configs: &[Config], matches: &ArgMatches) -> Option<SocketAddr> {
-    let asked = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
-    let listens = configs.first().is_some_and(|config| !config.listen.is_empty());
-    if listens && !asked("port") && !asked("address") {
+    let first = configs.first();
+    let dev = first.map(|config| &config.dev);
+    let ip = matches.get_one("address").copied().or_else(|| Some(**dev?.address.as_ref()?));
+    let port = matches.get_one("port").copied().or_else(|| Some(**dev?.port.as_ref()?));
+    let listens = first.is_some_and(|config| !config.listen.is_empty());
+    if listens && ip.is_none() && port.is_none() {
         return None;
     }
-    let ip = matches.get_one("address").copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let port = matches.get_one("port").copied().unwrap_or(PORT);
-    Some(SocketAddr::new(ip, port))
+    Some(SocketAddr::new(ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), port.unwrap_or(PORT)))
 }
 
 /// Who is bound to whom, and who listens where: `listening` has each address that a configuration says, in their order.

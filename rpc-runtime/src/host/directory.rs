@@ -108,7 +108,7 @@ impl<'a> Workers<'a> {
         let binding = Binding {
             worker: config.name.to_string().into(),
             cost: INVOCATION,
-            ..Binding::of_type::<Fetcher>()
+            ..Binding::of_type::<Fetcher>().limited(config.limits)
         };
         Some(Fetcher::from_inner(Inner::new(*twin, binding)))
     }
@@ -117,7 +117,7 @@ impl<'a> Workers<'a> {
     pub(super) fn served(&self) -> Vec<Services> {
         let mut all = Vec::new();
         for Entry { config, instance } in &self.entries {
-            let services = instance.as_ref().map(|worker| worker.served(&config.name)).unwrap_or_default();
+            let services = instance.as_ref().map(|worker| worker.served(config)).unwrap_or_default();
             all.extend(config.listen.iter().map(|_| services.clone()));
         }
         all
@@ -128,7 +128,7 @@ impl<'a> Workers<'a> {
         let mut faults = listened_twice(self.entries.iter().map(|entry| entry.config));
         for Entry { config, instance } in &self.entries {
             let (Some(listen), Some(worker)) = (config.listen.first(), instance) else { continue };
-            if worker.served(&config.name).is_empty() {
+            if worker.served(config).is_empty() {
                 faults.push(nothing_to_serve(config, listen));
             }
         }

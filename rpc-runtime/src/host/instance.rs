@@ -11,8 +11,11 @@ use std::{
 
 use crate::{
     client::Binding,
+    config::Config,
     env::{Bindings, Env},
     error::{Error, Kind},
+    limits::Limits,
+    options::CallOptions,
     raw::Payload,
     session::Services,
     worker::{Entrypoint, Offered, Worker},
@@ -29,8 +32,8 @@ pub(super) trait Instance {
     /// The twin for a client of this type: a `Box<C::Dyn>` in the box.
     fn twin(&self, entrypoint: Option<&str>, client: TypeId) -> Option<Box<dyn Any>>;
 
-    /// What callers elsewhere may reach, at whatever entrypoint, of a Worker of this name.
-    fn served(&self, name: &str) -> Services;
+    /// What callers elsewhere may reach, at whatever entrypoint, of a Worker that is configured so.
+    fn served(&self, config: &Config) -> Services;
 
     /// Makes the `Env`; `None` if there are faults. What comes back makes the Worker.
     fn bind(&self, bindings: &mut Bindings<'_>) -> Option<Making>;
@@ -74,11 +77,15 @@ where
         self.entrypoint.select(entrypoint)?.twin(client, &self.cell)
     }
 
-    fn served(&self, name: &str) -> Services {
+    fn served(&self, config: &Config) -> Services {
         let mut services = Services::default();
-        let binding = Binding { worker: name.to_owned().into(), ..Binding::of_type::<W>() };
+        let mut binding = Binding { worker: config.name.to_string().into(), ..Binding::of_type::<W>() };
+        if config.limits != Limits::new() {
+            // Counted beside what the caller has left, so that the error names these limits.
+            binding.set_options(CallOptions::new().limits(config.limits));
+        }
         for (entrypoint, served) in self.entrypoint.served(&self.cell, &binding) {
-            services.add(entrypoint, served);
+            services.add(entrypoint, served.limited(config.limits));
         }
         services
     }

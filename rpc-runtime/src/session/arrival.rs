@@ -23,6 +23,7 @@ use crate::{
         leaving::{Hook, with_hook},
     },
     invocation::{Frame, Left, State},
+    limits::Limits,
     proto::{Received, Status},
     raw::{self, PooledFuture},
     service::{Method, MethodInfo, Reply},
@@ -45,6 +46,8 @@ pub struct Arrival {
     taken: Call,
     /// Of the limits of its caller, and of its time.
     left: Left,
+    /// What it may use at most.
+    limits: Limits,
     deadline: Deadline,
     spawn: bool,
     hook: Option<Arc<Hook>>,
@@ -71,10 +74,15 @@ impl Arrival {
         Self {
             taken: Call { method, payload, held },
             left,
+            limits: Limits::new(),
             deadline,
             spawn: ways.spawn || method.spawn,
             hook: ways.hook.clone(),
         }
+    }
+
+    pub(super) fn limited(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 }
 
@@ -90,7 +98,7 @@ impl Incoming for Arrival {
     where
         F: Future<Output = Result<Handled, Handled>> + Send + 'static,
     {
-        let state = State::arrival(self.left, self.deadline);
+        let state = State::arrival(self.left, self.deadline, &self.limits);
         let left = state.left_of_arrival();
         let within = Within { left, state, hook: self.hook, future: make(self.taken) };
         // Handlers share the task of the session, and with it tokio's budget for a task: after 128 operations of all

@@ -15,6 +15,7 @@ use crate::{
     boundary::Boundary,
     client::{Binding, Client},
     fetch::{FETCH, Fetcher},
+    limits::Limits,
     options::CallOptions,
     service::{MethodInfo, Service, ServiceInfo},
     worker::{Entrypoint, Worker},
@@ -26,6 +27,8 @@ pub struct Served {
     /// By their ids, ascending: of a few, this is found sooner than by a hash.
     methods: Vec<(u64, &'static MethodInfo)>,
     digest: Digest,
+    /// What a caller may use here, whatever it has left.
+    limits: Limits,
     serve: Box<ServeCall>,
 }
 
@@ -54,7 +57,7 @@ impl Served {
     ) -> Self {
         let mut methods: Vec<_> = methods.iter().map(|method| (method.id.get(), *method)).collect();
         methods.sort_unstable_by_key(|(id, _)| *id);
-        Self { info, methods, digest: Digest::of(info), serve: Box::new(serve) }
+        Self { info, methods, digest: Digest::of(info), limits: Limits::new(), serve: Box::new(serve) }
     }
 
     fn new<C: Client + Clone + Send + Sync>(
@@ -70,6 +73,11 @@ impl Served {
             };
             serve(client, call)
         })
+    }
+
+    #[cfg(feature = "host")]
+    pub(crate) fn limited(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -91,7 +99,7 @@ impl Served {
 
     /// Begins to serve a call, which `options` say more about.
     pub(super) fn serve(&self, call: Arrival, options: Option<CallOptions>) -> Handler {
-        (self.serve)(call, options)
+        (self.serve)(call.limited(self.limits), options)
     }
 }
 

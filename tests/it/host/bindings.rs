@@ -72,6 +72,53 @@ fn a_worker_can_be_bound_to_itself_and_each_call_is_an_invocation() {
 }
 
 #[test]
+fn the_limits_of_a_pipeline_are_those_of_the_worker_it_begins_at() {
+    let host = || Host::new().worker::<Ring>("ring");
+    let told = |limits: &str, path: &str| {
+        let first = format!("{}\nlimits = {{ {limits} }}", ring("a", "b"));
+        // Those of a Worker further down count for nothing.
+        let second = format!("{}\nlimits = {{ invocations = 1, depth = 1 }}", ring("b", "a"));
+        let running = on_a_free_port(host(), &[&first, &second]).unwrap();
+        get(running.address(), path).body
+    };
+    assert_eq!(told("depth = 4", "/3"), "abab");
+    let refused = told("depth = 4", "/4");
+    assert!(refused.starts_with("the limit of 4 Workers deep is reached"), "{refused}");
+    assert_eq!(told("invocations = 3", "/2"), "aba");
+    let refused = told("invocations = 3", "/3");
+    assert!(refused.starts_with("the limit of 3 invocations is reached"), "{refused}");
+    let refused = told("subrequests = 2", "/3");
+    assert!(refused.starts_with("the limit of 2 subrequests is reached"), "{refused}");
+    assert_eq!(told("profile = 'cloudflare', depth = 128", "/31").len(), 32);
+    let refused = told("profile = 'cloudflare', depth = 128", "/32");
+    assert!(refused.starts_with("the limit of 32 invocations is reached"), "{refused}");
+    // More than what holds where nobody says anything.
+    assert_eq!(told("depth = 128", "/99").len(), 100);
+}
+
+#[test]
+fn a_worker_that_listens_holds_callers_elsewhere_to_its_limits_and_theirs() {
+    let host = || Host::new().threads(1).worker::<Ring>("ring");
+    let told = |here: &str, there: &str, path: &str| {
+        let there = format!("{}\nlisten = ['tcp:127.0.0.1:0']\nlimits = {{ {there} }}", ring("b", "b"));
+        let listening = host().start_listening(parsed(&[&there])).unwrap();
+        let target = format!("service = 'b', address = '{}'", listening.listening()[0]);
+        let here = format!("{}\nlimits = {{ {here} }}", ring("a", "b").replace("service = 'b'", &target));
+        get(on_a_free_port(host(), &[&here]).unwrap().address(), path).body
+    };
+    assert_eq!(told("", "depth = 3", "/3"), "abbb");
+    let refused = told("", "depth = 3", "/4");
+    assert!(refused.starts_with("the limit of 3 Workers deep is reached"), "{refused}");
+    assert_eq!(told("", "invocations = 2", "/2"), "abb");
+    let refused = told("", "invocations = 2", "/3");
+    assert!(refused.starts_with("the limit of 2 invocations is reached"), "{refused}");
+    // What the caller has left holds as well.
+    let refused = told("depth = 3", "depth = 128", "/3");
+    assert!(refused.contains("Workers deep is reached"), "{refused}");
+    assert_eq!(told("depth = 128", "depth = 128", "/99").len(), 100);
+}
+
+#[test]
 fn bindings_can_lead_in_a_circle() {
     let host = Host::new().worker::<Ring>("ring");
     let running = on_a_free_port(host, &[&ring("a", "b"), &ring("b", "c"), &ring("c", "a")]).unwrap();

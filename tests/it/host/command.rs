@@ -197,11 +197,13 @@ fn a_command_line_that_is_none_is_explained() {
     }
     let (code, stdout, _) = folder.run(&["dev", "--help"]);
     assert_eq!(code, Some(0));
-    for told in ["--config <FILE>", "--address <IP>", "[default: 127.0.0.1]", "[default: 8787]"] {
+    for told in
+        ["--config <FILE>", "--address <IP>", "`dev.address` of the first FILE, or 127.0.0.1", "or 8787"]
+    {
         assert!(stdout.contains(told), "{stdout}");
     }
     for (arguments, told) in [
-        (&["chekc"][..], "a similar subcommand exists: 'check'"),
+        (&["chekc"][..], "some similar subcommands exist: 'schema', 'check'"),
         (&["dev", "--prot", "1"], "a similar argument exists: '--port'"),
         (&["dev", "--port", "65536"], "invalid value '65536' for '--port <PORT>'"),
         (&[], "Usage:"),
@@ -220,6 +222,41 @@ fn a_taken_port_is_a_fault() {
         Folder::both("taken").run(&["dev", "-c", "front.toml", "-c", "greets.toml", "--port", &port]);
     assert_eq!((code, &*stdout), (Some(1), ""));
     assert!(stderr.contains("another program has it: stop that one, or choose with `--port`"), "{stderr}");
+}
+
+#[test]
+fn dev_takes_port_and_address_from_the_first_configuration_unless_the_command_line_says_otherwise() {
+    let (one, other) = ([127, 0, 0, 1], [127, 0, 0, 2]);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let front = format!("{FRONT}dev = {{ port = {free}, address = '127.0.0.1' }}\n");
+    let greets = format!("{GREETS}dev.port = 1\n");
+    let folder = Folder::new("dev-table", &[("front.toml", &front), ("greets.toml", &greets)]);
+    let files = ["dev", "-c", "front.toml", "-c", "greets.toml"];
+    let serving = Serving::start(&mut folder.command(&files));
+    assert_eq!(serving.address.unwrap().port(), free);
+    assert_eq!(get(SocketAddr::from((one, free)), "/you").body, "hello, you");
+    // The one has the port, and the other one asks for nothing but another address.
+    let arguments = [&files[..], &["--address", "127.0.0.2"]].concat();
+    let beside = Serving::start(&mut folder.command(&arguments));
+    assert_eq!(get(SocketAddr::from((other, free)), "/you").body, "hello, you");
+    drop(beside);
+    let arguments = [&files[..], &["--port", "0"]].concat();
+    assert_ne!(Serving::start(&mut folder.command(&arguments)).address.unwrap().port(), free);
+}
+
+#[test]
+fn a_first_worker_that_listens_is_served_over_http_if_its_configuration_asks_for_it() {
+    let front = format!("{FRONT}listen = ['tcp:127.0.0.1:0']\ndev.port = 0\n");
+    let folder = Folder::new("dev-listen", &[("front.toml", &front), ("greets.toml", GREETS)]);
+    let serving = Serving::start(&mut folder.command(&DEV[..5]));
+    assert_eq!(get(serving.address, "/you").body, "hello, you");
+}
+
+#[test]
+fn schema_prints_what_the_library_knows_and_needs_no_configuration() {
+    let (code, stdout, stderr) = Folder::new("schema", &[]).run(&["schema"]);
+    assert_eq!((code, &*stderr), (Some(0), ""));
+    assert_eq!(stdout, rpc_runtime::config::schema());
 }
 
 #[test]

@@ -12,6 +12,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use crate::config::place::{nearest, shortened};
+use crate::config::reader::one_of;
 use crate::config::syntax::Language;
 use crate::config::value::{Entry, Node, Value};
 use crate::config::{Fault, Place};
@@ -317,11 +318,6 @@ const TABLE: &str = Language::Toml.table();
 
 fn quoted(name: &str) -> String {
     format!("`{}`", shortened(name))
-}
-
-fn one_of(known: &[&str]) -> String {
-    let list: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-    if list.is_empty() { "nothing here".to_owned() } else { format!("one of {}", list.join(", ")) }
 }
 
 fn suggestion(name: &str, known: &'static [&'static str]) -> Option<String> {
