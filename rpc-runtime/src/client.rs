@@ -119,6 +119,9 @@ pub(crate) struct Binding {
     pub(crate) options: Option<Arc<Options>>,
     /// Why calls are refused, if they are.
     pub(crate) refusal: Option<Refusal>,
+    /// What the target learns of its calls, if it is a binding of a configuration.
+    #[cfg(feature = "host")]
+    pub(crate) props: Option<Arc<crate::config::Props>>,
 }
 
 /// Why calls are refused.
@@ -233,6 +236,8 @@ impl Binding {
             special: false,
             options: None,
             refusal: None,
+            #[cfg(feature = "host")]
+            props: None,
         }
     }
 

@@ -41,13 +41,16 @@
 mod fault;
 mod keys;
 mod place;
+mod props;
 mod reader;
 mod schema;
+mod secrets;
+mod section;
 mod syntax;
 mod value;
 mod vars;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::net::IpAddr;
@@ -56,12 +59,13 @@ use std::sync::Arc;
 
 pub use self::fault::{Fault, Faults};
 pub use self::place::{Located, Place};
+pub use self::props::Props;
 pub use self::schema::schema;
 pub use self::vars::{Variable, Vars};
 
 use self::place::Source;
 pub(crate) use self::place::nearest;
-use self::reader::Reader;
+use self::secrets::Secrets;
 use self::syntax::Language;
 use crate::limits::Limits;
 use crate::transport::Address;
@@ -88,6 +92,10 @@ pub struct Config {
     pub limits: Limits,
     /// How the command `dev` serves the Worker.
     pub dev: Dev,
+    /// The environment that was chosen, if one was.
+    pub environment: Option<Located<String>>,
+    secrets: Secrets,
+    not_inherited: Vec<String>,
     /// Of the key `services`, or of the file where it is not there.
     services_place: Place,
     place: Place,
@@ -113,6 +121,11 @@ pub struct ServiceBinding {
     pub service: Located<String>,
     /// Which of that Worker's named entrypoints; its default one where absent.
     pub entrypoint: Option<Located<String>>,
+    /// Which of that Worker's environments; see [`target`](Self::target).
+    pub environment: Option<Located<String>>,
+    /// What that Worker learns of the calls through this binding.
+    pub props: Arc<Props>,
+    target: String,
     /// Where that Worker is served, as its own `listen` says; a Worker of the same host where absent.
     ///
     /// The path of a Unix socket begins with `/` or in the folder of the file.
@@ -142,7 +155,23 @@ impl Config {
     /// Everything that is wrong with the file; also that it cannot be read, is longer than
     /// [`FILE_BYTES_MAX`](Self::FILE_BYTES_MAX) or is not UTF-8.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Faults> {
-        let path = path.as_ref();
+        Self::load_any(path.as_ref(), None)
+    }
+
+    /// Reads a file, and in it the environment of that name.
+    ///
+    /// An environment inherits `main` and `limits` from the top level, and nothing else: not the bindings, which are
+    /// what makes it another environment. [`not_inherited`](Self::not_inherited) says what it lacks by that. Without a
+    /// `name` of its own it is called by that of the Worker, `-` and its own: `gateway-staging`.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), and that the file has no such environment.
+    pub fn load_environment(path: impl AsRef<Path>, environment: &str) -> Result<Self, Faults> {
+        Self::load_any(path.as_ref(), Some(environment))
+    }
+
+    fn load_any(path: &Path, environment: Option<&str>) -> Result<Self, Faults> {
         let file = path.display().to_string();
         // One byte more than allowed tells a file that is too long, whatever its metadata say.
         let limit = Self::FILE_BYTES_MAX as u64 + 1;
@@ -156,17 +185,17 @@ impl Config {
                 .with_received(error)
                 .into());
         }
-        Self::from_bytes(file, bytes, Some(folder_of(path)))
+        Self::from_bytes(file, bytes, Origin { folder: Some(folder_of(path)), environment })
     }
 
-    /// Reads a file's content; `folder` is where relative paths in it begin, if there is any.
-    pub(crate) fn from_bytes(file: String, bytes: Vec<u8>, folder: Option<&Path>) -> Result<Self, Faults> {
+    /// Reads a file's content.
+    pub(crate) fn from_bytes(file: String, bytes: Vec<u8>, origin: Origin<'_>) -> Result<Self, Faults> {
         // Cut off after the limit, what was text may no longer be.
         if bytes.len() > Self::FILE_BYTES_MAX {
             return Err(too_long(file));
         }
         match String::from_utf8(bytes) {
-            Ok(text) => Self::parse_in(file, text, folder),
+            Ok(text) => Self::parse_any(file, text, origin),
             Err(error) => Err(not_utf8(file, &error)),
         }
     }
@@ -178,10 +207,42 @@ impl Config {
     ///
     /// Everything that is wrong with the text, as [`load`](Self::load).
     pub fn parse(file: impl Into<String>, text: impl Into<String>) -> Result<Self, Faults> {
-        Self::parse_in(file.into(), text.into(), None)
+        Self::parse_any(file.into(), text.into(), Origin::default())
     }
 
-    fn parse_in(file: String, text: String, folder: Option<&Path>) -> Result<Self, Faults> {
+    /// Reads text, and in it the environment of that name: [`load_environment`](Self::load_environment) for text that
+    /// came from somewhere else.
+    ///
+    /// ```
+    /// use rpc_runtime::config::Config;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let text = r#"
+    ///     name = "gateway"
+    ///     main = "gateway"
+    ///     vars = { GREETING = "hello", COLOUR = "red" }
+    ///     [env.staging]
+    ///     vars = { GREETING = "hello from staging" }
+    /// "#;
+    /// let staging = Config::parse_environment("worker.toml", text, "staging")?;
+    /// assert_eq!(*staging.name, "gateway-staging");
+    /// assert_eq!(staging.vars.read::<&str>("GREETING")?, "hello from staging");
+    /// assert_eq!(staging.not_inherited(), ["vars.COLOUR"]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`load_environment`](Self::load_environment).
+    pub fn parse_environment(
+        file: impl Into<String>,
+        text: impl Into<String>,
+        environment: &str,
+    ) -> Result<Self, Faults> {
+        Self::parse_any(file.into(), text.into(), Origin { folder: None, environment: Some(environment) })
+    }
+
+    fn parse_any(file: String, text: String, origin: Origin<'_>) -> Result<Self, Faults> {
         if text.len() > Self::FILE_BYTES_MAX {
             return Err(too_long(file));
         }
@@ -195,7 +256,7 @@ impl Config {
         let broken: BTreeSet<_> =
             (faults.iter().filter(|_| !complete).map(|fault| fault.place().line())).collect();
         let mut more = Faults::new();
-        let config = read(&source, &root, complete, folder, &mut more);
+        let config = section::read(&source, &root, complete, origin, &mut more);
         faults.extend_if(more, |fault| !broken.contains(&fault.place().line()));
         match config {
             Some(config) => faults.result(config),
@@ -224,6 +285,18 @@ impl Config {
         })
     }
 
+    /// What the top level has and the environment that was chosen has not, because it inherits no bindings: such as
+    /// `services.AUTH`, `vars.GREETING` or `listen`.
+    #[must_use]
+    pub fn not_inherited(&self) -> &[String] {
+        &self.not_inherited
+    }
+
+    /// The secrets of the file that `secrets.file` names.
+    pub(crate) const fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
     /// The place of the whole file, for a fault that has no line of its own.
     #[must_use]
     pub const fn place(&self) -> &Place {
@@ -231,83 +304,21 @@ impl Config {
     }
 }
 
-/// The keys of a file, each read by its rule. `None` only where a fault was recorded.
-fn read(
-    source: &Arc<Source>,
-    root: &value::Table,
-    complete: bool,
-    folder: Option<&Path>,
-    faults: &mut Faults,
-) -> Option<Config> {
-    let place = Place::whole(source);
-    let mut reader = Reader::new(&place, root, &keys::FILE, complete, faults);
-    let name = reader.string("name");
-    let main = reader.string("main");
-    let services = reader.tables("services", |mut entry| {
-        let binding = entry.string("binding");
-        let service = entry.string("service");
-        let entrypoint = entry.optional_string("entrypoint");
-        let address = entry.optional_address("address", folder);
-        Some(ServiceBinding {
-            binding: binding?,
-            service: service?,
-            entrypoint: entrypoint?,
-            address: address?,
-        })
-    });
-    let listen = reader.addresses("listen", folder);
-    let services_place = reader.place_of("services");
-    let vars = reader.vars("vars");
-    let limits = reader.table("limits", limits).unwrap_or_default();
-    let dev = reader.table("dev", dev).unwrap_or_default();
-    // Editors read it, so it is a string all the same.
-    reader.optional_string("$schema");
-    refuse_duplicates(&services, &vars, faults);
-    Some(Config { name: name?, main: main?, services, listen, vars, limits, dev, services_place, place })
+impl ServiceBinding {
+    /// The name of the Worker it leads to: `service`, or with an `environment` the two with `-` between them, which is
+    /// what that environment of the Worker is called.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.target
+    }
 }
 
-fn limits(mut table: Reader<'_>) -> Limits {
-    let mut limits = match table.one_of("profile") {
-        Some("cloudflare") => Limits::cloudflare(),
-        _ => Limits::new(),
-    };
-    if let Some(depth) = table.integer("depth") {
-        limits = limits.depth(*depth);
-    }
-    if let Some(invocations) = table.integer("invocations") {
-        limits = limits.invocations(*invocations);
-    }
-    if let Some(subrequests) = table.integer("subrequests") {
-        limits = limits.subrequests(*subrequests);
-    }
-    limits
-}
-
-fn dev(mut table: Reader<'_>) -> Dev {
-    let port = table.integer("port").and_then(|port| {
-        let number = u16::try_from(*port).ok()?;
-        Some(Located::new(number, port.place().clone()))
-    });
-    Dev { port, address: table.ip("address") }
-}
-
-/// Bindings and variables share one namespace: both are fields of the Worker's `Env`.
-fn refuse_duplicates(services: &[ServiceBinding], vars: &Vars, faults: &mut Faults) {
-    let names = services.iter().map(|service| &service.binding).chain(vars.iter().map(Variable::name));
-    let mut first = BTreeMap::<&str, &Place>::new();
-    for name in names {
-        if let Some(earlier) = first.get(name.as_str()) {
-            faults.push(
-                name.place()
-                    .fault("duplicate binding")
-                    .with_expected("a name that no other binding or variable has")
-                    .with_received(format_args!("`{}` again", **name))
-                    .with_related(earlier, "the first one is here"),
-            );
-        } else {
-            first.insert(name, name.place());
-        }
-    }
+/// Where a configuration comes from, and what is wanted of it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Origin<'a> {
+    /// Where relative paths begin, if there is such a place.
+    pub(crate) folder: Option<&'a Path>,
+    pub(crate) environment: Option<&'a str>,
 }
 
 /// The folder of a file: `.` for one that is named alone.

@@ -1,6 +1,8 @@
 //! The invocation that code runs in, as the code sees it.
 
 mod background;
+#[cfg(feature = "host")]
+mod props;
 
 use std::{
     fmt,

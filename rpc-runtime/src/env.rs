@@ -2,7 +2,12 @@
 
 mod values;
 
-use std::any::TypeId;
+use std::{
+    any::TypeId,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde::Deserialize;
 
@@ -114,6 +119,23 @@ pub struct Bindings<'a> {
     directory: &'a dyn Directory,
     faults: &'a mut Faults,
     taken: Vec<&'static str>,
+    secrets: Vec<(&'static str, SecretSource)>,
+}
+
+/// Where a secret came from.
+#[derive(Clone, Debug)]
+pub(crate) enum SecretSource {
+    Environment,
+    File(PathBuf),
+}
+
+impl fmt::Display for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment => f.write_str("environment"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
 }
 
 /// One field of an [`Env`] being made.
@@ -125,7 +147,7 @@ pub struct Field<'b, 'a> {
 
 impl<'a> Bindings<'a> {
     pub(crate) fn new(config: &'a Config, directory: &'a dyn Directory, faults: &'a mut Faults) -> Self {
-        Self { config, directory, faults, taken: Vec::new() }
+        Self { config, directory, faults, taken: Vec::new(), secrets: Vec::new() }
     }
 
     /// The value for the field that the configuration calls `name`.
@@ -137,6 +159,11 @@ impl<'a> Bindings<'a> {
     /// The value for a field that is marked `#[env(secret)]`.
     pub fn take_secret<T: FromEnv + IsSecret>(&mut self, name: &'static str) -> Option<T> {
         self.take(name)
+    }
+
+    /// The secrets that fields have taken.
+    pub(crate) fn secrets(&self) -> &[(&'static str, SecretSource)] {
+        &self.secrets
     }
 
     /// The variables of `config` that no field has taken.
@@ -210,14 +237,15 @@ impl<'a> Field<'_, 'a> {
     fn client_of<C: Service>(&self, binding: &ServiceBinding, twin: Box<C::Dyn>) -> C {
         let limits = self.bindings.config.limits;
         let binding = Binding {
-            worker: binding.service.to_string().into(),
+            worker: binding.target().to_owned().into(),
             cost: INVOCATION | SUBREQUEST,
+            props: Some(Arc::clone(&binding.props)),
             ..Binding::of_type::<C>().limited(limits)
         };
         C::from_inner(Inner::new(twin, binding))
     }
 
-    /// The environment variable of this name.
+    /// The secret of this name: the environment variable, or else what the file of `secrets.file` has.
     pub fn secret(&mut self) -> Option<Secret> {
         if let Some(variable) = self.bindings.config.vars.get(self.name) {
             let place = variable.name().place();
@@ -225,21 +253,46 @@ impl<'a> Field<'_, 'a> {
                 .fault("a secret among the variables")
                 .with_expected(format_args!("the environment variable `{}`", self.name))
                 .with_received("a value in the file, which everybody who reads it sees")
-                .with_help("take it out of the file, and give it to the process that starts the host");
+                .with_help(
+                    "take it out of the file, and give it to the process that starts the host, or keep it in a file \
+                     that `secrets.file` names",
+                );
             return self.fault(fault.confidential());
         }
-        match std::env::var(self.name) {
-            Ok(value) => Some(Secret::new(value)),
-            Err(problem) => {
-                let place = self.bindings.config.place();
-                let fault = place.fault(format_args!("missing secret `{}`", self.name));
-                let fault = fault.with_expected(format_args!("the environment variable `{}`", self.name));
-                self.fault(fault.with_received(match problem {
-                    std::env::VarError::NotPresent => "no such environment variable",
-                    std::env::VarError::NotUnicode(_) => "a value that is not UTF-8",
-                }))
-            }
+        let secrets = self.bindings.config.secrets();
+        let problem = match std::env::var(self.name) {
+            Ok(value) => return self.found_secret(value, SecretSource::Environment),
+            Err(problem) => problem,
+        };
+        let not_text = matches!(problem, std::env::VarError::NotUnicode(_));
+        if let Some(value) = secrets.get(self.name)
+            && !not_text
+        {
+            let file = secrets.file().unwrap_or_else(|| Path::new("")).to_owned();
+            return self.found_secret(value, SecretSource::File(file));
         }
+        let place = self.bindings.config.place();
+        let fault = place.fault(format_args!("missing secret `{}`", self.name));
+        let fault = fault.with_expected(match secrets.file() {
+            Some(file) => {
+                format!("the environment variable `{}`, or that name in `{}`", self.name, file.display())
+            }
+            None => format!("the environment variable `{}`", self.name),
+        });
+        self.fault(fault.with_received(match not_text {
+            false => "no such environment variable",
+            true => "a value that is not UTF-8",
+        }))
+    }
+
+    fn found_secret(&mut self, value: impl Into<Box<str>>, source: SecretSource) -> Option<Secret> {
+        self.bindings.secrets.push((self.name, source));
+        Some(Secret::new(value))
+    }
+
+    /// Whether there is a secret of this name.
+    pub(crate) fn has_secret(&self) -> bool {
+        std::env::var_os(self.name).is_some() || self.bindings.config.secrets().get(self.name).is_some()
     }
 
     /// Whether the configuration has a binding or a variable of this name.
@@ -250,11 +303,7 @@ impl<'a> Field<'_, 'a> {
     }
 
     /// Records that the variable of this name is not what is wanted.
-    pub fn refuse<T>(
-        &mut self,
-        expected: impl std::fmt::Display,
-        received: impl std::fmt::Display,
-    ) -> Option<T> {
+    pub fn refuse<T>(&mut self, expected: impl fmt::Display, received: impl fmt::Display) -> Option<T> {
         let config = self.bindings.config;
         let place = config.vars.get(self.name).map_or_else(|| config.place(), |variable| variable.place());
         self.fault(
@@ -282,6 +331,21 @@ impl<'a> Field<'_, 'a> {
             return fault.with_help(format_args!(
                 "`{}` is a variable; the field's type wants a binding in `services`",
                 self.name
+            ));
+        }
+        if config.secrets().get(self.name).is_some() {
+            return fault.with_help(format_args!(
+                "`{}` is a secret: let the field be a `Secret`, marked `#[env(secret)]`",
+                self.name
+            ));
+        }
+        let is_this = |lacking: &&String| lacking.split_once('.').is_some_and(|(_, name)| name == self.name);
+        if let (Some(lacking), Some(environment)) =
+            (config.not_inherited().iter().find(is_this), &config.environment)
+        {
+            return fault.with_help(format_args!(
+                "the top level has `{lacking}`, which the environment `{}` does not inherit: say it there again",
+                **environment
             ));
         }
         fault

@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use self::grammar::Message;
 use crate::{
     Body, Request,
-    config::{Config, Variable},
+    config::{Config, Origin, Variable},
     edge,
 };
 
@@ -39,7 +39,7 @@ fn config_of(file: &str, bytes: &[u8]) -> bool {
     // the length, which takes minutes.
     let bound = Duration::from_secs(5);
     let start = Instant::now();
-    let read = Config::from_bytes(file.to_owned(), bytes.to_vec(), None);
+    let read = Config::from_bytes(file.to_owned(), bytes.to_vec(), Origin::default());
     let took = start.elapsed();
     assert!(took <= bound, "{} bytes took {took:?}", bytes.len());
     let faults = match read {

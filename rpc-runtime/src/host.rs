@@ -7,6 +7,7 @@ mod directory;
 mod instance;
 mod log;
 mod server;
+mod table;
 
 use std::{fmt, net::SocketAddr, process::ExitCode, thread};
 
@@ -142,6 +143,15 @@ impl Host {
 
     /// Runs the command that the arguments of the process name, and gives its exit code: 0, 1 if something is wrong
     /// with the configuration or the start, 2 for a command line that is.
+    ///
+    /// | command | |
+    /// | --- | --- |
+    /// | `dev` | serves the Worker of the first file over HTTP, the others to its bindings alone |
+    /// | `check` | tells every fault of the configuration, and starts nothing |
+    /// | `schema` | prints the JSON Schema of a configuration file, for editors |
+    ///
+    /// `--help` says more about each. The first two read the files that `-c` names, and in them the environment that
+    /// `--env` does; see [`config`](crate::config).
     #[must_use]
     pub fn run(self) -> ExitCode {
         command::run(self, std::env::args_os())
@@ -195,7 +205,7 @@ impl Host {
     ///
     /// Everything that is wrong with them.
     pub fn check(&self, configs: &[Config]) -> Result<(), Faults> {
-        directory::check(&self.workers, configs, true).map(|_| ())
+        directory::check(&self.workers, configs, true).map(drop)
     }
 
     fn thread_count(&self) -> usize {

@@ -117,6 +117,11 @@ impl Fault {
         self.inner.help.as_deref()
     }
 
+    /// The same in one line, for where a report would not fit.
+    pub(crate) fn line(&self) -> String {
+        format!("{}: {}, {}", self.inner.place, self.title(), self.label())
+    }
+
     fn title(&self) -> String {
         match self.inner.place.field() {
             "" => self.inner.problem.clone(),

@@ -41,8 +41,12 @@ pub(crate) enum Kind {
     Table(&'static Keys),
     /// An array of such tables.
     Tables(&'static Keys),
-    /// A table with keys that the user chooses, and any values.
+    /// A table of such tables, by names that the user chooses.
+    Named(&'static Keys),
+    /// A table with names that the user chooses, and any values.
     Variables,
+    /// A table of any kind.
+    Props,
 }
 
 /// What a string may be.
@@ -127,42 +131,23 @@ impl Rule {
 
 /// The file itself.
 pub(crate) static FILE: Keys = Keys(&[
-    Key::new(
-        "name",
-        Kind::Text(Rule::Name),
-        "What the Worker is called; other Workers bind to it by this name.",
-    )
-    .required(),
-    Key::new(
-        "main",
-        Kind::Text(Rule::Text),
-        "What runs: the name under which a Worker is linked into the program, as `Host::worker` has it.",
-    )
-    .required(),
-    Key::new(
-        "services",
-        Kind::Tables(&SERVICE),
-        "The bindings to other Workers: the only way to reach them. Each is a field of the Worker's `Env`.",
-    ),
-    Key::new(
-        "listen",
-        Kind::Addresses,
-        "Where the Worker is served to Workers of other processes: to those whose binding has this `address`.",
-    ),
-    Key::new(
-        "vars",
-        Kind::Variables,
-        "The variables, each a field of the Worker's `Env`. No secrets: whoever reads the file sees them.",
-    ),
-    Key::new(
-        "limits",
-        Kind::Table(&LIMITS),
-        "How far a pipeline may go: the tree of calls that begins with a request or a call to this Worker.",
-    ),
+    NAME.required(),
+    MAIN.required(),
+    SERVICES,
+    LISTEN,
+    VARS,
+    SECRETS,
+    LIMITS,
     Key::new(
         "dev",
         Kind::Table(&DEV),
         "How the command `dev` serves this Worker over HTTP, if it is the first one.",
+    ),
+    Key::new(
+        "env",
+        Kind::Named(&ENVIRONMENT),
+        "Named environments, of which `--env` chooses one. It inherits `main` and `limits`; everything else is its \
+         own, and its name is that of the Worker, `-` and its own, unless it has a `name`.",
     ),
     Key::new(
         "$schema",
@@ -171,8 +156,93 @@ pub(crate) static FILE: Keys = Keys(&[
     ),
 ]);
 
+/// An entry of `env`.
+static ENVIRONMENT: Keys = Keys(&[NAME, MAIN, SERVICES, LISTEN, VARS, SECRETS, LIMITS]);
+
+const NAME: Key = Key::new(
+    "name",
+    Kind::Text(Rule::Name),
+    "What the Worker is called; other Workers bind to it by this name.",
+);
+
+const MAIN: Key = Key::new(
+    "main",
+    Kind::Text(Rule::Text),
+    "What runs: the name under which a Worker is linked into the program, as `Host::worker` has it.",
+);
+
+const SERVICES: Key = Key::new(
+    "services",
+    Kind::Tables(&SERVICE),
+    "The bindings to other Workers: the only way to reach them. Each is a field of the Worker's `Env`.",
+);
+
+const LISTEN: Key = Key::new(
+    "listen",
+    Kind::Addresses,
+    "Where the Worker is served to Workers of other processes: to those whose binding has this `address`.",
+);
+
+const VARS: Key = Key::new(
+    "vars",
+    Kind::Variables,
+    "The variables, each a field of the Worker's `Env`. No secrets: whoever reads the file sees them.",
+);
+
+const SECRETS: Key = Key::new(
+    "secrets",
+    Kind::Table(&SECRET_SOURCES),
+    "Where secrets come from that are not in the environment of the process, which goes before it.",
+);
+
+const LIMITS: Key = Key::new(
+    "limits",
+    Kind::Table(&LIMIT),
+    "How far a pipeline may go: the tree of calls that begins with a request or a call to this Worker.",
+);
+
+/// An entry of `services`.
+static SERVICE: Keys = Keys(&[
+    Key::new(
+        "binding",
+        Kind::Text(Rule::Identifier),
+        "The name of the binding, such as `AUTH`: that of a field of the `Env`, in upper case.",
+    )
+    .required(),
+    Key::new("service", Kind::Text(Rule::Name), "The `name` of the Worker it leads to.").required(),
+    Key::new(
+        "entrypoint",
+        Kind::Text(Rule::Identifier),
+        "Which of that Worker's named entrypoints; its default one if left out.",
+    ),
+    Key::new(
+        "environment",
+        Kind::Text(Rule::Name),
+        "Which of that Worker's environments: it leads to the Worker called `service`, `-` and this.",
+    ),
+    Key::new(
+        "props",
+        Kind::Props,
+        "What that Worker learns of calls through this binding, by `Ctx::props`. Not beside an `address`.",
+    ),
+    Key::new(
+        "address",
+        Kind::Address,
+        "Where that Worker is served, as its own `listen` says; a Worker of the same process if left out.",
+    ),
+]);
+
+/// The table `secrets`.
+static SECRET_SOURCES: Keys = Keys(&[Key::new(
+    "file",
+    Kind::Text(Rule::Text),
+    "A file of names and strings, in TOML, or in JSON if its name says so. Its path begins in the folder of this file; \
+     it belongs to the user and is open to nobody else.",
+)
+.required()]);
+
 /// The table `limits`.
-static LIMITS: Keys = Keys(&[
+static LIMIT: Keys = Keys(&[
     Key::new(
         "profile",
         Kind::OneOf(&["default", "cloudflare"]),
@@ -206,25 +276,4 @@ static DEV: Keys = Keys(&[
     Key::new("address", Kind::Ip, "The address of a network interface. `--address` goes before it.")
         .default(Default::Text("127.0.0.1"))
         .known_as("ip"),
-]);
-
-/// An entry of `services`.
-static SERVICE: Keys = Keys(&[
-    Key::new(
-        "binding",
-        Kind::Text(Rule::Identifier),
-        "The name of the binding, such as `AUTH`: that of a field of the `Env`, in upper case.",
-    )
-    .required(),
-    Key::new("service", Kind::Text(Rule::Name), "The `name` of the Worker it leads to.").required(),
-    Key::new(
-        "entrypoint",
-        Kind::Text(Rule::Identifier),
-        "Which of that Worker's named entrypoints; its default one if left out.",
-    ),
-    Key::new(
-        "address",
-        Kind::Address,
-        "Where that Worker is served, as its own `listen` says; a Worker of the same process if left out.",
-    ),
 ]);

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::keys::{Key, Keys, Kind, Rule};
 use super::syntax::Language;
-use super::value::{Entry, Table, Value};
+use super::value::{Entry, Node, Table, Value};
 use super::vars::Vars;
 use super::{Fault, Faults, Located, Place};
 use crate::transport::Address;
@@ -154,6 +154,74 @@ impl<'a> Reader<'a> {
         Some(read(Reader::new(&place, table, keys, self.complete, self.faults)))
     }
 
+    /// Tables by names that the user chooses; none where it is absent.
+    pub(crate) fn named<T>(
+        &mut self,
+        key: &str,
+        mut read: impl FnMut(Located<String>, Reader<'_>) -> T,
+    ) -> Vec<T> {
+        let Kind::Named(keys) = self.key(key).kind else { unreachable!("`{key}` is no table of tables") };
+        let Some(entry) = self.table.get(key) else { return Vec::new() };
+        let place = self.value_place(entry);
+        let Value::Table(table) = &entry.node.value else {
+            self.faults.push(wrong_type(&place, place.language().table(), &entry.node.value));
+            return Vec::new();
+        };
+        self.refuse_names(&place, table, Rule::Name);
+        let mut all = Vec::new();
+        for entry in &table.entries {
+            let place = place.key(&entry.key);
+            let name = Located::new(entry.key.clone(), place.at(entry.key_span.clone()));
+            let place = place.at(entry.node.span.clone());
+            match &entry.node.value {
+                Value::Table(inner) => {
+                    all.push(read(name, Reader::new(&place, inner, keys, self.complete, self.faults)));
+                }
+                other => self.faults.push(wrong_type(&place, place.language().table(), other)),
+            }
+        }
+        all
+    }
+
+    /// What a binding says to its target: a table of any kind.
+    pub(crate) fn props(&mut self, key: &str) -> Option<(Node, Place)> {
+        let entry = self.table.get(key)?;
+        let place = self.value_place(entry);
+        if !matches!(entry.node.value, Value::Table(_)) {
+            self.faults.push(wrong_type(&place, place.language().table(), &entry.node.value));
+            return None;
+        }
+        Some((entry.node.clone(), place))
+    }
+
+    /// Records something that is wrong with what was read.
+    pub(crate) fn refuse(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// Where the table stands.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Where a value stands, if there is one.
+    pub(crate) fn place_of_value(&self, key: &str) -> Option<Place> {
+        Some(self.value_place(self.table.get(key)?))
+    }
+
+    /// A path, which begins in the folder of the file.
+    pub(crate) fn path(&mut self, key: &str, folder: Option<&Path>) -> Option<Located<PathBuf>> {
+        let path = self.string(key)?;
+        match from_folder(&path, folder) {
+            Ok(whole) => Some(Located::new(whole, path.place().clone())),
+            Err(why) => {
+                let fault = path.place().fault("a path that leads nowhere").with_expected("a path");
+                self.faults.push(fault.with_received(format_args!("`{}`", *path)).with_help(why));
+                None
+            }
+        }
+    }
+
     /// An address that may be there, as [`optional_string`](Self::optional_string).
     pub(crate) fn optional_address(
         &mut self,
@@ -228,18 +296,23 @@ impl<'a> Reader<'a> {
             self.faults.push(wrong_type(&place, place.language().table(), &entry.node.value));
             return Vars::new(place, Vec::new());
         };
-        for entry in table.entries.iter().filter(|entry| !Rule::Identifier.allows(&entry.key)) {
+        self.refuse_names(&place, table, Rule::Identifier);
+        Vars::new(place, table.entries.clone())
+    }
+
+    /// The names in a table that are none.
+    fn refuse_names(&mut self, place: &Place, table: &Table, rule: Rule) {
+        for entry in table.entries.iter().filter(|entry| !rule.allows(&entry.key)) {
             if self.faults.is_full() {
                 self.faults.omit();
                 continue;
             }
             self.faults.push(
                 (place.key(&entry.key).at(entry.key_span.clone()).fault("not a valid name"))
-                    .with_expected(Rule::Identifier.expected())
+                    .with_expected(rule.expected())
                     .with_received(format_args!("`{}`", super::place::shortened(&entry.key))),
             );
         }
-        Vars::new(place, table.entries.clone())
     }
 
     /// Where a key stands, or would have to.
@@ -290,6 +363,9 @@ fn is_relative(path: &str) -> bool {
 /// A path that begins in the folder of the file, which is where whoever reads the file looks for it; where the program
 /// was started would be another folder each time.
 fn from_folder(path: &str, folder: Option<&Path>) -> Result<PathBuf, String> {
+    if path.starts_with('/') {
+        return Ok(PathBuf::from(path));
+    }
     let Some(folder) = folder else {
         return Err("this text was not read from a file, so there is no folder for a path to begin in: write one that \
                     begins with `/`"

@@ -72,6 +72,12 @@ fn value(kind: &Kind) -> Map<String, Value> {
         Kind::Addresses => object(json!({ "type": "array", "items": address() })),
         Kind::Table(keys) => table(keys),
         Kind::Tables(keys) => object(json!({ "type": "array", "items": table(keys) })),
+        Kind::Named(keys) => object(json!({
+            "type": "object",
+            "propertyNames": text(Rule::Name),
+            "additionalProperties": table(keys),
+        })),
+        Kind::Props => object(json!({ "type": "object" })),
         Kind::Variables => object(json!({ "type": "object", "propertyNames": text(Rule::Identifier) })),
     }
 }

@@ -45,6 +45,25 @@ impl Value {
     }
 }
 
+impl Value {
+    /// What it says, in a few characters: "5".
+    pub(crate) fn brief(&self) -> String {
+        let several = |count: usize| if count == 1 { "" } else { "s" };
+        match self {
+            Self::String(text) => format!("{:?}", place::shortened(text)),
+            Self::Integer(number) => number.to_string(),
+            Self::Float(number) => format!("{number:?}"),
+            Self::Oversized(text) | Self::Datetime(text) => place::shortened(text),
+            Self::Boolean(value) => value.to_string(),
+            Self::Null => "null".to_owned(),
+            Self::Array(list) => format!("[ {} value{} ]", list.len(), several(list.len())),
+            Self::Table(Table { entries }) => {
+                format!("{{ {} key{} }}", entries.len(), several(entries.len()))
+            }
+        }
+    }
+}
+
 /// The entries of a table.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Table {

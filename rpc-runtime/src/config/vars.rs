@@ -8,7 +8,7 @@ use super::place::nearest;
 use super::value::{Entry, Node};
 use super::{Fault, Located, Place};
 
-use self::deserialize::Reading;
+pub(crate) use self::deserialize::{Absent, Reading};
 
 /// The table `vars`.
 #[derive(Debug)]
@@ -95,6 +95,11 @@ impl Variable {
     #[must_use]
     pub const fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// The value, in a few characters.
+    pub(crate) fn brief(&self) -> String {
+        self.node.value.brief()
     }
 
     /// Reads the value as a type: a string, a boolean, a number, or anything serde can read.

@@ -79,7 +79,7 @@ impl FromEnv for Secret {
 
     /// A secret among the variables is a fault, so it counts as something.
     fn is_present(field: &Field<'_, '_>) -> bool {
-        field.is_present() || std::env::var_os(field.name()).is_some()
+        field.is_present() || field.has_secret()
     }
 }
 

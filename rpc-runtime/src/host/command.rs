@@ -13,11 +13,8 @@ use tokio::runtime::{Builder, Runtime};
 #[cfg(unix)]
 use tokio::signal::unix;
 
-use super::{Host, Running, log};
-use crate::{
-    config::{self, Config, Faults},
-    transport::Address,
-};
+use super::{Host, Running, log, table::table};
+use crate::config::{self, Config, Faults};
 
 /// The port that is served when nobody says otherwise: that of the model.
 const PORT: u16 = 8787;
@@ -38,7 +35,7 @@ pub(super) fn run(host: Host, args: impl IntoIterator<Item = OsString>) -> ExitC
         return ExitCode::SUCCESS;
     }
     let done = configs(matches).and_then(|configs| match name {
-        "check" => host.check(&configs).map(|()| say(&summary(&configs, declared(&configs)))),
+        "check" => host.check(&configs).map(|()| say(&no_faults(&configs))),
         _ => dev(host, configs, matches),
     });
     match done {
@@ -55,10 +52,15 @@ fn command() -> Command {
         .short('c')
         .long("config")
         .value_name("FILE")
-        .help("A worker.toml; may be given again. The Worker of the first one is served")
+        .help("The configuration of a Worker: a worker.toml, .json or .jsonc. May be given again")
         .value_parser(value_parser!(PathBuf))
         .action(ArgAction::Append)
         .default_value("worker.toml");
+    let environment = Arg::new("env")
+        .short('e')
+        .long("env")
+        .value_name("NAME")
+        .help("The environment to use, which each FILE must have: `[env.NAME]`. It inherits no bindings");
     let port = Arg::new("port")
         .long("port")
         .value_name("PORT")
@@ -71,27 +73,44 @@ fn command() -> Command {
         .value_parser(value_parser!(IpAddr));
     Command::new("host")
         .about("Runs the Workers that are linked into this program")
+        .after_help("Ends with 0, with 1 if something is wrong with a configuration or the start, and with 2 for a wrong command line.")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(
             Command::new("dev")
                 .about("Serves the first Worker over HTTP, the others to its bindings alone")
-                .args([config.clone(), address, port]),
+                .after_help(
+                    "A first Worker that listens is served over HTTP only if `--port`, `--address` or its `dev` asks for \
+                     it. SIGINT or SIGTERM stops it, the second one at once.",
+                )
+                .args([config.clone(), environment.clone(), address, port]),
         )
         .subcommand(
             Command::new("check")
                 .about("Tells every fault of the configuration, and starts nothing")
-                .arg(config),
+                .args([config, environment]),
         )
-        .subcommand(Command::new("schema").about("Prints the JSON Schema of a worker.toml, for editors"))
+        .subcommand(
+            Command::new("schema")
+                .about("Prints the JSON Schema of a configuration file, for editors")
+                .after_help(
+                    "Keep it in a file, and name that file in each configuration: by the key \"$schema\" in JSON, in the \
+                     first line of TOML by `#:schema ./worker.schema.json`.",
+                ),
+        )
 }
 
 /// All files are read, so that all faults are told.
 fn configs(matches: &ArgMatches) -> Result<Vec<Config>, Faults> {
     let mut faults = Faults::new();
     let mut configs = Vec::new();
+    let environment = matches.get_one::<String>("env");
     for path in matches.get_many::<PathBuf>("config").into_iter().flatten() {
-        match Config::load(path) {
+        let loaded = match environment {
+            Some(environment) => Config::load_environment(path, environment),
+            None => Config::load(path),
+        };
+        match loaded {
             Ok(config) => configs.push(config),
             Err(more) => faults.extend(more),
         }
@@ -107,7 +126,7 @@ fn dev(host: Host, configs: Vec<Config>, matches: &ArgMatches) -> Result<(), Fau
     // Whoever reads that it serves may tell it to stop.
     let signals = Signals::listen();
     let configs = running.configs();
-    say(&summary(configs, running.listening()));
+    say(&table(configs, running.listening(), running.taken()));
     say(&match (configs.first(), running.address()) {
         (Some(first), Some(address)) => format!("{} is served on http://{}\n", *first.name, shown(address)),
         _ => "nothing is served over HTTP, only to the sessions of other processes\n".to_owned(),
@@ -139,29 +158,9 @@ fn http_address(configs: &[Config], matches: &ArgMatches) -> Option<SocketAddr> 
     Some(SocketAddr::new(ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), port.unwrap_or(PORT)))
 }
 
-/// Who is bound to whom, and who listens where: `listening` has each address that a configuration says, in their order.
-fn summary<'a>(configs: &[Config], listening: impl IntoIterator<Item = &'a Address>) -> String {
-    let mut listening = listening.into_iter();
-    let mut text = String::new();
-    for config in configs {
-        text += &format!("{}\n", *config.name);
-        for address in listening.by_ref().take(config.listen.len()) {
-            text += &format!("  listens at {address}\n");
-        }
-        for binding in &config.services {
-            let entrypoint =
-                binding.entrypoint.as_ref().map(|name| format!("#{}", **name)).unwrap_or_default();
-            let address =
-                binding.address.as_ref().map(|address| format!(" ({})", **address)).unwrap_or_default();
-            text += &format!("  {} -> {}{entrypoint}{address}\n", *binding.binding, *binding.service);
-        }
-    }
-    text
-}
-
-/// The addresses that are written, of which a port of 0 may be one.
-fn declared(configs: &[Config]) -> impl Iterator<Item = &Address> {
-    configs.iter().flat_map(|config| &config.listen).map(|address| &**address)
+fn no_faults(configs: &[Config]) -> String {
+    let names: Vec<_> = configs.iter().map(|config| config.name.as_str()).collect();
+    format!("no faults: {}\n", names.join(", "))
 }
 
 fn shown(address: SocketAddr) -> String {

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     client::{Binding, INVOCATION, Inner},
     config::{Config, Fault, Faults, Located, Place, ServiceBinding, nearest},
-    env::{Bindings, Unread, Wanted},
+    env::{Bindings, SecretSource, Unread, Wanted},
     fetch::Fetcher,
     service::Service,
     session::{Dialer, Services},
@@ -64,12 +64,12 @@ impl<'a> Workers<'a> {
         Self { entries, dialers: RefCell::default() }
     }
 
-    /// Makes every `Env`, and gives what makes the Workers: those that others are bound to first. Tells of the
-    /// variables that were not needed for it.
+    /// Makes every `Env`, and gives what makes the Workers: those that others are bound to first. Tells what each was
+    /// made of.
     pub(super) fn bind(
         &self,
         faults: &mut Faults,
-        mut unread: impl FnMut(Unread<'a>),
+        mut made: impl FnMut(&'a Config, &Bindings<'_>),
     ) -> Vec<(&'a Config, Making)> {
         for entry in &self.entries {
             faults.extend(
@@ -80,7 +80,7 @@ impl<'a> Workers<'a> {
             .filter_map(|Entry { config, instance }| {
                 let mut bindings = Bindings::new(config, self, faults);
                 let making = instance.as_ref()?.bind(&mut bindings)?;
-                bindings.unread(config).into_iter().for_each(&mut unread);
+                made(config, &bindings);
                 Some((*config, Some(making)))
             })
             .collect();
@@ -151,7 +151,7 @@ impl<'a> Workers<'a> {
             // The process that serves it knows what there is.
             return None;
         }
-        let Some(target) = self.find(&binding.service) else {
+        let Some(target) = self.find(binding.target()) else {
             return Some(self.unknown_service(caller, binding));
         };
         let known = target.instance.as_ref()?.entrypoint(entrypoint(binding)).err()?;
@@ -176,7 +176,7 @@ fn visit<'a>(
     let config = makings[at].0;
     let Some(making) = makings[at].1.take() else { return };
     for binding in config.services.iter().filter(|binding| binding.address.is_none()) {
-        if let Some(target) = makings.iter().position(|(target, _)| *target.name == *binding.service) {
+        if let Some(target) = makings.iter().position(|(target, _)| *target.name == binding.target()) {
             visit(target, makings, ordered);
         }
     }
@@ -186,7 +186,7 @@ fn visit<'a>(
 impl Directory for Workers<'_> {
     fn twin(&self, wanted: &Wanted<'_>) -> Result<Box<dyn Any>, Option<Fault>> {
         let binding = wanted.binding;
-        let Some(Entry { config, instance: Some(worker) }) = self.find(&binding.service) else {
+        let Some(Entry { config, instance: Some(worker) }) = self.find(binding.target()) else {
             return Err(None);
         };
         let Ok(offers) = worker.entrypoint(entrypoint(binding)) else { return Err(None) };
@@ -208,15 +208,16 @@ impl Directory for Workers<'_> {
 
 impl Workers<'_> {
     fn unknown_service(&self, caller: &Config, binding: &ServiceBinding) -> Fault {
-        let service = &binding.service;
-        let fault = (service.place().fault("a binding to a Worker that is not there"))
+        let target = binding.target();
+        let place = binding.environment.as_ref().unwrap_or(&binding.service).place();
+        let fault = (place.fault("a binding to a Worker that is not there"))
             .with_expected("the `name` of a Worker whose configuration is given")
             .with_received(format_args!(
-                "`{}`, for the binding `{}` of `{}`",
-                **service, *binding.binding, *caller.name,
+                "`{target}`, for the binding `{}` of `{}`",
+                *binding.binding, *caller.name,
             ));
         let known: Vec<_> = self.entries.iter().map(|entry| entry.config.name.as_str()).collect();
-        match nearest(service, known.iter().copied()) {
+        match nearest(target, known.iter().copied()) {
             Some(near) => fault.with_help(format_args!("there is a Worker `{near}`")),
             None => fault
                 .with_help(format_args!("add its `worker.toml` with `-c`; there are: {}", known.join(", "))),
@@ -230,9 +231,22 @@ impl fmt::Debug for Workers<'_> {
     }
 }
 
+/// What a check has found out.
+pub(super) struct Checked {
+    /// Whether requests are served.
+    pub(super) answers: bool,
+    pub(super) taken: Vec<Taken>,
+}
+
+/// The secrets that a Worker has taken.
+pub(super) struct Taken {
+    pub(super) worker: String,
+    pub(super) secrets: Vec<(&'static str, SecretSource)>,
+}
+
 /// Everything that is wrong with these configurations. What is only strange goes to the log. `http` says whether
-/// requests are to be served; gives whether they can be.
-pub(super) fn check(linked: &[Linked], configs: &[Config], http: bool) -> Result<bool, Faults> {
+/// requests are to be served.
+pub(super) fn check(linked: &[Linked], configs: &[Config], http: bool) -> Result<Checked, Faults> {
     let mut faults = Faults::new();
     faults.extend(linked_twice(linked));
     if configs.is_empty() {
@@ -240,13 +254,29 @@ pub(super) fn check(linked: &[Linked], configs: &[Config], http: bool) -> Result
     }
     let workers = Workers::new(linked, configs, &mut faults);
     faults.extend(collisions::faults(workers.services()));
-    let mut unread = Vec::new();
-    workers.bind(&mut faults, |variable| unread.push(variable));
+    let (mut unread, mut taken) = (Vec::new(), Vec::new());
+    workers.bind(&mut faults, |config, bindings| {
+        unread.extend(bindings.unread(config));
+        taken.push(Taken { worker: config.name.to_string(), secrets: bindings.secrets().to_vec() });
+    });
     faults.extend(workers.unreachable(http));
     faults.result(())?;
     // An `Env` that is not complete may not have come to them.
     unread.iter().for_each(warn_of);
-    Ok(http && workers.primary().is_some())
+    configs.iter().for_each(warn_of_environment);
+    Ok(Checked { answers: http && workers.primary().is_some(), taken })
+}
+
+/// No fault: what an environment lacks, it may well not need.
+fn warn_of_environment(config: &Config) {
+    if let (Some(environment), [_, ..]) = (&config.environment, config.not_inherited()) {
+        tracing::warn!(
+            environment = %**environment,
+            place = %environment.place(),
+            lacks = %config.not_inherited().join(", "),
+            "the top level has what an environment lacks, which inherits no bindings"
+        );
+    }
 }
 
 /// No fault: a file may be shared, or be ahead of the program.
@@ -344,8 +374,8 @@ fn not_offered(wanted: &Wanted<'_>, target: &Config, offers: &[&str]) -> Fault {
 /// The target of a binding, as in the summary of `dev`.
 fn shown(binding: &ServiceBinding) -> String {
     match entrypoint(binding) {
-        Some(entrypoint) => format!("`{}#{entrypoint}`", *binding.service),
-        None => format!("`{}`", *binding.service),
+        Some(entrypoint) => format!("`{}#{entrypoint}`", binding.target()),
+        None => format!("`{}`", binding.target()),
     }
 }
 
@@ -366,7 +396,7 @@ fn unknown_entrypoint(caller: &Config, binding: &ServiceBinding, known: &[&str])
     let place = binding.entrypoint.as_ref().map_or_else(|| binding.service.place(), Located::place);
     let name = entrypoint(binding).unwrap_or_default();
     let fault = (place.fault("an entrypoint that the Worker does not have"))
-        .with_expected(format_args!("the name of an entrypoint of `{}`", *binding.service))
+        .with_expected(format_args!("the name of an entrypoint of `{}`", binding.target()))
         .with_received(format_args!(
             "`{name}`, for the binding `{}` of `{}`",
             *binding.binding, *caller.name,

@@ -22,7 +22,7 @@ use super::{
     Host, Linked,
     acceptor::{self, Arrivals, ForSession, Given, Http},
     background::Background,
-    directory::{Workers, check},
+    directory::{Checked, Taken, Workers, check},
 };
 use crate::{
     Client as _, Request, Response,
@@ -43,6 +43,7 @@ pub struct Running {
     address: Option<SocketAddr>,
     listening: Vec<Address>,
     configs: Arc<Vec<Config>>,
+    taken: Vec<Taken>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -63,6 +64,10 @@ impl Running {
 
     pub(super) fn configs(&self) -> &[Config] {
         &self.configs
+    }
+
+    pub(super) fn taken(&self) -> &[Taken] {
+        &self.taken
     }
 
     /// Stops accepting, lets requests, calls of other processes and then the work of
@@ -109,7 +114,7 @@ pub(super) fn start(
 ) -> Result<Running, Faults> {
     crate::panics::install_panic_hook();
     refuse_abort(cfg!(panic = "abort"))?;
-    let answers = check(&host.workers, &configs, address.is_some())?;
+    let Checked { answers, taken } = check(&host.workers, &configs, address.is_some())?;
     let name = configs[0].name.place().clone();
     let failed = |what: &str, error: &dyn fmt::Display| Faults::from(name.fault(what).with_received(error));
     let http = match address.filter(|_| answers) {
@@ -121,8 +126,14 @@ pub(super) fn start(
     let (stop, stopped) = watch::channel(false);
     let configs = Arc::new(configs);
     // Declared before what its threads wait for, and thus dropped after it if a thread cannot start.
-    let mut running =
-        Running { address, listening: Vec::new(), configs: Arc::clone(&configs), stop, threads: Vec::new() };
+    let mut running = Running {
+        address,
+        listening: Vec::new(),
+        configs: Arc::clone(&configs),
+        taken,
+        stop,
+        threads: Vec::new(),
+    };
     let (bound, bounds) = mpsc::channel();
     let (go, going) = mpsc::channel();
     let acceptor = {
@@ -294,7 +305,7 @@ fn serve_thread(
 
 /// Makes the Workers, none of them if there are faults.
 async fn make(workers: &Workers<'_>, mut faults: Faults) -> Result<(), Faults> {
-    let makings = workers.bind(&mut faults, |_| {});
+    let makings = workers.bind(&mut faults, |_, _| {});
     let makings = faults.result(makings)?;
     let mut faults = Faults::new();
     for (config, making) in makings {

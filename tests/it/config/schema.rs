@@ -310,9 +310,10 @@ fn matches(pattern: &str, text: &str) -> bool {
         "^[A-Za-z_][A-Za-z0-9_]*$" => {
             text.bytes().all(word) && text.bytes().next().is_some_and(|b| !b.is_ascii_digit())
         }
-        "^(unix|tcp):.+$" => {
-            text.strip_prefix("unix:").or(text.strip_prefix("tcp:")).is_some_and(|rest| !rest.is_empty())
-        }
+        "^(unix|tcp):.+$" => text
+            .strip_prefix("unix:")
+            .or_else(|| text.strip_prefix("tcp:"))
+            .is_some_and(|rest| !rest.is_empty()),
         other => panic!("{other} is new"),
     }
 }

@@ -114,10 +114,10 @@ impl Drop for Serving {
 const DEV: &[&str] = &["dev", "-c", "front.toml", "-c", "greets.toml", "--port", "0"];
 
 #[test]
-fn check_shows_who_is_bound_to_whom() {
+fn check_says_that_there_are_no_faults() {
     let folder = Folder::both("check");
     let (code, stdout, stderr) = folder.run(&["check", "-c", "front.toml", "-c", "greets.toml"]);
-    assert_eq!((code, &*stdout, &*stderr), (Some(0), "front\n  GREETER -> greets\ngreets\n", ""));
+    assert_eq!((code, &*stdout, &*stderr), (Some(0), "no faults: front, greets\n", ""));
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_variable_that_no_field_takes_is_warned_of() {
     let front = format!("{FRONT}vars = {{ API_KEI = 1, UNLIKE = 2 }}\n");
     let folder = Folder::new("unread-vars", &[("front.toml", &front), ("greets.toml", GREETS)]);
     let (code, stdout, stderr) = folder.run(&["check", "-c", "front.toml", "-c", "greets.toml"]);
-    assert_eq!((code, &*stdout), (Some(0), "front\n  GREETER -> greets\ngreets\n"));
+    assert_eq!((code, &*stdout), (Some(0), "no faults: front, greets\n"));
     let warned = "WARN rpc_runtime::host::directory: no field of the `Env` takes a variable";
     let expected = [
         format!("{warned} variable=\"vars.API_KEI\" place=front.toml:5:10 nearest=\"API_KEY\"\n"),
@@ -192,7 +192,13 @@ fn a_command_line_that_is_none_is_explained() {
     let folder = Folder::both("usage");
     let (code, stdout, stderr) = folder.run(&["--help"]);
     assert_eq!((code, &*stderr), (Some(0), ""));
-    for told in ["dev", "check", "Serves the first Worker over HTTP, the others to its bindings alone"] {
+    for told in [
+        "dev",
+        "check",
+        "graph",
+        "schema",
+        "Serves the first Worker over HTTP, the others to its bindings alone",
+    ] {
         assert!(stdout.contains(told), "{stdout}");
     }
     let (code, stdout, _) = folder.run(&["dev", "--help"]);
@@ -266,7 +272,11 @@ fn dev_serves_until_it_is_told_to_stop() {
         let port = serving.address.unwrap().port();
         assert_eq!(
             serving.said,
-            format!("front\n  GREETER -> greets\ngreets\nfront is served on http://localhost:{port}\n")
+            format!(
+                "front\n  binding  kind    target  where\n  GREETER  Worker  greets  local\n\
+                 greets\n  binding   kind      target   where\n  GREETING  variable  \"hello\"  greets.toml:4\n\
+                 front is served on http://localhost:{port}\n"
+            )
         );
         assert_eq!(get(serving.address, "/you").body, "hello, you");
         serving.signal(signal);
@@ -287,7 +297,8 @@ fn a_worker_moves_to_a_process_of_its_own_by_its_configuration() {
     assert_eq!(
         front.said,
         format!(
-            "front\n  GREETER -> greets (unix:{})\nfront is served on http://localhost:{port}\n",
+            "front\n  binding  kind    target  where\n  GREETER  Worker  greets  unix:{}\n\
+             front is served on http://localhost:{port}\n",
             socket.display()
         )
     );
@@ -297,7 +308,8 @@ fn a_worker_moves_to_a_process_of_its_own_by_its_configuration() {
         assert_eq!(
             greets.said,
             format!(
-                "greets\n  listens at unix:{}\n\
+                "greets\n  listens at unix:{}\n  binding   kind      target   where\n  \
+                 GREETING  variable  \"hello\"  greets.toml:4\n\
                  nothing is served over HTTP, only to the sessions of other processes\n",
                 socket.display()
             )
@@ -309,7 +321,7 @@ fn a_worker_moves_to_a_process_of_its_own_by_its_configuration() {
         assert_eq!(get(front.address, "/you").status, 503);
     }
     let (code, stdout, _) = folder.run(&["check", "-c", "greets.toml"]);
-    assert_eq!((code, stdout), (Some(0), format!("greets\n  listens at unix:{}\n", socket.display())));
+    assert_eq!((code, &*stdout), (Some(0), "no faults: greets\n"));
 }
 
 #[test]
@@ -369,7 +381,86 @@ fn a_secret_comes_from_the_environment_and_is_not_printed() {
     let mut command = folder.command(DEV);
     let serving = Serving::start(command.env("API_KEY", "hunter2"));
     assert_eq!(get(serving.address, "/key").body, "Secret(..) of 7 bytes");
+    assert!(serving.said.contains("\n  API_KEY  secret  (hidden)  environment\n"), "{}", serving.said);
+    assert!(!serving.said.contains("hunter2"), "{}", serving.said);
     assert_eq!(get(Serving::dev(&folder).address, "/key").body, "no key");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_comes_from_a_file_that_is_closed_to_others() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let front = format!("{FRONT}secrets.file = '.dev.vars'\n");
+    let files = [
+        ("front.toml", &*front),
+        ("greets.toml", GREETS),
+        (".dev.vars", "API_KEY = 'hunter2'\nOTHER = 'b'\n"),
+    ];
+    let folder = Folder::new("secret-file", &files);
+    let file = folder.0.canonicalize().unwrap().join(".dev.vars");
+    let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    let (code, stdout, stderr) = folder.run(&["check", "-c", "front.toml", "-c", "greets.toml"]);
+    assert_eq!((code, &*stdout), (Some(1), ""));
+    let help = format!("= help: say `chmod 600 {}`", file.display());
+    assert!(stderr.contains("front.toml:5:16") && stderr.contains(&help), "{stderr}");
+
+    mode(0o600);
+    let serving = Serving::dev(&folder);
+    assert_eq!(get(serving.address, "/key").body, "Secret(..) of 7 bytes");
+    let row = format!("\n  API_KEY  secret  (hidden)  {}\n", file.display());
+    assert!(serving.said.contains(&row), "{}", serving.said);
+    // What the process is given goes before what lies in a file.
+    let mut command = folder.command(DEV);
+    let serving = Serving::start(command.env("API_KEY", "longer"));
+    assert_eq!(get(serving.address, "/key").body, "Secret(..) of 6 bytes");
+}
+
+#[test]
+fn an_environment_is_chosen_by_its_name_and_says_what_it_lacks() {
+    let front = format!(
+        "{FRONT}vars = {{ API_KEI = 1 }}\n[env.staging]\n\
+         services = [{{ binding = 'GREETER', service = 'greets', environment = 'staging' }}]\n"
+    );
+    let greets = format!("{GREETS}[env.staging]\nvars = {{ GREETING = 'good day' }}\n");
+    let folder = Folder::new("staging", &[("front.toml", &front), ("greets.toml", &greets)]);
+    let arguments = ["dev", "-c", "front.toml", "-c", "greets.toml", "--port", "0", "--env", "staging"];
+    let serving = Serving::start(&mut folder.command(&arguments));
+    assert_eq!(get(serving.address, "/you").body, "good day, you");
+    assert!(serving.said.starts_with("front-staging\n"), "{}", serving.said);
+    serving.signal("TERM");
+    assert_eq!(
+        serving.end().2,
+        "WARN rpc_runtime::host::directory: the top level has what an environment lacks, which inherits no bindings \
+         environment=staging place=front.toml:6:6 lacks=vars.API_KEI\n"
+    );
+
+    // What it lacks and needs is a fault that says where it is.
+    let greets = format!("{GREETS}[env.staging]\n");
+    let folder = Folder::new("lacking", &[("front.toml", &front), ("greets.toml", &greets)]);
+    let (code, _, stderr) = folder.run(&["check", "-c", "front.toml", "-c", "greets.toml", "-e", "staging"]);
+    assert_eq!(code, Some(1));
+    let help = "= help: the top level has `vars.GREETING`, which the environment `staging` does not inherit: say it there \
+                again";
+    assert!(stderr.contains("missing variable") && stderr.contains(help), "{stderr}");
+    let (code, _, stderr) = folder.run(&["check", "-c", "front.toml", "-c", "greets.toml", "-e", "live"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(stderr.matches("env: no such environment").count(), 2, "{stderr}");
+}
+
+#[test]
+fn configurations_may_be_in_different_languages() {
+    let front = r#"{ "name": "front", "main": "front", "services": [{ "binding": "GREETER", "service": "greets" }] }"#;
+    let folder = Folder::new("languages", &[("front.json", front), ("greets.toml", GREETS)]);
+    let arguments = ["dev", "-c", "front.json", "-c", "greets.toml", "--port", "0"];
+    let serving = Serving::start(&mut folder.command(&arguments));
+    assert_eq!(get(serving.address, "/you").body, "hello, you");
+
+    let front = front.replace("\"greets\"", "\"greet\"");
+    let folder = Folder::new("languages-fault", &[("front.json", &front), ("greets.toml", GREETS)]);
+    let (_, _, stderr) = folder.run(&["check", "-c", "front.json", "-c", "greets.toml"]);
+    assert!(stderr.contains("front.json:1:85") && stderr.contains("there is a Worker `greets`"), "{stderr}");
 }
 
 #[cfg(target_os = "linux")]

@@ -18,12 +18,12 @@ use crate::config::value::{Entry, Node, Value};
 use crate::config::{Fault, Place};
 
 /// A value, being read.
-pub(super) struct Reading<'a> {
+pub(crate) struct Reading<'a> {
     node: &'a Node,
 }
 
 impl<'a> Reading<'a> {
-    pub(super) const fn new(node: &'a Node) -> Self {
+    pub(crate) const fn new(node: &'a Node) -> Self {
         Self { node }
     }
 }
@@ -81,6 +81,38 @@ impl<'de> Deserializer<'de> for Reading<'de> {
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
         unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+/// A value that is not there, being read: a table without entries, or nothing for who can do with that.
+pub(crate) struct Absent;
+
+impl<'de> Deserializer<'de> for Absent {
+    type Error = Mismatch;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        visitor.visit_map(Entries { rest: [].iter(), current: None })
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        visitor.visit_none()
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit_struct
+        seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 
@@ -203,7 +235,7 @@ impl<'de> VariantAccess<'de> for Content<'de> {
 /// serde makes it where the mistake is seen, without a place; each level it passes on its way out
 /// adds what it knows, the innermost span and the path.
 #[derive(Debug)]
-pub(super) struct Mismatch {
+pub(crate) struct Mismatch {
     inner: Box<Inner>,
 }
 
@@ -237,7 +269,7 @@ impl Mismatch {
     }
 
     /// Sets the place, unless a level further inside did.
-    pub(super) fn at(mut self, span: &Range<usize>) -> Self {
+    pub(crate) fn at(mut self, span: &Range<usize>) -> Self {
         self.inner.span.get_or_insert_with(|| span.clone());
         self
     }
@@ -247,7 +279,7 @@ impl Mismatch {
         self
     }
 
-    pub(super) fn into_fault(self, variable: &Place) -> Fault {
+    pub(crate) fn into_fault(self, variable: &Place) -> Fault {
         let place = self.inner.path.iter().rev().fold(variable.clone(), |place, segment| match segment {
             Segment::Key(key) => place.key(key),
             Segment::Index(index) => place.index(*index),

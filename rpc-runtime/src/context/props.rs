@@ -1,0 +1,76 @@
+//! What the binding says through which a call was made.
+
+use serde::Deserialize;
+
+use super::{Ctx, View};
+use crate::{
+    client::Binding,
+    config::Props,
+    error::{Error, Kind},
+};
+
+impl Ctx {
+    /// What the configuration says in the `props` of the binding through which this call was made, as the type that is
+    /// wanted: who the caller is to this Worker.
+    ///
+    /// No code can set it: neither the caller, nor any options of a call. Calls that came over no binding of a
+    /// configuration of this host have none: requests from outside, calls of other processes, and those through a client
+    /// that the program made itself. Where there are none, whatever needs nothing can be read: `()`, an `Option`, or a
+    /// structure whose fields may all be absent.
+    ///
+    /// ```
+    /// use rpc_runtime::{Ctx, Result};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Caller {
+    ///     tenant: String,
+    /// }
+    ///
+    /// /// In a Worker that is bound with `{ binding = "NOTES", service = "notes", props = { tenant = "a1" } }`.
+    /// fn tenant() -> Result<String> {
+    ///     Ok(Ctx::current().props::<Caller>()?.tenant)
+    /// }
+    /// # assert!(tenant().is_err());
+    /// ```
+    ///
+    /// The value is made anew each time.
+    ///
+    /// # Errors
+    ///
+    /// The props are of another type, or there are none: it names the binding with its file and line, what was expected
+    /// and what was received. No predicate is true of it: the configuration is to be changed.
+    pub fn props<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
+        read(self.invocation().map(|invocation| &invocation.binding))
+    }
+}
+
+impl<'a> View<'a> {
+    /// As [`Ctx::props`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn props<T: Deserialize<'a>>(self) -> Result<T, Error> {
+        read(self.state().map(|state| state.binding))
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(binding: Option<&'a Binding>) -> Result<T, Error> {
+    match binding.and_then(|binding| Some((binding, binding.props.as_deref()?))) {
+        Some((binding, props)) => props.read().map_err(|fault| {
+            let (name, worker) = (props.binding(), &binding.worker);
+            let what = if props.is_empty() { "has no props, which" } else { "has props that are not what" };
+            unreadable(format!("the binding `{name}` {what} `{worker}` reads: {}", fault.line()))
+        }),
+        None => Props::read_absent().map_err(|fault| {
+            let expected = fault.expected().unwrap_or("props").to_owned();
+            unreadable(format!(
+                "this call came over no binding of a configuration and has no props: expected {expected}"
+            ))
+        }),
+    }
+}
+
+fn unreadable(why: String) -> Error {
+    Error::new(Kind::Setup(why.into()))
+}
