@@ -4,6 +4,7 @@ mod acceptor;
 mod background;
 mod command;
 mod directory;
+mod graph;
 mod instance;
 mod log;
 mod server;
@@ -148,9 +149,10 @@ impl Host {
     /// | --- | --- |
     /// | `dev` | serves the Worker of the first file over HTTP, the others to its bindings alone |
     /// | `check` | tells every fault of the configuration, and starts nothing |
+    /// | `graph` | prints who is bound to whom: as text, for Mermaid or for Graphviz |
     /// | `schema` | prints the JSON Schema of a configuration file, for editors |
     ///
-    /// `--help` says more about each. The first two read the files that `-c` names, and in them the environment that
+    /// `--help` says more about each. The first three read the files that `-c` names, and in them the environment that
     /// `--env` does; see [`config`](crate::config).
     #[must_use]
     pub fn run(self) -> ExitCode {

@@ -13,7 +13,12 @@ use tokio::runtime::{Builder, Runtime};
 #[cfg(unix)]
 use tokio::signal::unix;
 
-use super::{Host, Running, log, table::table};
+use super::{
+    Host, Running,
+    graph::{Format, graph},
+    log,
+    table::table,
+};
 use crate::config::{self, Config, Faults};
 
 /// The port that is served when nobody says otherwise: that of the model.
@@ -36,6 +41,11 @@ pub(super) fn run(host: Host, args: impl IntoIterator<Item = OsString>) -> ExitC
     }
     let done = configs(matches).and_then(|configs| match name {
         "check" => host.check(&configs).map(|()| say(&no_faults(&configs))),
+        "graph" => {
+            let format = matches.get_one::<String>("format").map_or(Format::Text, |name| Format::of(name));
+            say(&graph(&host.workers, &configs, format));
+            Ok(())
+        }
         _ => dev(host, configs, matches),
     });
     match done {
@@ -71,6 +81,12 @@ fn command() -> Command {
         .value_name("IP")
         .help("The address to serve on [default: `dev.address` of the first FILE, or 127.0.0.1]")
         .value_parser(value_parser!(IpAddr));
+    let format = Arg::new("format")
+        .long("format")
+        .value_name("FORMAT")
+        .help("How to write it: for people, for Mermaid or for Graphviz")
+        .value_parser(Format::NAMES)
+        .default_value("text");
     Command::new("host")
         .about("Runs the Workers that are linked into this program")
         .after_help("Ends with 0, with 1 if something is wrong with a configuration or the start, and with 2 for a wrong command line.")
@@ -88,7 +104,13 @@ fn command() -> Command {
         .subcommand(
             Command::new("check")
                 .about("Tells every fault of the configuration, and starts nothing")
-                .args([config, environment]),
+                .args([config.clone(), environment.clone()]),
+        )
+        .subcommand(
+            Command::new("graph")
+                .about("Prints who is bound to whom")
+                .after_help("It draws what the files say, also what `check` would refuse.")
+                .args([config, environment, format]),
         )
         .subcommand(
             Command::new("schema")

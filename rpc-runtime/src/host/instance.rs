@@ -26,6 +26,9 @@ pub(super) trait Instance {
     /// What an entrypoint offers; `Err` with the names there are.
     fn entrypoint(&self, name: Option<&str>) -> Result<Vec<&'static str>, Vec<&'static str>>;
 
+    /// The entrypoints, and what each offers; the default one has no name.
+    fn entrypoints(&self) -> Vec<(&'static str, Vec<&'static str>)>;
+
     /// Every service on offer, at whatever entrypoint.
     fn services(&self) -> Vec<Offered>;
 
@@ -67,6 +70,12 @@ where
             Some(entrypoint) => Ok(entrypoint.services().collect()),
             None => Err(self.entrypoint.names().collect()),
         }
+    }
+
+    fn entrypoints(&self) -> Vec<(&'static str, Vec<&'static str>)> {
+        let offers = |name| self.entrypoint.select(name).into_iter().flat_map(Entrypoint::services).collect();
+        let named = self.entrypoint.names().map(|name| (name, offers(Some(name))));
+        std::iter::once(("", offers(None))).chain(named).collect()
     }
 
     fn services(&self) -> Vec<Offered> {

@@ -6,6 +6,8 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use super::*;
 
+mod graph;
+
 const FRONT: &str = r#"
 name = "front"
 main = "front"
