@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
 use super::keys::{Key, Keys, Kind, Rule};
+use super::place::nearest;
 use super::syntax::Language;
 use super::value::{Entry, Node, Table, Value};
 use super::vars::Vars;
@@ -112,21 +113,23 @@ impl<'a> Reader<'a> {
     /// One of a few words.
     pub(crate) fn one_of(&mut self, key: &str) -> Option<&'static str> {
         let Kind::OneOf(words) = self.key(key).kind else { unreachable!("`{key}` is no choice") };
-        self.parsed(key, &one_of(words), |text| words.iter().find(|word| **word == text).copied())
-            .map(|word| *word)
+        let word = |text: &str| words.iter().find(|word| **word == text).copied();
+        let near = |text: &str| nearest(text, words.iter().copied());
+        self.parsed(key, &one_of(words), word, near).map(|word| *word)
     }
 
     /// The address of a network interface.
     pub(crate) fn ip(&mut self, key: &str) -> Option<Located<IpAddr>> {
-        self.parsed(key, "an IP address, such as `127.0.0.1` or `::1`", |text| text.parse().ok())
+        self.parsed(key, "an IP address, such as `127.0.0.1` or `::1`", |text| text.parse().ok(), |_| None)
     }
 
-    /// A string that means something else.
+    /// A string that means something else; where it does not, what was probably meant.
     fn parsed<T>(
         &mut self,
         key: &str,
         expected: &str,
         parse: impl FnOnce(&str) -> Option<T>,
+        near: impl FnOnce(&str) -> Option<&'static str>,
     ) -> Option<Located<T>> {
         let entry = self.table.get(key)?;
         let place = self.value_place(entry);
@@ -136,8 +139,12 @@ impl<'a> Reader<'a> {
         };
         let parsed = parse(text);
         if parsed.is_none() {
-            let fault = place.fault("not a valid value").with_expected(expected);
-            self.faults.push(fault.with_received(entry.node.value.describe(place.language())));
+            let fault = (place.fault("not a valid value").with_expected(expected))
+                .with_received(entry.node.value.describe(place.language()));
+            self.faults.push(match near(text) {
+                Some(near) => fault.with_help(format_args!("did you mean `{near}`?")),
+                None => fault,
+            });
         }
         Some(Located::new(parsed?, place))
     }

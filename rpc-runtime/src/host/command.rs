@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix;
 
 use super::{
-    Host, Running,
+    Host, Running, directory,
     graph::{Format, graph},
     log,
     table::table,
@@ -39,7 +39,11 @@ pub(super) fn run(host: Host, args: impl IntoIterator<Item = OsString>) -> ExitC
         say(&config::schema());
         return ExitCode::SUCCESS;
     }
-    let done = configs(matches).and_then(|configs| match name {
+    let (configs, mut faults) = configs(matches);
+    if !faults.is_empty() && name != "graph" {
+        faults.extend(directory::check_some(&host.workers, &configs));
+    }
+    let done = faults.result(configs).and_then(|configs| match name {
         "check" => host.check(&configs).map(|()| say(&no_faults(&configs))),
         "graph" => {
             let format = matches.get_one::<String>("format").map_or(Format::Text, |name| Format::of(name));
@@ -89,7 +93,10 @@ fn command() -> Command {
         .default_value("text");
     Command::new("host")
         .about("Runs the Workers that are linked into this program")
-        .after_help("Ends with 0, with 1 if something is wrong with a configuration or the start, and with 2 for a wrong command line.")
+        .after_help(
+            "Ends with 0, with 1 if something is wrong with a configuration or the start, and with 2 for a wrong command \
+             line.",
+        )
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(
@@ -123,7 +130,7 @@ fn command() -> Command {
 }
 
 /// All files are read, so that all faults are told.
-fn configs(matches: &ArgMatches) -> Result<Vec<Config>, Faults> {
+fn configs(matches: &ArgMatches) -> (Vec<Config>, Faults) {
     let mut faults = Faults::new();
     let mut configs = Vec::new();
     let environment = matches.get_one::<String>("env");
@@ -137,7 +144,7 @@ fn configs(matches: &ArgMatches) -> Result<Vec<Config>, Faults> {
             Err(more) => faults.extend(more),
         }
     }
-    faults.result(configs)
+    (configs, faults)
 }
 
 fn dev(host: Host, configs: Vec<Config>, matches: &ArgMatches) -> Result<(), Faults> {

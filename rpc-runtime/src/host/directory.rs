@@ -33,6 +33,8 @@ pub(crate) trait Directory: fmt::Debug {
 pub(super) struct Workers<'a> {
     /// In the order of their configurations.
     entries: Vec<Entry<'a>>,
+    /// Whether these are all: only then one that is not there is missing.
+    is_whole: bool,
     /// The ways to other processes: one for each address, so that all bindings that lead there share their session.
     dialers: RefCell<Vec<Dialer>>,
 }
@@ -61,7 +63,7 @@ impl<'a> Workers<'a> {
             };
             entries.push(Entry { config, instance: linked });
         }
-        Self { entries, dialers: RefCell::default() }
+        Self { entries, is_whole: true, dialers: RefCell::default() }
     }
 
     /// Makes every `Env`, and gives what makes the Workers: those that others are bound to first. Tells what each was
@@ -152,7 +154,7 @@ impl<'a> Workers<'a> {
             return None;
         }
         let Some(target) = self.find(binding.target()) else {
-            return Some(self.unknown_service(caller, binding));
+            return self.is_whole.then(|| self.unknown_service(caller, binding));
         };
         let known = target.instance.as_ref()?.entrypoint(entrypoint(binding)).err()?;
         Some(unknown_entrypoint(caller, binding, &known))
@@ -265,6 +267,16 @@ pub(super) fn check(linked: &[Linked], configs: &[Config], http: bool) -> Result
     unread.iter().for_each(warn_of);
     configs.iter().for_each(warn_of_environment);
     Ok(Checked { answers: http && workers.primary().is_some(), taken })
+}
+
+/// What is wrong with these configurations, beside others that could not be read.
+pub(super) fn check_some(linked: &[Linked], configs: &[Config]) -> Faults {
+    let mut faults = Faults::new();
+    let mut workers = Workers::new(linked, configs, &mut faults);
+    workers.is_whole = false;
+    faults.extend(collisions::faults(workers.services()));
+    workers.bind(&mut faults, |_, _| {});
+    faults
 }
 
 /// No fault: what an environment lacks, it may well not need.

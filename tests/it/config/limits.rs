@@ -39,6 +39,8 @@ fn a_limit_that_cannot_hold_is_a_fault() {
             "7:15 limits.subrequests: wrong type | an integer from 0 to 2147483647 | the string \"9\"",
         ]
     );
+    let faults = parse("limits.profile = 'cloudfare'").unwrap_err();
+    assert_eq!(faults.iter().next().unwrap().help(), Some("did you mean `cloudflare`?"));
     assert_eq!(all_told("limits = 5"), ["3:10 limits: wrong type | a table | the integer 5"]);
 }
 

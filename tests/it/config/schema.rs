@@ -156,7 +156,9 @@ fn the_page_of_keys_lists_what_the_schema_knows() {
 /// A row for each key, a table's own keys below it.
 fn rows(path: &str, schema: &Value, page: &mut String) {
     let required: Vec<_> = schema["required"].as_array().into_iter().flatten().collect();
-    for (key, value) in schema["properties"].as_object().unwrap() {
+    let mut properties: Vec<_> = schema["properties"].as_object().unwrap().iter().collect();
+    properties.sort_by_key(|(key, _)| (key.starts_with('$'), !required.contains(&&json!(key))));
+    for (key, value) in properties {
         let path = within(path, key);
         let default = match &value["default"] {
             Value::Null if required.contains(&&json!(key)) => "required".to_owned(),

@@ -153,6 +153,23 @@ error: vars.GREETING: wrong type
 }
 
 #[test]
+fn a_file_that_cannot_be_read_hides_no_faults_of_the_others_and_makes_none() {
+    let front = format!("{FRONT}vars = {{ API_KEY = 'k' }}\n");
+    let greets = GREETS.replace("vars", "vras");
+    let folder = Folder::new("partly", &[("front.toml", &front), ("greets.toml", &greets)]);
+    for command in ["check", "dev"] {
+        let (code, stdout, stderr) = folder.run(&[command, "-c", "front.toml", "-c", "greets.toml"]);
+        assert_eq!((code, &*stdout), (Some(1), ""));
+        let problems: Vec<_> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        // That there is no `greets` is no fault of `front`.
+        assert_eq!(
+            problems,
+            ["error: vars.API_KEY: a secret among the variables", "error: vras: unknown key"]
+        );
+    }
+}
+
+#[test]
 fn a_variable_that_no_field_takes_is_warned_of() {
     let front = format!("{FRONT}vars = {{ API_KEI = 1, UNLIKE = 2 }}\n");
     let folder = Folder::new("unread-vars", &[("front.toml", &front), ("greets.toml", GREETS)]);
