@@ -58,7 +58,7 @@
 //!
 //! | feature | default | |
 //! | --- | --- | --- |
-//! | `host` | yes | [`Host`], [`Env`], [`config`] and [`edge`]: hyper, toml and clap. Without it typed calls and `fetch` remain |
+//! | `host` | yes | [`Host`], [`Env`], [`config`] and [`edge`]: hyper, toml, JSON and clap. Without it typed calls and `fetch` remain |
 //! | `net` | yes | [`transport`] over Unix sockets and TCP |
 //! | `tls` | no | [`transport`] over TLS: rustls with ring |
 //! | `tower` | no | a tower `Service`, an axum `Router` for instance, as the `fetch` of a Worker, and the reverse |
