@@ -43,7 +43,7 @@ use crate::{
 ///     greeting: String,              // vars = { GREETING = "hello" }
 ///     rate: Option<Json<Rate>>,      // [vars.RATE], which may be absent
 ///     #[env(secret)]
-///     api_key: Secret,               // the environment variable API_KEY
+///     api_key: Secret,               // the environment variable API_KEY, or in the file that `secrets.file` names
 ///     #[env(name = "UPSTREAM")]
 ///     target: String,                // vars = { UPSTREAM = ".." }
 /// }

@@ -1,7 +1,8 @@
 //! Reading the keys of a table by their rules, recording what is wrong.
 
+mod paths;
+
 use std::net::IpAddr;
-use std::path::{Component, Path, PathBuf};
 
 use super::keys::{Key, Keys, Kind, Rule};
 use super::place::nearest;
@@ -9,7 +10,6 @@ use super::syntax::Language;
 use super::value::{Entry, Node, Table, Value};
 use super::vars::Vars;
 use super::{Fault, Faults, Located, Place};
-use crate::transport::Address;
 
 /// One table, being read.
 pub(crate) struct Reader<'a> {
@@ -216,55 +216,6 @@ impl<'a> Reader<'a> {
         Some(self.value_place(self.table.get(key)?))
     }
 
-    /// A path, which begins in the folder of the file.
-    pub(crate) fn path(&mut self, key: &str, folder: Option<&Path>) -> Option<Located<PathBuf>> {
-        let path = self.string(key)?;
-        match from_folder(&path, folder) {
-            Ok(whole) => Some(Located::new(whole, path.place().clone())),
-            Err(why) => {
-                let fault = path.place().fault("a path that leads nowhere").with_expected("a path");
-                self.faults.push(fault.with_received(format_args!("`{}`", *path)).with_help(why));
-                None
-            }
-        }
-    }
-
-    /// An address that may be there, as [`optional_string`](Self::optional_string).
-    pub(crate) fn optional_address(
-        &mut self,
-        key: &str,
-        folder: Option<&Path>,
-    ) -> Option<Option<Located<Address>>> {
-        let Some(entry) = self.table.get(key) else { return Some(None) };
-        match address(&entry.node.value, self.value_place(entry), folder) {
-            Ok(address) => Some(Some(address)),
-            Err(fault) => {
-                self.faults.push(fault);
-                None
-            }
-        }
-    }
-
-    /// An array of addresses that may be absent; those that are none are left out.
-    pub(crate) fn addresses(&mut self, key: &str, folder: Option<&Path>) -> Vec<Located<Address>> {
-        let Some(entry) = self.table.get(key) else { return Vec::new() };
-        let place = self.value_place(entry);
-        let Value::Array(list) = &entry.node.value else {
-            let fault = wrong_type(&place, "an array of addresses", &entry.node.value);
-            let example = place.language().entry(key, "[ \"unix:/run/auth/auth.sock\" ]");
-            self.faults.push(fault.with_help(format_args!("write `{example}`")));
-            return Vec::new();
-        };
-        let mut all = Vec::with_capacity(list.len());
-        for (index, node) in list.iter().enumerate() {
-            match address(&node.value, place.index(index).at(node.span.clone()), folder) {
-                Ok(address) => all.push(address),
-                Err(fault) => self.faults.push(fault),
-            }
-        }
-        all
-    }
-
     /// An array of tables that may be absent; each is read on its own, and those that fail are
     /// left out.
     pub(crate) fn tables<T>(&mut self, key: &str, read: impl Fn(Reader<'_>) -> Option<T>) -> Vec<T> {
@@ -334,58 +285,6 @@ impl<'a> Reader<'a> {
     fn value_place(&self, entry: &Entry) -> Place {
         self.place.key(&entry.key).at(entry.node.span.clone())
     }
-}
-
-fn address(value: &Value, place: Place, folder: Option<&Path>) -> Result<Located<Address>, Fault> {
-    const EXPECTED: &str = "an address: `unix:/path/to.sock`, `unix:` and a path from the folder of this file, or \
-                            `tcp:host:port`";
-    let Value::String(text) = value else { return Err(wrong_type(&place, EXPECTED, value)) };
-    let read = match text.strip_prefix("unix:") {
-        Some(path) if is_relative(path) => {
-            from_folder(path, folder).and_then(|path| Address::unix(path).map_err(|error| error.to_string()))
-        }
-        _ => text.parse::<Address>().map_err(|error| error.to_string()),
-    };
-    let wrong = |why: String| {
-        place
-            .fault("not a valid address")
-            .with_expected(EXPECTED)
-            .with_received(value.describe(place.language()))
-            .with_help(why)
-    };
-    match read {
-        Ok(address) if address.is_tls() => {
-            Err(wrong("a file has no place yet for the certificates that `tls:` needs".to_owned()))
-        }
-        Ok(address) => Ok(Located::new(address, place)),
-        Err(why) => Err(wrong(why)),
-    }
-}
-
-/// Neither absolute nor a name of the abstract namespace, of which the address itself has to say something.
-fn is_relative(path: &str) -> bool {
-    !path.is_empty() && !path.starts_with(['/', '@', '\0'])
-}
-
-/// A path that begins in the folder of the file, which is where whoever reads the file looks for it; where the program
-/// was started would be another folder each time.
-fn from_folder(path: &str, folder: Option<&Path>) -> Result<PathBuf, String> {
-    if path.starts_with('/') {
-        return Ok(PathBuf::from(path));
-    }
-    let Some(folder) = folder else {
-        return Err("this text was not read from a file, so there is no folder for a path to begin in: write one that \
-                    begins with `/`"
-            .to_owned());
-    };
-    // No part of it is a link, so a `..` leads where it seems to.
-    let mut whole = folder.canonicalize().map_err(|error| format!("the folder of this file: {error}"))?;
-    let mut parts = Path::new(path).components().filter(|part| *part != Component::CurDir).peekable();
-    while parts.next_if_eq(&Component::ParentDir).is_some() {
-        whole.pop();
-    }
-    whole.extend(parts);
-    Ok(whole)
 }
 
 pub(crate) fn one_of(words: &[&str]) -> String {
