@@ -6,6 +6,7 @@ mod raw;
 
 mod calls;
 mod chaos;
+mod documented;
 mod ending;
 mod golden;
 mod hostile;

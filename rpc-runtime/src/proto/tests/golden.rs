@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    pair::{Side, auth, call},
+    pair::{Side, auth},
     random::Random,
     raw::{Raw, frame, frames},
 };
@@ -12,8 +12,8 @@ use crate::proto::{
     wire::{Number, number, put_number},
 };
 
-/// Writes bytes as the table in the module's documentation does.
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as the document writes them.
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
@@ -22,22 +22,6 @@ fn hex(bytes: &[u8]) -> String {
 fn assert_writes(raw: &mut Raw, expected: &[&str]) {
     let written: Vec<String> = raw.read().iter().map(|(kind, body)| hex(&frame(*kind, body))).collect();
     assert_eq!(written, expected);
-}
-
-#[test]
-fn the_example_of_the_documentation_is_what_is_written() {
-    let documentation = include_str!("../protocol.md");
-    let (_, example) = documentation.split_once("```text\n").unwrap();
-    let (example, _) = example.split_once("```").unwrap();
-    let line = |line: &str| line.split("  ").next().unwrap().to_owned();
-    let example: Vec<String> = example.lines().map(line).collect();
-
-    let mut raw = Raw::new();
-    let slot = raw.slot;
-    let method = u64::from_le_bytes([1, 2, 3, 4, 5, 6, 7, 8]);
-    let call = Call { method, ..call(slot, vec![0xab, 0xcd], None) };
-    raw.side.core.call(call, raw.now).unwrap();
-    assert_writes(&mut raw, &[&example.join(" ")]);
 }
 
 #[test]
