@@ -144,8 +144,10 @@ impl Core {
     }
 
     /// Ends the session: the peer is told why, and the session is over once that is written.
-    pub(crate) fn close(&mut self, why: Closing) {
+    pub(crate) fn close(&mut self, why: Closing, now: Instant) {
         if self.is_open() {
+            // What is left to write has its time from now on, however long nothing was heard.
+            self.pace.now = self.pace.now.max(now);
             self.fail(Closed::new(ClosedKind::Closed, why.why));
         }
     }

@@ -436,7 +436,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
             this.trim(&table);
         }
         if table.unused && this.services.is_empty() && table.core.in_flight().is_none_of_ours() {
-            table.core.close(Closing { why: "nobody calls any more".to_owned() });
+            table.core.close(Closing { why: "nobody calls any more".to_owned() }, now);
         }
         let written = this.write(cx, &mut table);
         let more_to_write = matches!(written, Ok(true));

@@ -18,6 +18,7 @@ use super::{
     reply::{Failed, refused},
 };
 use crate::{
+    clock,
     codec::Encoded,
     error::{Error, Kind},
     proto::{Call, CallKey, Closing, Core, Ended, Event, Open, Opened, Payload, Slot},
@@ -278,7 +279,7 @@ impl Shared {
     }
 
     pub(super) fn close(&self, why: Closing) {
-        self.lock().core.close(why);
+        self.lock().core.close(why, clock::now());
         self.wake();
     }
 }

@@ -98,7 +98,7 @@ fn an_end_is_told_once() {
     raw.side.core.lost("reset");
     raw.side.core.lost("reset");
     raw.side.core.end_of_stream();
-    raw.side.core.close(closing("no"));
+    raw.side.core.close(closing("no"), raw.now);
     raw.side.core.drain("no");
     raw.side.drain_events();
     assert_eq!(raw.side.events.len(), 1, "{:?}", raw.side.events);
@@ -107,7 +107,7 @@ fn an_end_is_told_once() {
 #[test]
 fn closing_tells_the_peer_and_then_is_over() {
     let mut raw = Raw::new();
-    raw.side.core.close(closing("time to go"));
+    raw.side.core.close(closing("time to go"), raw.now);
     assert!(raw.side.core.is_over().is_none());
     let [(0x0c, body)] = &raw.read()[..] else { panic!("the peer is told") };
     assert_eq!(&body[..], b"\x00\x08\x0atime to go");
@@ -115,9 +115,20 @@ fn closing_tells_the_peer_and_then_is_over() {
 }
 
 #[test]
+fn a_close_after_a_long_silence_has_its_second_too() {
+    let mut raw = Raw::new();
+    raw.now += Duration::from_secs(9);
+    raw.side.core.close(closing("time to go"), raw.now);
+    raw.side.core.tick(raw.now);
+    raw.side.drain_events();
+    assert_eq!(raw.side.core.is_over(), None, "the peer is to be told");
+    raw.assert_closed(ClosedKind::Closed, "time to go");
+}
+
+#[test]
 fn a_close_that_cannot_be_written_is_over_after_a_second() {
     let mut raw = Raw::new();
-    raw.side.core.close(closing("time to go"));
+    raw.side.core.close(closing("time to go"), raw.now);
     assert_eq!(raw.side.core.timer(), Some(raw.now + Duration::from_secs(1)));
     raw.pass(Duration::from_millis(999));
     assert!(raw.side.core.is_over().is_none());
@@ -128,7 +139,7 @@ fn a_close_that_cannot_be_written_is_over_after_a_second() {
 #[test]
 fn a_close_whose_transport_fails_is_over_at_once() {
     let mut raw = Raw::new();
-    raw.side.core.close(closing("time to go"));
+    raw.side.core.close(closing("time to go"), raw.now);
     raw.side.core.lost("reset");
     assert_eq!(raw.side.core.is_over().unwrap().kind(), ClosedKind::Closed);
 }
@@ -139,7 +150,7 @@ fn calls_in_the_batch_of_a_session_that_closes_may_run() {
     raw.side.call(raw.slot, vec![1], raw.now);
     assert_eq!(raw.side.write(raw.now, 1).len(), 1);
     raw.side.call(raw.slot, vec![2], raw.now);
-    raw.side.core.close(closing("time to go"));
+    raw.side.core.close(closing("time to go"), raw.now);
     raw.side.drain_events();
     let ended = raw.side.ended();
     assert!(matches!(ended[..], [(_, Ended::Lost(_)), (_, Ended::NotSent(_))]), "{ended:?}");

@@ -171,7 +171,7 @@ fn go_away() {
     raw.write_call(0, b"");
     raw.side.core.drain("bye");
     assert_writes(&mut raw, &["06 00 00 0c 01 00 03 62 79 65"]);
-    raw.side.core.close(Closing { why: "é".repeat(200) });
+    raw.side.core.close(Closing { why: "é".repeat(200) }, raw.now);
     let [(0x0c, body)] = &raw.read()[..] else { panic!("it goes away") };
     assert_eq!(hex(&body[..6]), "01 08 80 02 c3 a9");
     assert_eq!(body.len(), 4 + 256);

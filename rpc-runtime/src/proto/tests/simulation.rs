@@ -359,7 +359,7 @@ impl World {
     /// One end closes; the other reads that, and the end of the stream.
     fn close(&mut self) {
         let me = self.random.below(2);
-        self.ends[me].side.core.close(Closing { why: "the test is over".into() });
+        self.ends[me].side.core.close(Closing { why: "the test is over".into() }, self.now);
         self.read_events(me);
         while self.ends[me].side.core.is_over().is_none() {
             self.write(me, 1 + self.random.clone().below(5000));
