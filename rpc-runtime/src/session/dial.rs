@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{
     SessionOptions,
+    explain::explained,
     outgoing::{Outgoing, Waiting},
     reply::{Failed, Reply},
     shared::{Access, Shared},
@@ -124,11 +125,9 @@ impl Dialer {
         outgoing: Outgoing,
         waker: Option<&Waker>,
     ) -> Dialed {
-        let again = outgoing.method.idempotent.then(|| Again {
-            dialer: self.clone(),
-            service,
-            outgoing: outgoing.clone(),
-        });
+        let method = outgoing.method;
+        let again =
+            method.idempotent.then(|| Again { dialer: self.clone(), service, outgoing: outgoing.clone() });
         if again.is_some() {
             self.retries().earn();
         }
@@ -141,8 +140,11 @@ impl Dialer {
             _ => None,
         };
         match up {
-            Some(shared) => match self.send(&shared, service, outgoing, waker) {
+            Some(up) => match self.send(&up, service, outgoing, waker) {
                 Ok(waiting) => Dialed::Waiting(waiting, again.map(Box::new)),
+                Err(failed) if failed.is_contract() => {
+                    Dialed::Slow(Box::pin(explained(Arc::clone(&up), service, method)))
+                }
                 Err(failed) => {
                     Dialed::Slow(Box::pin(self.clone().recover(service, Reply::Failure(failed), again)))
                 }
@@ -162,10 +164,12 @@ impl Dialer {
             Ok(shared) => shared,
             Err(failed) => return Reply::Failure(failed),
         };
-        match self.send(&shared, service, outgoing, None) {
+        let method = outgoing.method;
+        let reply = match self.send(&shared, service, outgoing, None) {
             Ok(mut waiting) => poll_fn(|cx| waiting.poll(cx)).await,
             Err(failed) => Reply::Failure(failed),
-        }
+        };
+        if reply.is_contract() { explained(Arc::clone(&shared), service, method).await } else { reply }
     }
 
     fn send(
@@ -357,3 +361,6 @@ impl fmt::Debug for Dialer {
         f.debug_tuple("Dialer").field(&self.dialing.address).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;
