@@ -211,7 +211,7 @@ pub struct MethodInfo {
     pub id: MethodId,
     /// Whether a call may be run twice: `#[rpc(idempotent)]`.
     pub idempotent: bool,
-    /// How long a call may take unless its caller says less: `#[rpc(deadline = "..")]`.
+    /// How long a call may take unless its caller says otherwise: `#[rpc(deadline = "..")]`.
     pub deadline: Option<Duration>,
     /// Whether a handler behind a boundary runs as a task of its own: `#[rpc(spawn)]`.
     pub spawn: bool,

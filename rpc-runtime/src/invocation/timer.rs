@@ -60,7 +60,11 @@ impl OwnDeadline {
         binding: &Binding,
     ) -> Result<Option<Self>, Error> {
         let options = binding.options.as_ref();
-        let given = options.and_then(|options| options.given.deadline).or(method.deadline);
+        // A call from elsewhere that has a deadline has the one that its maker chose, the method's own or another.
+        let is_chosen =
+            |caller: &Frame<'_>| caller.state.is_arrival() && caller.state.deadline != Deadline::NONE;
+        let of_method = method.deadline.filter(|_| !caller.is_some_and(is_chosen));
+        let given = options.and_then(|options| options.given.deadline).or(of_method);
         let Some(given) = given else { return Ok(None) };
         let (at, inherited) =
             (Deadline::after(given), caller.map_or(Deadline::NONE, |caller| caller.state.deadline));
