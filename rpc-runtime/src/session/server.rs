@@ -10,11 +10,14 @@ use std::{
 use tokio::{
     sync::mpsc,
     task::JoinSet,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{Driving, Serve, Session, SessionOptions};
-use crate::transport::{self, Accepted, Address, Listener};
+use crate::{
+    proto::Closing,
+    transport::{self, Accepted, Address, Listener},
+};
 
 /// Serves a Worker, or what a client calls, to whoever connects to an address.
 ///
@@ -42,6 +45,9 @@ pub(crate) const SESSIONS_MAX: usize = 4096;
 
 /// How long running calls may go on when the server stops. What the model gives.
 const DRAIN: Duration = Duration::from_secs(30);
+
+/// How long callers may take to hear that the time to drain is over.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 impl Server {
     /// Serves this, and nothing yet to anybody: see [`listen`](Self::listen).
@@ -174,7 +180,7 @@ impl Sessions {
         }
     }
 
-    /// Refuses new calls, and lets those that run go on until then; the rest is cut.
+    /// Refuses new calls, and lets those that run go on until then. The rest is cancelled, and its callers are told.
     pub(crate) async fn drain(mut self, until: Instant) {
         for session in &self.all {
             session.drain();
@@ -183,6 +189,12 @@ impl Sessions {
         let cut = self.driving.len();
         if cut > 0 {
             tracing::warn!(target: "rpc_runtime", sessions = cut, "the time to drain is over: running calls are cancelled");
+            for session in &self.all {
+                session.0.close(Closing { why: "the time to drain is over".to_owned() });
+            }
+            // Callers are told why, if they still listen.
+            let told = async { while self.driving.join_next().await.is_some() {} };
+            let _ = timeout(FAREWELL, told).await;
         }
     }
 }
