@@ -19,7 +19,7 @@ use self::grammar::Message;
 use crate::{
     Body, Request,
     config::{Config, Origin, Variable},
-    edge,
+    edge, proto,
 };
 
 /// Any file, in either language, is a configuration or has faults, and is read in time. Gives whether it is a
@@ -56,6 +56,25 @@ fn config_of(file: &str, bytes: &[u8]) -> bool {
     let report = faults.to_string();
     assert!(report.len() < 200 << 10, "a report of {} bytes", report.len());
     false
+}
+
+/// Any bytes are a frame of a session with a head within its limits, or no frame. Gives whether they are one.
+///
+/// # Panics
+///
+/// If not.
+pub fn frame_head(bytes: &[u8]) -> bool {
+    proto::fuzzing::heads(bytes)
+}
+
+/// A session survives any peer and any application: each call has one end, and nothing is left when the session is
+/// over. The bytes say what the two do. Gives whether a call got through, and how many bytes the peer sent.
+///
+/// # Panics
+///
+/// If not.
+pub fn session(bytes: &[u8]) -> (bool, usize) {
+    proto::fuzzing::session(bytes)
 }
 
 /// Each value can be asked for as any type, and is that or a fault.

@@ -31,6 +31,8 @@ mod end;
 mod event;
 mod extension;
 mod frame;
+#[cfg(all(feature = "host", any(test, feature = "fuzzing")))]
+pub(crate) mod fuzzing;
 mod grant;
 mod hello;
 mod incoming;

@@ -52,6 +52,39 @@ fn a_request_that_is_served_is_one_to_a_strict_reader_too() {
     feed("http_head", 8_000, &words, super::http_head);
 }
 
+#[test]
+fn the_head_of_a_frame_is_within_its_limits_or_refused() {
+    let words: [&[u8]; 10] = [
+        b"\x00",
+        b"\x01",
+        b"\x80",
+        b"\xff\xff\xff\xff\x0f",
+        b"RPC\0",
+        b"\x1f",
+        b"\x42",
+        b"\x10",
+        b"key",
+        b"\x80\x40",
+    ];
+    feed("frame_head", 60_000, &words, super::frame_head);
+}
+
+#[test]
+fn a_session_survives_any_peer() {
+    let words: [&[u8]; 9] = [
+        b"\x03\x01\x00\x00",
+        b"\x06\x01\x01",
+        b"\x04\x00\x00\x01\x00",
+        b"\x09\x00\x01",
+        b"\x05\x01\xff",
+        b"\x0a",
+        b"\x08\x00",
+        b"\x01\x06\x01\x00",
+        b"\xff",
+    ];
+    feed("session", 6_000, &words, |bytes| super::session(bytes).0);
+}
+
 /// Each seed as it is, then so many inputs that were changed: of which some are accepted, or there would be nothing
 /// that can fail.
 fn feed(target: &str, inputs: u32, words: &[&[u8]], harness: fn(&[u8]) -> bool) {

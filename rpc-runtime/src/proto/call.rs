@@ -332,7 +332,7 @@ pub(super) const POSTCARD: u8 = 0;
 const PATH_MAX: u64 = 8;
 
 /// Entries.
-const METADATA_MAX: usize = 64;
+pub(super) const METADATA_MAX: usize = 64;
 
 /// Bytes of keys and values.
-const METADATA_BYTES_MAX: usize = 8 << 10;
+pub(super) const METADATA_BYTES_MAX: usize = 8 << 10;
