@@ -15,15 +15,16 @@ mod metadata;
 mod panics;
 mod processes;
 mod quantity;
+mod trusted;
 mod values;
 
-use std::{fmt, time::Duration};
+use std::{any::Any, fmt, time::Duration};
 
 use rpc_runtime::{Client as _, Session, SessionOptions};
 use rpc_tests_workers::{Place, Tallied as _, TalliedClient};
 use tokio::time::timeout;
 
-use self::child::Serving;
+use self::{child::Serving, trusted::Trusted};
 
 /// How a call travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ enum Path {
     Local,
     /// Through a session in this process. Values are compared with their shapes, and idempotent methods are called twice.
     Wire,
+    /// To a server in this process, over TCP and TLS that both ends have shown a certificate for.
+    Tls,
     /// To a process of its own, over a Unix socket.
     Process,
 }
@@ -40,24 +43,30 @@ enum Path {
 struct There {
     place: Place,
     path: Path,
-    _serving: Option<Serving>,
-    _sessions: Option<(Session, Session)>,
+    /// What must not end before the behaviour was looked for.
+    _other_end: Box<dyn Any>,
 }
 
 impl There {
     async fn over(path: Path) -> Self {
         match path {
-            Path::Local => Self { place: Place::new(None), path, _serving: None, _sessions: None },
+            Path::Local => Self { place: Place::new(None), path, _other_end: Box::new(()) },
             Path::Wire => {
                 let (here, there) = tokio::io::duplex(64 << 10);
                 let there = Place::new(None).options().start(there).unwrap();
                 let here = SessionOptions::new().repeating().start(here).unwrap();
                 let place = Place::over(&here);
-                Self { place, path, _serving: None, _sessions: Some((here, there)) }
+                Self { place, path, _other_end: Box::new((here, there)) }
             }
             Path::Process => {
                 let serving = Serving::start();
-                Self { place: Place::at(&serving.address()), path, _serving: Some(serving), _sessions: None }
+                let place = Place::at(&serving.address());
+                Self { place, path, _other_end: Box::new(serving) }
+            }
+            Path::Tls => {
+                let server = Trusted::serve(Place::new(None).options()).await;
+                let place = Place::at(&server.address());
+                Self { place, path, _other_end: Box::new(server) }
             }
         }
     }
@@ -131,6 +140,11 @@ macro_rules! everywhere {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn wire() {
                 hold(Path::Wire, super::$behaviour).await;
+            }
+
+            #[tokio::test]
+            async fn tls() {
+                hold(Path::Tls, super::$behaviour).await;
             }
 
             #[tokio::test]

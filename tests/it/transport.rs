@@ -1,7 +1,7 @@
 //! Byte streams between hosts: who is let in, who is trusted, and what is said about the rest.
 
 mod address;
-mod certificates;
+pub(crate) mod certificates;
 mod folder;
 mod tcp;
 mod tls;

@@ -104,7 +104,7 @@ async fn more_long_values_than_fit_at_once_take_turns(there: &There) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_client_is_shared_by_threads() {
-    for path in [Path::Local, Path::Wire, Path::Process] {
+    for path in [Path::Local, Path::Wire, Path::Tls, Path::Process] {
         hold(path, share).await;
     }
 }

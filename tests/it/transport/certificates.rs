@@ -7,12 +7,16 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
     date_time_ymd,
 };
-use rpc_runtime::transport::{TlsClient, TlsServer};
+use rpc_runtime::transport::{Tls, TlsClient, TlsServer};
 
 use super::folder::Folder;
 
+pub(super) const SERVER: &[&str] = &["auth.internal", "127.0.0.1"];
+
+pub(super) const CLIENT: &[&str] = &["gateway.internal"];
+
 /// Who issues certificates, and where they are put.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     pub(super) folder: Folder,
 }
@@ -35,7 +39,7 @@ impl Files {
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -76,6 +80,16 @@ impl Authority {
             chain: self.folder.write(&format!("{file}.pem"), certificate, 0o644),
             key: self.folder.write(&format!("{file}.key"), key, 0o600),
         }
+    }
+
+    /// A server that [`good_client`](Self::good_client) trusts.
+    pub(crate) fn good_server(&self) -> TlsServer {
+        self.issue("server", SERVER, |_| {}).on_server(Tls::server()).authority(self.path())
+    }
+
+    /// A client that [`good_server`](Self::good_server) trusts.
+    pub(crate) fn good_client(&self) -> TlsClient {
+        self.issue("client", CLIENT, |_| {}).on_client(Tls::client()).authority(self.path())
     }
 
     /// A list of certificates that are no longer valid.

@@ -12,7 +12,7 @@ use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, SerialNumber, date_time_
 use rpc_runtime::transport::{Kind, Tls, TlsClient, TlsServer};
 
 use super::{
-    certificates::{Authority, Files},
+    certificates::{Authority, CLIENT, Files, SERVER},
     folder::set_mode,
     *,
 };
@@ -21,18 +21,7 @@ use crate::{
     recorder::Recorder,
 };
 
-const SERVER: &[&str] = &["auth.internal", "127.0.0.1"];
-const CLIENT: &[&str] = &["gateway.internal"];
-
 fn unaltered(_: &mut CertificateParams) {}
-
-fn good_server(authority: &Authority) -> TlsServer {
-    authority.issue("server", SERVER, unaltered).on_server(Tls::server()).authority(authority.path())
-}
-
-fn good_client(authority: &Authority) -> TlsClient {
-    authority.issue("client", CLIENT, unaltered).on_client(Tls::client()).authority(authority.path())
-}
 
 async fn listen(server: TlsServer) -> Listener {
     let address = Address::tls("127.0.0.1:0", server.build().unwrap()).unwrap();
@@ -51,8 +40,8 @@ fn socket_address(listener: &Listener) -> String {
 #[tokio::test]
 async fn a_stream_carries_bytes_both_ways_and_the_peer_is_known() {
     let authority = Authority::new();
-    let mut listener = listen(good_server(&authority)).await;
-    let address = towards(&listener, good_client(&authority));
+    let mut listener = listen(authority.good_server()).await;
+    let address = towards(&listener, authority.good_client());
     let (stream, accepted) = pair(&mut listener, &address).await;
     assert_eq!(accepted.peer.kind, Kind::Tls);
     assert_eq!(accepted.peer.certificate_names, CLIENT);
@@ -81,9 +70,9 @@ async fn through_proxy(
 #[tokio::test]
 async fn bytes_that_come_one_by_one_are_the_same_bytes() {
     let authority = Authority::new();
-    let mut listener = listen(good_server(&authority)).await;
+    let mut listener = listen(authority.good_server()).await;
     let (one, few) = (Faults::default().slice(1), Faults::default().slice(7));
-    let address = through_proxy(&listener, good_client(&authority), one, few).await;
+    let address = through_proxy(&listener, authority.good_client(), one, few).await;
     let (mut stream, mut accepted) = pair(&mut listener, &address).await;
     let sent: Vec<u8> = (0..10_000_u32).map(|n| n as u8).collect();
     let mut received = vec![0; sent.len()];
@@ -98,12 +87,12 @@ async fn bytes_that_come_one_by_one_are_the_same_bytes() {
 #[tokio::test]
 async fn a_handshake_that_was_changed_on_the_way_fails() {
     let authority = Authority::new();
-    let mut listener = listen(good_server(&authority)).await;
+    let mut listener = listen(authority.good_server()).await;
     // In the hello of the client, in that of the server, in its certificate.
     for (byte, backwards) in [(3, false), (60, true), (500, true)] {
         let (flip, none) = (Faults::default().flip(byte), Faults::default());
         let (rightwards, leftwards) = if backwards { (none, flip) } else { (flip, none) };
-        let address = through_proxy(&listener, good_client(&authority), rightwards, leftwards).await;
+        let address = through_proxy(&listener, authority.good_client(), rightwards, leftwards).await;
         tokio::select! {
             outcome = connect(&address) => {
                 let error = outcome.expect_err("it is noticed");
@@ -117,11 +106,11 @@ async fn a_handshake_that_was_changed_on_the_way_fails() {
 #[tokio::test]
 async fn no_byte_that_was_changed_on_the_way_is_read() {
     let authority = Authority::new();
-    let mut listener = listen(good_server(&authority)).await;
+    let mut listener = listen(authority.good_server()).await;
     for (byte, backwards) in [(20_000, false), (20_000, true), (99_999, false)] {
         let (flip, none) = (Faults::default().flip(byte), Faults::default());
         let (rightwards, leftwards) = if backwards { (none, flip) } else { (flip, none) };
-        let address = through_proxy(&listener, good_client(&authority), rightwards, leftwards).await;
+        let address = through_proxy(&listener, authority.good_client(), rightwards, leftwards).await;
         let (stream, accepted) = pair(&mut listener, &address).await;
         let (mut from, mut to) =
             if backwards { (accepted.stream, stream) } else { (stream, accepted.stream) };
@@ -145,8 +134,8 @@ async fn no_byte_that_was_changed_on_the_way_is_read() {
 #[tokio::test]
 async fn dropping_accept_loses_no_handshake() {
     let authority = Authority::new();
-    let mut listener = listen(good_server(&authority)).await;
-    let address = towards(&listener, good_client(&authority));
+    let mut listener = listen(authority.good_server()).await;
+    let address = towards(&listener, authority.good_client());
     let connecting = tokio::spawn(async move {
         let mut streams = Vec::new();
         for _ in 0..20 {
@@ -272,7 +261,7 @@ async fn a_server_is_trusted_by_its_certificate() {
     ];
     for (row, files, expected) in rows {
         let server = files.on_server(Tls::server()).authority(ours.path());
-        assert_becomes(row, server, good_client(&ours).revocations(&revoked), expected).await;
+        assert_becomes(row, server, ours.good_client().revocations(&revoked), expected).await;
     }
 }
 
@@ -284,10 +273,10 @@ async fn the_name_that_is_looked_for_can_be_said() {
         ("127.0.0.1", Known(CLIENT)),
         ("other.internal", RefusedByClient("not valid for name \"other.internal\"")),
     ] {
-        let client = good_client(&authority).server_name(name);
-        assert_becomes(name, good_server(&authority), client, expected).await;
+        let client = authority.good_client().server_name(name);
+        assert_becomes(name, authority.good_server(), client, expected).await;
     }
-    let error = good_client(&authority).server_name("not a name").build().unwrap_err();
+    let error = authority.good_client().server_name("not a name").build().unwrap_err();
     assert!(error.is_invalid());
     assert_eq!(
         error.to_string(),
@@ -302,7 +291,7 @@ async fn a_client_is_trusted_by_its_certificate() {
     let revoked = ours.revoke(&[66]);
     let shows = |files: Files| files.on_client(Tls::client()).authority(ours.path());
     let rows: [(&str, TlsClient, Becomes); 9] = [
-        ("good", good_client(&ours), Known(CLIENT)),
+        ("good", ours.good_client(), Known(CLIENT)),
         (
             "no certificate",
             Tls::client().anonymous().authority(ours.path()),
@@ -337,7 +326,7 @@ async fn a_client_is_trusted_by_its_certificate() {
         ),
     ];
     for (row, client, expected) in rows {
-        let server = good_server(&ours).revocations(&revoked).client_names(["GATEWAY.internal"]);
+        let server = ours.good_server().revocations(&revoked).client_names(["GATEWAY.internal"]);
         assert_becomes(row, server, client, expected).await;
     }
 }
@@ -361,9 +350,9 @@ async fn a_client_is_let_in_by_what_its_certificate_is_valid_for() {
     ];
     for (allowed, shown, expected) in rows {
         let row = format!("{shown} among {allowed:?}");
-        assert_becomes(&row, good_server(&authority).client_names(allowed), shows(shown), expected).await;
+        assert_becomes(&row, authority.good_server().client_names(allowed), shows(shown), expected).await;
     }
-    let error = good_server(&authority).client_names(["*.internal"]).build().unwrap_err();
+    let error = authority.good_server().client_names(["*.internal"]).build().unwrap_err();
     assert!(error.is_invalid(), "{error}");
 }
 
@@ -373,7 +362,7 @@ async fn clients_without_certificates_are_let_in_where_the_server_says_so() {
     let server = || authority.issue("server", SERVER, unaltered).on_server(Tls::server()).anonymous_clients();
     let anonymous = Tls::client().anonymous().authority(authority.path());
     assert_becomes("anonymous", server(), anonymous, Known(&[])).await;
-    assert_becomes("not asked for", server(), good_client(&authority), Known(&[])).await;
+    assert_becomes("not asked for", server(), authority.good_client(), Known(&[])).await;
 }
 
 /// The first record of a client of TLS 1.2: no extensions, one cipher suite.
@@ -387,9 +376,9 @@ fn hello_of_tls_1_2() -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_is_not_tls_1_3_is_let_go_and_the_next_is_served() {
     let authority = Authority::new();
-    let mut listener = listen(good_server(&authority)).await;
+    let mut listener = listen(authority.good_server()).await;
     let at = socket_address(&listener);
-    let address = towards(&listener, good_client(&authority));
+    let address = towards(&listener, authority.good_client());
     let accepting = tokio::spawn(async move { (listener.accept().await, listener) });
     for (what, bytes, alert) in [
         ("HTTP", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(), None),
@@ -429,7 +418,7 @@ async fn what_is_not_tls_1_3_is_let_go_and_the_next_is_served() {
 async fn a_server_that_does_not_speak_tls_is_refused() {
     let authority = Authority::new();
     let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let client = good_client(&authority).build().unwrap();
+    let client = authority.good_client().build().unwrap();
     for (says, is_denied) in [("HTTP/1.1 400 Bad Request\r\n\r\n", true), ("", false)] {
         let address = Address::tls(&plain.local_addr().unwrap().to_string(), client.clone()).unwrap();
         let answer = async {
@@ -453,10 +442,10 @@ async fn advance(time: Duration) {
 #[tokio::test]
 async fn a_handshake_that_stalls_holds_nobody_up_and_ends_after_10_s() {
     let authority = Authority::new();
-    let mut listener = listen(good_server(&authority)).await;
+    let mut listener = listen(authority.good_server()).await;
     let mut stalled = tokio::net::TcpStream::connect(socket_address(&listener)).await.unwrap();
     stalled.write_all(&[0x16, 3, 1]).await.unwrap();
-    let address = towards(&listener, good_client(&authority));
+    let address = towards(&listener, authority.good_client());
     let (stream, accepted) = pair(&mut listener, &address).await;
     assert_carries(stream, accepted.stream).await;
 
@@ -479,7 +468,7 @@ async fn a_handshake_that_stalls_holds_nobody_up_and_ends_after_10_s() {
 #[tokio::test]
 async fn handshakes_in_flight_are_capped() {
     let authority = Authority::new();
-    let mut listener = listen(good_server(&authority)).await;
+    let mut listener = listen(authority.good_server()).await;
     let at = socket_address(&listener);
     let mut stalled = Vec::new();
     for _ in 0..256 {
@@ -488,7 +477,7 @@ async fn handshakes_in_flight_are_capped() {
         let pause = tokio::time::timeout(Duration::from_millis(1), listener.accept());
         assert!(pause.await.is_err());
     }
-    let address = towards(&listener, good_client(&authority));
+    let address = towards(&listener, authority.good_client());
     let connecting = tokio::spawn(async move { connect(&address).await });
     let waits = tokio::time::timeout(Duration::from_millis(200), listener.accept());
     assert!(waits.await.is_err(), "there is no room for its handshake");
@@ -596,8 +585,8 @@ async fn what_is_left_out_or_contradicts_is_named() {
         assert!(error.is_invalid() && error.to_string().starts_with(expected), "{error}");
     }
 
-    let client = Address::tls("127.0.0.1:0", good_client(&authority).build().unwrap()).unwrap();
-    let server = Address::tls("127.0.0.1:1", good_server(&authority).build().unwrap()).unwrap();
+    let client = Address::tls("127.0.0.1:0", authority.good_client().build().unwrap()).unwrap();
+    let server = Address::tls("127.0.0.1:1", authority.good_server().build().unwrap()).unwrap();
     let bare: Address = "tls:127.0.0.1:1".parse().unwrap();
     for (error, expected) in [
         (Listener::bind(&client).await.unwrap_err(), "this is the TLS of a client"),
@@ -612,8 +601,8 @@ async fn what_is_left_out_or_contradicts_is_named() {
 #[tokio::test]
 async fn certificates_that_were_replaced_are_used_and_sessions_go_on() {
     let authority = Authority::new();
-    let mut listener = listen(good_server(&authority)).await;
-    let address = towards(&listener, good_client(&authority));
+    let mut listener = listen(authority.good_server()).await;
+    let address = towards(&listener, authority.good_client());
     let (mut stream, mut accepted) = pair(&mut listener, &address).await;
     assert_eq!(accepted.peer.certificate_names, CLIENT);
 
@@ -642,8 +631,8 @@ async fn certificates_that_were_replaced_are_used_and_sessions_go_on() {
 async fn new_files_that_do_not_fit_leave_the_old_ones_in_use() {
     let (recorder, _guard) = Recorder::listen();
     let authority = Authority::new();
-    let mut listener = listen(good_server(&authority)).await;
-    let address = towards(&listener, good_client(&authority));
+    let mut listener = listen(authority.good_server()).await;
+    let address = towards(&listener, authority.good_client());
     let warnings = || recorder.messages(Level::WARN);
 
     // As while a certificate is being replaced: the chain is there, the key not yet.
@@ -691,9 +680,9 @@ fn neither_debug_nor_an_error_shows_a_key() {
 #[tokio::test]
 async fn after_a_thousand_refused_handshakes_the_next_is_served() {
     let authority = Authority::new();
-    let mut listener = listen(good_server(&authority)).await;
+    let mut listener = listen(authority.good_server()).await;
     let at = socket_address(&listener);
-    let address = towards(&listener, good_client(&authority));
+    let address = towards(&listener, authority.good_client());
     let start = Instant::now();
     let flood = tokio::spawn(async move {
         for _ in 0..1000 {
@@ -710,9 +699,9 @@ async fn after_a_thousand_refused_handshakes_the_next_is_served() {
 #[test]
 fn a_stream_goes_on_in_another_runtime() {
     let authority = Authority::new();
-    let client = good_client(&authority).build().unwrap();
+    let client = authority.good_client().build().unwrap();
     goes_on_in_another_runtime(|| async {
-        let listener = listen(good_server(&authority)).await;
+        let listener = listen(authority.good_server()).await;
         let address = listener.local_address().clone().with_tls(client.clone());
         (listener, address)
     });
@@ -721,7 +710,7 @@ fn a_stream_goes_on_in_another_runtime() {
 #[tokio::test]
 async fn closing_serves_who_has_connected_before() {
     let authority = Authority::new();
-    let listener = listen(good_server(&authority)).await;
-    let address = towards(&listener, good_client(&authority));
+    let listener = listen(authority.good_server()).await;
+    let address = towards(&listener, authority.good_client());
     closing_serves_who_has_connected(listener, address).await;
 }
