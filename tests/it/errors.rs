@@ -36,6 +36,11 @@ fn answers(error: &Error) -> Vec<&'static str> {
     all.into_iter().filter(|(_, is)| *is).map(|(name, _)| name).collect()
 }
 
+/// The same, without what speaks of the path.
+pub(crate) fn kinds(error: &Error) -> Vec<&'static str> {
+    answers(error).into_iter().filter(|answer| *answer != "remote").collect()
+}
+
 /// A failing call of each kind that can be made in one process.
 fn made() -> Vec<Error> {
     let error_of = |client: StepClient| block_on(client.run(0)).unwrap_err();

@@ -3,18 +3,22 @@
 //! A behaviour is an `async fn` of a [`There`]: clients of a set of Workers and the path they lead over. [`everywhere!`]
 //! makes a test of it for each path, so that the name of a failing test names the path.
 
+mod calls;
 mod cancelling;
 mod child;
+mod context;
 mod deadlines;
 mod errors;
 mod faults;
 mod fetch;
 mod honesty;
+mod interceptors;
 mod limits;
 mod metadata;
 mod panics;
 mod processes;
 mod quantity;
+mod tracing;
 mod trusted;
 mod values;
 

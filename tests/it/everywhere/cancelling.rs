@@ -15,6 +15,7 @@ everywhere! {
     long_arguments_may_be_dropped_after_any_poll
     work_that_is_waited_for_outlives_a_cancelled_call
     spawned_work_ends_with_its_call
+    a_parent_that_returns_ends_the_calls_it_did_not_wait_for
 }
 
 async fn a_dropped_call_ends_its_handler(there: &There) {
@@ -99,4 +100,14 @@ async fn work_that_is_waited_for_outlives_a_cancelled_call(there: &There) {
 async fn spawned_work_ends_with_its_call(there: &There) {
     there.place.work.child("it").await.unwrap();
     there.until("it.dropped", 1).await;
+}
+
+/// As many as a pipeline may make, each of which goes three hops further.
+async fn a_parent_that_returns_ends_the_calls_it_did_not_wait_for(there: &There) {
+    for ways in [[Way::Near; 3], [Way::Far; 3], [Way::Far, Way::Near, Way::Far]] {
+        let name = format!("{ways:?}");
+        there.place.walk.leave(300, &ways, &name).await.unwrap();
+        there.until(&format!("{name}.dropped"), 300).await;
+        assert_eq!(there.count(&format!("{name}.entered")).await, 300);
+    }
 }

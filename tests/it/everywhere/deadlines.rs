@@ -15,6 +15,11 @@ everywhere! {
     a_shorter_deadline_on_the_way_ends_what_is_below_it
     a_deadline_that_has_passed_runs_no_handler
     many_deadlines_in_one_moment_end_their_calls_alone
+    time_counts_from_the_first_poll_of_the_call
+    a_deadline_is_never_made_longer
+    a_method_has_the_deadline_of_its_attribute_unless_its_caller_says_otherwise
+    time_without_end_is_no_deadline
+    calls_beside_each_other_have_deadlines_of_their_own
 }
 
 /// In milliseconds: long enough for a call to get to its handler on a machine that is busy.
@@ -99,4 +104,53 @@ async fn many_deadlines_in_one_moment_end_their_calls_alone(there: &There) {
     }
     lasting.unwrap();
     there.until_all_dropped("it").await;
+}
+
+async fn time_counts_from_the_first_poll_of_the_call(there: &There) {
+    let values = there.place.values.with(within(SOON));
+    values.nothing().await.unwrap();
+    let call = values.text("a");
+    tokio::time::sleep(Duration::from_millis(SOON + 50)).await;
+    assert_eq!(call.await.unwrap(), "a");
+}
+
+async fn a_deadline_is_never_made_longer(there: &There) {
+    for way in [Way::Near, Way::Far] {
+        let start = Instant::now();
+        let walk = there.place.walk.with(within(SOON));
+        let error = walk.hurry(60_000, &[way, way], &End::Wait(format!("{way:?}"))).await.unwrap_err();
+        assert!(error.is_deadline(), "{way:?}: {error}");
+        assert!(start.elapsed() < Duration::from_secs(30));
+        there.until(&format!("{way:?}.dropped"), 1).await;
+    }
+}
+
+async fn a_method_has_the_deadline_of_its_attribute_unless_its_caller_says_otherwise(there: &There) {
+    let start = Instant::now();
+    let error = there.place.work.with(within(1000)).wait_briefly("it").await.unwrap_err();
+    assert!(error.is_deadline(), "{error}");
+    assert!(start.elapsed() >= Duration::from_millis(1000), "300 ms are what the method says");
+    there.until("it.dropped", 1).await;
+}
+
+async fn time_without_end_is_no_deadline(there: &There) {
+    for limit in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_secs(600 * 365 * 24 * 3600)] {
+        let walk = there.place.walk.with(CallOptions::new().deadline(limit));
+        let stops = walk.walk(&[Way::Far, Way::Near], &End::Answer).await.unwrap();
+        assert_eq!(stops.len(), 3, "{limit:?}");
+        there.place.work.with(CallOptions::new().deadline(limit)).sleep(1).await.unwrap();
+    }
+}
+
+async fn calls_beside_each_other_have_deadlines_of_their_own(there: &There) {
+    let work = &there.place.work;
+    let (hasty, patient) = (work.with(within(SOON)), work.with(within(20_000)));
+    let (late, also_late, in_time, without) =
+        tokio::join!(hasty.wait("it"), hasty.sleep(5000), patient.sleep(2 * SOON), work.sleep(2 * SOON));
+    assert!(late.unwrap_err().is_deadline() && also_late.unwrap_err().is_deadline());
+    in_time.unwrap();
+    without.unwrap();
+    there.until("it.dropped", 1).await;
+    // Once more, over the same client.
+    assert!(hasty.wait("it").await.unwrap_err().is_deadline());
 }

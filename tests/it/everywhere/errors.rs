@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use rpc_runtime::{CallOptions, Error, Interceptor, Next, Outcome, Outgoing};
-use rpc_tests_workers::{Failing as _, Guarded as _, Refusal};
+use rpc_tests_workers::{Failing as _, Guarded as _, Made, Moment, Refusal, Work as _};
 
 use super::*;
 
@@ -11,6 +11,7 @@ everywhere! {
     a_services_own_error_is_the_same_variant
     an_error_in_an_own_error_keeps_its_kind
     an_error_keeps_its_text_its_hops_and_its_sources
+    each_kind_of_error_answers_to_its_predicate_alone
     an_interceptor_of_the_caller_stands_around_the_call
     an_interceptor_of_the_callee_stands_around_the_call
 }
@@ -46,6 +47,35 @@ async fn an_error_keeps_its_text_its_hops_and_its_sources(there: &There) {
 
 pub(super) fn hops(error: &Error) -> Vec<String> {
     error.hops().iter().map(|hop| format!("{}/{}", hop.service(), hop.method())).collect()
+}
+
+async fn each_kind_of_error_answers_to_its_predicate_alone(there: &There) {
+    let failing = &there.place.failing;
+    let made = |error| async move { failing.made(error).await.unwrap_err() };
+    let at_once = CallOptions::new().deadline(Duration::ZERO);
+    let too_deep = CallOptions::new().limits(rpc_runtime::Limits::new().invocations(1));
+    let all = [
+        (made(Made::Denied).await, vec!["denied"]),
+        (made(Made::NotFound).await, vec!["not found"]),
+        (made(Made::Application).await, vec!["application"]),
+        (failing.panics(Moment::AfterAwait).await.unwrap_err(), vec!["panic"]),
+        (there.place.work.with(at_once).sleep(0).await.unwrap_err(), vec!["deadline"]),
+        (
+            rpc_tests_workers::Walk::walk(
+                &there.place.walk.with(too_deep),
+                &[rpc_tests_workers::Way::Near],
+                &rpc_tests_workers::End::Answer,
+            )
+            .await
+            .unwrap_err(),
+            vec!["limit"],
+        ),
+        // A handler that says so of itself has run.
+        (made(Made::Overloaded).await, vec![]),
+    ];
+    for (error, expected) in all {
+        assert_eq!(crate::errors::kinds(&error), expected, "{error}");
+    }
 }
 
 /// Lets calls through unless they are to `closed`, and says a word to the callee.

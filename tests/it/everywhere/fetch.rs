@@ -11,6 +11,9 @@ everywhere! {
     no_body_is_not_an_empty_one
     a_request_fails_as_a_call_does
     a_body_may_be_as_long_as_a_value
+    a_body_in_pieces_arrives_whole
+    a_request_that_is_dropped_ends_its_handler
+    the_deadline_of_a_client_holds_for_its_requests
 }
 
 fn request(method: Method, uri: &str, body: Body) -> Request {
@@ -72,4 +75,30 @@ async fn a_body_may_be_as_long_as_a_value(there: &There) {
     } else {
         assert_eq!(too_long.unwrap().into_body().bytes_up_to(64 << 20).await.unwrap().len(), (32 << 20) + 1);
     }
+}
+
+async fn a_body_in_pieces_arrives_whole(there: &There) {
+    let pieces = (0..100_u8).map(|number| Ok::<_, std::io::Error>(bytes::Bytes::from(vec![number; 1000])));
+    let body = Body::from_stream(futures_util::stream::iter(pieces));
+    let response = there.place.site.fetch(request(Method::POST, "http://site/", body)).await.unwrap();
+    let bytes = response.into_body().bytes().await.unwrap();
+    assert!(bytes.iter().enumerate().all(|(at, byte)| usize::from(*byte) == at / 1000));
+    assert_eq!(bytes.len(), 100_000);
+}
+
+async fn a_request_that_is_dropped_ends_its_handler(there: &There) {
+    let site = there.place.site.clone();
+    let waiting = request(Method::GET, "http://site/wait", Body::none());
+    let call = tokio::spawn(async move { site.fetch(waiting).await });
+    there.until("page.entered", 1).await;
+    call.abort();
+    there.until("page.dropped", 1).await;
+}
+
+async fn the_deadline_of_a_client_holds_for_its_requests(there: &There) {
+    let hasty = there.place.site.with(CallOptions::new().deadline(Duration::from_millis(300)));
+    let error = hasty.fetch(request(Method::GET, "http://site/wait", Body::none())).await.unwrap_err();
+    assert!(error.is_deadline() && !error.is_retryable(), "{error}");
+    assert_eq!(hops(&error), ["/fetch"]);
+    there.until("page.dropped", 1).await;
 }

@@ -11,6 +11,7 @@ everywhere! {
     invocations_are_counted_wherever_they_are
     calls_at_once_share_what_is_left
     what_was_used_comes_back_to_the_caller
+    work_in_tasks_of_the_invocation_counts_with_its_pipeline
     a_caller_can_make_limits_lower_and_not_higher
     a_caller_elsewhere_has_the_limits_of_its_callee
 }
@@ -104,5 +105,14 @@ async fn a_caller_elsewhere_has_the_limits_of_its_callee(there: &There) {
         // In process they are the caller's own pipeline's, and who starts one says how far it goes.
         let most = if there.is_remote() { 999 } else { 1200 };
         assert_eq!(walk.fan(1200, way).await.unwrap().0, most, "{way:?}");
+    }
+}
+
+async fn work_in_tasks_of_the_invocation_counts_with_its_pipeline(there: &There) {
+    let ten = there.place.walk.with(CallOptions::new().limits(Limits::new().invocations(10)));
+    for way in [Way::Near, Way::Far] {
+        // Itself, the one that the task calls, and eight more.
+        assert_eq!(ten.fan_in_child(100, way).await.unwrap(), (8, 0), "{way:?}");
+        assert_eq!(ten.fan_in_child(3, way).await.unwrap(), (3, 5), "{way:?}");
     }
 }

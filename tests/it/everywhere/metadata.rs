@@ -1,13 +1,18 @@
 //! What a caller says beside the arguments.
 
 use rpc_runtime::CallOptions;
-use rpc_tests_workers::{End, Walk as _, Way};
+use rpc_tests_workers::{End, Inside as _, Walk as _, Way};
 
 use super::*;
+use crate::step::{Step as _, step};
 
 everywhere! {
     a_word_reaches_the_callee_and_one_that_propagates_all_below_it
     too_many_words_are_refused
+    the_nearest_word_counts
+    a_key_that_is_set_again_has_its_last_value
+    keys_and_values_may_be_anything
+    a_clients_words_are_its_own
 }
 
 async fn a_word_reaches_the_callee_and_one_that_propagates_all_below_it(there: &There) {
@@ -32,4 +37,50 @@ async fn too_many_words_are_refused(there: &There) {
     assert_eq!(stops[0].tenant.as_ref().unwrap().len(), (8 << 10) - "tenant".len());
     let error = there.place.walk.with(words((8 << 10) + 1)).walk(&[], &End::Answer).await.unwrap_err();
     assert!(error.is_limit(), "{error}");
+}
+
+async fn the_nearest_word_counts(there: &There) {
+    let near = there.place.walk.with(CallOptions::new().propagate("request", "near"));
+    let caller = step(move |_| {
+        let near = near.clone();
+        async move {
+            let stops = near.walk(&[Way::Near, Way::Far], &End::Answer).await?;
+            assert!(stops.iter().all(|stop| stop.request.as_deref() == Some("near")), "{stops:?}");
+            assert!(stops.iter().all(|stop| stop.tenant.as_deref() == Some("from afar")), "{stops:?}");
+            Ok(1)
+        }
+    });
+    let options = CallOptions::new().propagate("request", "far").propagate("tenant", "from afar");
+    assert_eq!(caller.with(options).run(0).await.unwrap(), 1);
+}
+
+async fn a_key_that_is_set_again_has_its_last_value(there: &There) {
+    let only = |value: &'static str| CallOptions::new().metadata("a", value);
+    let further = |value: &'static str| CallOptions::new().propagate("a", value);
+    for options in
+        [only("1").metadata("a", "2"), only("1").propagate("a", "2"), further("1").metadata("a", "2")]
+    {
+        let words = there.place.inside.with(options).words("a", "b").await.unwrap();
+        assert_eq!(words, (Some("2".to_owned()), None));
+    }
+    for (first, then) in [(only("1"), only("2")), (only("1"), further("2")), (further("1"), only("2"))] {
+        let words = there.place.inside.with(first).with(then).words("a", "b").await.unwrap();
+        assert_eq!(words, (Some("2".to_owned()), None));
+    }
+}
+
+async fn keys_and_values_may_be_anything(there: &There) {
+    let options = CallOptions::new().metadata("", "empty").metadata("größe\n", "").propagate("key", "\0");
+    let inside = there.place.inside.with(options);
+    assert_eq!(inside.words("", "größe\n").await.unwrap(), (Some("empty".to_owned()), Some(String::new())));
+    assert_eq!(inside.words("key", "Key").await.unwrap(), (Some("\0".to_owned()), None));
+}
+
+async fn a_clients_words_are_its_own(there: &There) {
+    let inside = &there.place.inside;
+    let with = |value: &'static str| inside.with(CallOptions::new().metadata("a", value));
+    let (one, other) = (with("1"), with("2"));
+    let (first, none, second) = tokio::join!(one.words("a", ""), inside.words("a", ""), other.words("a", ""));
+    let words = [first, none, second].map(|words| words.unwrap().0);
+    assert_eq!(words, [Some("1".to_owned()), None, Some("2".to_owned())]);
 }

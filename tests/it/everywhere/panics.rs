@@ -1,6 +1,7 @@
 //! A panic fails its own call, and nothing else.
 
-use rpc_tests_workers::{Brittle, End, Failing as _, Moment, Values as _, Walk as _, Way};
+use rpc_runtime::CallOptions;
+use rpc_tests_workers::{Brittle, End, Failing as _, Moment, Values as _, Walk as _, Way, Work as _};
 
 use super::{errors::hops, *};
 
@@ -10,6 +11,9 @@ everywhere! {
     a_panic_five_deep_is_the_error_of_the_call_that_led_there
     a_value_that_cannot_be_written_or_read_fails_its_call
     many_panics_leave_nothing_behind
+    a_payload_that_is_no_text_is_a_panic_as_well
+    a_panic_in_the_drop_at_the_deadline_leaves_the_deadline
+    the_siblings_of_a_call_that_panicked_go_on
 }
 
 async fn a_panic_at_any_moment_is_the_error_of_its_call(there: &There) {
@@ -83,4 +87,31 @@ async fn many_panics_leave_nothing_behind(there: &There) {
     }
     assert_eq!(there.count("panics").await, 200);
     assert_eq!(failing.own(0).await, Ok(0));
+}
+
+async fn a_payload_that_is_no_text_is_a_panic_as_well(there: &There) {
+    let error = there.place.failing.panics(Moment::WithoutText).await.unwrap_err();
+    assert!(error.is_panic() && !error.is_retryable(), "{error}");
+    assert_eq!(hops(&error), ["Failing/panics"]);
+}
+
+async fn a_panic_in_the_drop_at_the_deadline_leaves_the_deadline(there: &There) {
+    let hasty = there.place.failing.with(CallOptions::new().deadline(Duration::from_millis(300)));
+    let error = hasty.panics(Moment::DropOfCancelled).await.unwrap_err();
+    assert!(error.is_deadline(), "{error}");
+    there.until("panics.dropped", 1).await;
+    there.place.values.nothing().await.unwrap();
+}
+
+async fn the_siblings_of_a_call_that_panicked_go_on(there: &There) {
+    let (failing, work) = (&there.place.failing, &there.place.work);
+    let (slow, panicked, spawned, answered) = tokio::join!(
+        work.sleep(100),
+        failing.panics(Moment::AfterAwait),
+        failing.panics_spawned(Moment::BeforeAwait),
+        there.place.values.text("a"),
+    );
+    assert!(panicked.unwrap_err().is_panic() && spawned.unwrap_err().is_panic());
+    slow.unwrap();
+    assert_eq!(answered.unwrap(), "a");
 }

@@ -29,8 +29,20 @@ impl From<Error> for Refusal {
 pub enum Moment {
     BeforeAwait,
     AfterAwait,
+    /// With a payload that is no text.
+    WithoutText,
     DropOfFinished,
     DropOfCancelled,
+}
+
+/// Errors that a Worker makes itself.
+#[message]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Made {
+    Denied,
+    NotFound,
+    Application,
+    Overloaded,
 }
 
 /// A value that may panic while it is written or read.
@@ -48,6 +60,7 @@ pub trait Failing {
     /// An error of the runtime's inside of its own.
     async fn up(&self) -> Result<(), Refusal>;
     async fn denied(&self) -> Result<()>;
+    async fn made(&self, error: Made) -> Result<()>;
     /// With two messages below its own.
     async fn with_sources(&self) -> Result<()>;
     async fn panics(&self, moment: Moment) -> Result<u32>;
@@ -78,6 +91,11 @@ impl Fails {
                 std::mem::forget(bomb);
                 yield_now().await;
                 panic!("after")
+            }
+            Moment::WithoutText => {
+                std::mem::forget(bomb);
+                yield_now().await;
+                std::panic::panic_any(7)
             }
             Moment::DropOfFinished => {
                 yield_now().await;
@@ -116,6 +134,15 @@ impl Failing for Fails {
     async fn denied(&self) -> Result<()> {
         yield_now().await;
         Err(Error::denied("not on Sundays"))
+    }
+
+    async fn made(&self, error: Made) -> Result<()> {
+        Err(match error {
+            Made::Denied => Error::denied("no"),
+            Made::NotFound => Error::not_found("it"),
+            Made::Application => Error::application("broken"),
+            Made::Overloaded => Error::overloaded("later"),
+        })
     }
 
     async fn with_sources(&self) -> Result<()> {

@@ -1,6 +1,7 @@
 //! A Worker that somebody stands before.
 
 use rpc_runtime::{Ctx, Error, Interceptor, Next, Outcome, Outgoing, Result, service};
+use tokio::task::yield_now;
 
 use crate::tally::Tally;
 
@@ -11,6 +12,9 @@ pub trait Guarded {
     async fn open(&self) -> Result<Option<String>>;
     async fn closed(&self) -> Result<()>;
     async fn full(&self) -> Result<()>;
+    async fn mined(&self) -> Result<()>;
+    /// The guard waits before it lets the call pass, and after.
+    async fn slow(&self) -> Result<()>;
 }
 
 pub(crate) struct Behind;
@@ -25,6 +29,14 @@ impl Guarded for Behind {
     }
 
     async fn full(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn mined(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn slow(&self) -> Result<()> {
         Ok(())
     }
 }
@@ -45,6 +57,13 @@ impl Interceptor for Guard {
         match call.method() {
             "closed" => Outcome::refused(Error::denied("closed for all")),
             "full" => Outcome::refused(Error::overloaded("9 jobs wait")),
+            "mined" => panic!("stepped on"),
+            "slow" => {
+                yield_now().await;
+                let outcome = next.run().await;
+                yield_now().await;
+                outcome
+            }
             _ => next.metadata("guard", "was here").run().await,
         }
     }

@@ -5,6 +5,7 @@
 
 mod failing;
 mod guarded;
+mod inside;
 mod ledger;
 mod site;
 mod tally;
@@ -17,10 +18,11 @@ use std::path::Path;
 use rpc_runtime::{CallOptions, Client, Session, SessionOptions, transport::Address};
 
 pub use self::{
-    failing::{Brittle, Failing, FailingClient, Moment, Refusal},
+    failing::{Brittle, Failing, FailingClient, Made, Moment, Refusal},
     guarded::{Guarded, GuardedClient},
+    inside::{Inside, InsideClient, Place as LookFrom, Seen},
     ledger::{Ledger, LedgerClient},
-    site::{Site, SiteClient},
+    site::{Absent, AbsentClient, Site, SiteClient},
     tally::{Tallied, TalliedClient, Tally},
     values::{Numbers, Query, Tree, Values, ValuesClient},
     walk::{End, Stop, Walk, WalkClient, Way},
@@ -36,8 +38,11 @@ pub struct Place {
     pub walk: WalkClient,
     pub ledger: LedgerClient,
     pub guarded: GuardedClient,
+    pub inside: InsideClient,
     pub tally: TalliedClient,
     pub site: SiteClient,
+    /// Of a service that nobody offers.
+    pub absent: AbsentClient,
 }
 
 impl Place {
@@ -54,8 +59,10 @@ impl Place {
             ledger: LedgerClient::new(ledger::Book::new(tally.clone(), record)),
             guarded: GuardedClient::new(guarded::Behind)
                 .with(CallOptions::new().interceptor(guarded::Guard::new(tally.clone()))),
+            inside: InsideClient::new(inside::Insider::new(tally.clone())),
+            site: SiteClient::from_worker(site::Pages::new(tally.clone())),
+            absent: AbsentClient::from_worker(site::Pages::new(tally.clone())),
             tally: TalliedClient::new(tally),
-            site: SiteClient::from_worker(site::Pages),
         }
     }
 
@@ -69,8 +76,10 @@ impl Place {
             walk: session.client(),
             ledger: session.client(),
             guarded: session.client(),
+            inside: session.client(),
             tally: session.client(),
             site: session.client(),
+            absent: session.client(),
         }
     }
 
@@ -84,8 +93,10 @@ impl Place {
             walk: WalkClient::at(address.clone()),
             ledger: LedgerClient::at(address.clone()),
             guarded: GuardedClient::at(address.clone()),
+            inside: InsideClient::at(address.clone()),
             tally: TalliedClient::at(address.clone()),
             site: SiteClient::at(address.clone()),
+            absent: AbsentClient::at(address.clone()),
         }
     }
 
@@ -99,6 +110,7 @@ impl Place {
             .serve(self.walk.clone())
             .serve(self.ledger.clone())
             .serve(self.guarded.clone())
+            .serve(self.inside.clone())
             .serve(self.tally.clone())
             // The last of them answers requests.
             .serve(self.site.clone())

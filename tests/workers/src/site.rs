@@ -6,19 +6,35 @@ use rpc_runtime::{
     service,
 };
 
+use crate::tally::Tally;
+
 /// What stands beside the requests.
 #[service]
 pub trait Site {
     async fn name(&self) -> Result<String>;
 }
 
-pub(crate) struct Pages;
+/// What no Worker declares, though one could.
+#[service]
+pub trait Absent {
+    async fn reach(&self) -> Result<()>;
+}
+
+pub(crate) struct Pages {
+    tally: Tally,
+}
+
+impl Pages {
+    pub(crate) fn new(tally: Tally) -> Self {
+        Self { tally }
+    }
+}
 
 impl Worker for Pages {
     type Env = ();
 
     async fn new((): ()) -> Result<Self> {
-        Ok(Self)
+        Ok(Self::new(Tally::default()))
     }
 
     fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self> {
@@ -32,7 +48,13 @@ impl Site for Pages {
     }
 }
 
-/// Tells what has come; `/denied`, `/panic` and `/empty` do what they say.
+impl Absent for Pages {
+    async fn reach(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Tells what has come; `/denied`, `/panic`, `/empty` and `/wait` do what they say.
 impl Fetch for Pages {
     async fn fetch(&self, request: Request) -> Result<Response> {
         let (head, body) = request.into_parts();
@@ -40,6 +62,11 @@ impl Fetch for Pages {
             "/denied" => return Err(Error::denied("no entry")),
             "/panic" => panic!("on the page"),
             "/empty" => return Ok(http::Response::builder().status(204).body(Body::none())?),
+            "/wait" => {
+                let _counted = self.tally.at_drop("page.dropped");
+                self.tally.add("page.entered");
+                std::future::pending::<()>().await;
+            }
             _ => {}
         }
         let is_none = body.is_none();

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use rpc_runtime::{CallOptions, Client, Ctx, Error, Result, SessionOptions, View, message, service};
 use tokio::io::duplex;
 
-use crate::tally::Tally;
+use crate::tally::{Tallied as _, Tally};
 
 /// The path of one hop.
 #[message]
@@ -51,6 +51,12 @@ pub trait Walk {
 
     /// The same, all at once.
     async fn fan_at_once(&self, times: u32, way: Way) -> Result<u32>;
+
+    /// Begins so many walks over `ways` that wait for ever under this name, and answers when all of them do.
+    async fn leave(&self, times: u32, ways: &[Way], name: &str) -> Result<()>;
+
+    /// The same as `fan`, by a task of the invocation.
+    async fn fan_in_child(&self, times: u32, way: Way) -> Result<(u32, u32)>;
 
     /// Goes on over `ways` with this deadline for the rest, in milliseconds.
     async fn hurry(&self, millis: u64, ways: &[Way], end: &End) -> Result<Vec<Stop>>;
@@ -140,6 +146,27 @@ impl Walk for Walker {
         })
         .await;
         Ok(made)
+    }
+
+    async fn leave(&self, times: u32, ways: &[Way], name: &str) -> Result<()> {
+        let [way, further @ ..] = ways else { return Err(Error::not_found("a way")) };
+        let end = End::Wait(name.to_owned());
+        let calls = (0..times).map(|_| self.next(*way).walk(further, &end));
+        let mut calls: Vec<_> = calls.map(Box::pin).collect();
+        let entered = format!("{name}.entered");
+        let mut begun = std::pin::pin!(self.tally.until(&entered, times.into()));
+        std::future::poll_fn(|cx| {
+            for call in &mut calls {
+                assert!(call.as_mut().poll(cx).is_pending(), "it waits for ever");
+            }
+            begun.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    async fn fan_in_child(&self, times: u32, way: Way) -> Result<(u32, u32)> {
+        let near = self.near().clone();
+        Ctx::current().spawn(async move { near.fan(times, way).await })?.await?
     }
 
     async fn hurry(&self, millis: u64, ways: &[Way], end: &End) -> Result<Vec<Stop>> {
