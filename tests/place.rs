@@ -15,7 +15,8 @@ use std::{
 use rpc_runtime::{Result, Server, SessionOptions, transport::Address};
 use rpc_tests_workers::{Ledger as _, Place, Tallied as _, Work as _};
 
-const USAGE: &str = "rpc-tests-place serve SOCKET [RECORD] | storm SOCKET CALLS | idle SESSIONS";
+const USAGE: &str =
+    "rpc-tests-place serve SOCKET [RECORD] | shop old|new SOCKET | storm SOCKET CALLS | idle SESSIONS";
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
@@ -29,6 +30,14 @@ async fn main() -> ExitCode {
     let done = match arguments[..] {
         ["serve", socket] => serve(socket, None).await,
         ["serve", socket, record] => serve(socket, Some(Path::new(record))).await,
+        ["shop", "old", socket] => {
+            let shop = rpc_tests_skew_old::ShopClient::new(rpc_tests_skew_old::Shelf);
+            run(SessionOptions::new().serve(shop), socket).await
+        }
+        ["shop", "new", socket] => {
+            let shop = rpc_tests_skew_new::ShopClient::new(rpc_tests_skew_new::Shelf);
+            run(SessionOptions::new().serve(shop), socket).await
+        }
         ["storm", socket, calls] => storm(socket, number(calls)).await,
         ["idle", sessions] => idle(number(sessions)).await,
         _ => {
@@ -55,8 +64,11 @@ fn address(socket: &str) -> Result<Address> {
 
 /// Says `ready` when it listens, and serves until SIGTERM.
 async fn serve(socket: &str, record: Option<&Path>) -> Result<()> {
-    let place = Place::new(record);
-    let server = Server::with(place.options()).drain(Duration::from_secs(5));
+    run(Place::new(record).options(), socket).await
+}
+
+async fn run(options: SessionOptions, socket: &str) -> Result<()> {
+    let server = Server::with(options).drain(Duration::from_secs(5));
     let server = server.listen(&address(socket)?).await.map_err(rpc_runtime::Error::application)?;
     say("ready");
     server.run().await.map_err(rpc_runtime::Error::application)

@@ -20,6 +20,7 @@ mod processes;
 mod quantity;
 mod retries;
 mod silence;
+mod skew;
 mod stopping;
 mod tracing;
 mod trusted;

@@ -24,6 +24,14 @@ impl Serving {
         Self::start_in(Folder::new(), false)
     }
 
+    /// A release of the shop: `old` or `new`.
+    pub(super) fn start_shop(release: &str) -> Self {
+        let folder = Folder::new();
+        let mut command = place();
+        command.arg("shop").arg(release).arg(folder.socket());
+        Self { child: started(command), folder: Some(folder), with_record: false }
+    }
+
     /// With a file for the effects of `Ledger/write`.
     pub(super) fn start_with_record() -> Self {
         Self::start_in(Folder::new(), true)
@@ -35,11 +43,7 @@ impl Serving {
         if with_record {
             command.arg(folder.record());
         }
-        let mut child = command.spawn().unwrap();
-        let mut said = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        assert_eq!(said, "ready\n");
-        Self { child, folder: Some(folder), with_record }
+        Self { child: started(command), folder: Some(folder), with_record }
     }
 
     /// Killed, and started at the same address.
@@ -92,6 +96,15 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// One that serves.
+fn started(mut command: Command) -> Child {
+    let mut child = command.spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "ready\n");
+    child
 }
 
 /// The program, with pipes to talk to it.
