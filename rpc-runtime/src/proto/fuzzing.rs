@@ -5,14 +5,13 @@ mod session;
 pub(crate) use self::session::session;
 
 use super::{
-    call::{self, Request, Slot, flag},
+    call::{self, METADATA_BYTES_MAX, METADATA_MAX, More, Request, Target, flag, metadata_bytes},
     closed::{Closed, GoAway},
     end,
     frame::{BODY_BYTES_MAX, HEADER_BYTES, Header},
     hello::Hello,
     payload::Payload,
 };
-use crate::proto::call::{METADATA_BYTES_MAX, METADATA_MAX, More, Target, metadata_bytes};
 
 /// The header of the first frame, and its body read as each kind that has a head of its own. Gives whether some kind
 /// took it.
@@ -74,14 +73,13 @@ fn check_call(body: &[u8], head: &call::Head<'_>) {
         trace: head.trace,
     };
     let (left, method) = (head.left, head.method);
-    let Slot(slot) = Slot(slot);
     let request = Request { slot, method, left, payload: Payload::default(), more: Some(Box::new(more)) };
     let mut written = Vec::new();
     let total = usize::try_from(head.total).expect("of 64 bits");
     request.put_head(&mut written, head.number, head.deadline, total);
     let read = &body[..body.len() - head.piece.len()];
     // An extension that was ignored, or an empty list of them, is not written again.
-    let flags = body[..read.len()].get(flags_at(body)).copied().unwrap_or_default();
+    let flags = body.get(flags_at(body)).copied().unwrap_or_default();
     if flags & flag::EXTENSIONS == 0 {
         assert_eq!(written, read, "a head has one form");
     }

@@ -71,7 +71,7 @@ struct Session {
 static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
 
 impl Session {
-    /// `how` says how large a frame may be that does not come from the script, and whether the peer begins in order.
+    /// Where `how` is even the peer begins in order, with a `Hello` and a service.
     fn new(how: u8) -> Self {
         let host = HostBudget::new(1 << 20);
         let config = Config { granted_bytes_max: 512 << 10, host: host.clone(), ..Config::default() };
