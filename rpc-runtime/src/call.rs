@@ -46,6 +46,10 @@ impl<'s, W: Way<'s>> Call<'s, W> {
     pub(crate) fn new(client: &'s Inner<W::Service>, args: W::Args, way: W) -> Self {
         Self { client, stage: Stage::Made(Beside::new(args)), way }
     }
+
+    pub(crate) const fn client(&self) -> &'s Inner<W::Service> {
+        self.client
+    }
 }
 
 /// Nothing of a call is pinned in place: arguments are moved out, and handlers have their own block.

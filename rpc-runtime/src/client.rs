@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::{
     error::{Exceeded, Kind},
-    fetch::{Fetching, Request},
+    fetch::{Fetching, IntoRequest},
     invocation::FirstCounts,
     limits::Limits,
     local::{Hold, Local},
@@ -79,15 +79,18 @@ pub trait Client: Service {
     /// Hands a request to the target's `fetch`, with no network in between: it is moved, not parsed, and its
     /// URL reaches the Worker as it is and resolves nothing.
     ///
+    /// A URL alone is a request too; see [`IntoRequest`]. A redirect is the answer of a [`Request`](crate::Request)
+    /// unless it says otherwise, and is followed for a URL; see [`Redirect`](crate::Redirect).
+    ///
     /// # Errors
     ///
     /// What the Worker's `fetch` returns, [`is_not_found`](crate::Error::is_not_found) if it has none, and whatever
-    /// can befall a call.
+    /// can befall a call. An answer 204, 205 or 304 with a body is an error.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future cancels the Worker's `fetch` where it awaits.
-    fn fetch(&self, request: Request) -> Fetching<'_, Self> {
+    fn fetch(&self, request: impl IntoRequest) -> Fetching<'_, Self> {
         Fetching::new(self.inner(), request)
     }
 }

@@ -2,28 +2,37 @@
 
 mod body;
 mod fetcher;
+mod into_request;
+mod redirect;
 #[cfg(feature = "tower")]
 mod tower;
 
 use std::{
     fmt,
     future::Future,
+    hint::cold_path,
     marker::PhantomData,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
+use http_body::Body as _;
+
 pub use self::fetcher::DynFetcher;
+pub(crate) use self::redirect::{Step, Trail};
 #[cfg(feature = "tower")]
 pub use self::tower::Tower;
 pub use self::{
     body::{Body, BodyError},
     fetcher::Fetcher,
+    into_request::IntoRequest,
+    redirect::Redirect,
 };
 use crate::{
     call::{Call, HandlerOf, Way},
     client::Inner,
-    error::Error,
+    error::{Error, Kind},
+    invocation::with_current,
     raw::{self, Flavour, Given, Rest},
     service::{Answers, MethodInfo, NOT_CARRIED, Service, Target},
 };
@@ -88,12 +97,64 @@ pub(crate) type GivenRequest<'l, 's, L> =
 
 /// A request being answered: what [`Client::fetch`](crate::Client::fetch) returns.
 #[must_use = "a request is not sent until it is awaited"]
-pub struct Fetching<'c, C: Service>(Call<'c, FetchOf<C>>);
+pub struct Fetching<'c, C: Service> {
+    call: Call<'c, FetchOf<C>>,
+    /// What few requests need.
+    beside: Option<Beside>,
+}
+
+enum Beside {
+    /// There is no request to send.
+    Refused(Error),
+    /// Where to go on from a redirect.
+    Trail(Box<Trail>),
+}
 
 impl<'c, C: Service> Fetching<'c, C> {
-    pub(crate) fn new(client: &'c Inner<C>, request: Request) -> Self {
-        Self(Call::new(client, request, FetchOf::default()))
+    #[inline]
+    pub(crate) fn new(client: &'c Inner<C>, request: impl IntoRequest) -> Self {
+        let (request, beside) = match request.into_request() {
+            Ok((request, Redirect::Manual)) => (request, None),
+            Ok((request, mode)) => {
+                let trail = Trail::of(&request, mode);
+                (request, trail.map(|trail| Beside::Trail(Box::new(trail))))
+            }
+            Err(refused) => (Request::default(), Some(Beside::Refused(refused))),
+        };
+        Self { call: Call::new(client, request, FetchOf::default()), beside }
     }
+
+    /// An answer that may be more, or less, than that. The next request is on its way if there is `None`.
+    #[cold]
+    #[inline(never)]
+    fn look(&mut self, response: Response) -> Option<Result<Response, Error>> {
+        if let Some(why) = misplaced_body(&response) {
+            return Some(Err(self.failed(why)));
+        }
+        let Some(Beside::Trail(trail)) = &mut self.beside else { return Some(Ok(response)) };
+        match trail.step(response) {
+            Ok(Step::Answer(response)) => Some(Ok(response)),
+            Ok(Step::Request(request)) => {
+                self.call = Call::new(self.call.client(), request, FetchOf::default());
+                None
+            }
+            Err(why) => Some(Err(self.failed(why))),
+        }
+    }
+
+    fn failed(&self, why: Kind) -> Error {
+        with_current(|caller| Error::of_call(why, caller, &FETCH, self.call.client().binding()))
+    }
+}
+
+/// Why an answer is refused that has a body where there is none to be: such a body would be read as the next answer on
+/// a connection (RFC 9110, 15.3.5 and 15.4.5).
+pub(crate) fn misplaced_body(response: &Response) -> Option<Kind> {
+    let status = response.status();
+    if !matches!(status.as_u16(), 204 | 205 | 304) || response.body().is_end_stream() {
+        return None;
+    }
+    Some(Kind::Setup(format!("the answer is {status}, which has no body, and comes with one").into()))
 }
 
 impl<C: Service> Future for Fetching<'_, C> {
@@ -101,7 +162,21 @@ impl<C: Service> Future for Fetching<'_, C> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx)
+        if let Some(Beside::Refused(why)) = &self.beside {
+            return Poll::Ready(Err(why.clone()));
+        }
+        loop {
+            match ready!(Pin::new(&mut self.call).poll(cx)) {
+                // 200 and its kin, and whatever has failed.
+                Ok(response) if matches!(response.status().as_u16(), 204..) => {
+                    cold_path();
+                    if let Some(answer) = self.look(response) {
+                        return Poll::Ready(answer);
+                    }
+                }
+                answer => return Poll::Ready(answer),
+            }
+        }
     }
 }
 

@@ -121,7 +121,9 @@ pub use self::{
     client::Client,
     context::{Child, Ctx, Remaining, View},
     error::{Cause, Error, Hop},
-    fetch::{Body, BodyError, Fetch, Fetcher, Fetching, LocalFetch, Request, Response},
+    fetch::{
+        Body, BodyError, Fetch, Fetcher, Fetching, IntoRequest, LocalFetch, Redirect, Request, Response,
+    },
     interceptor::{Interceptor, Next, Outcome, Outgoing},
     limits::Limits,
     options::CallOptions,

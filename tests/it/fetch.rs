@@ -16,6 +16,7 @@ use rpc_runtime::{
 
 use crate::block_on;
 
+mod redirects;
 mod tower;
 
 /// Answers requests with a function.

@@ -139,6 +139,11 @@ impl Body {
         matches!(self.content, Content::None)
     }
 
+    /// The bytes, if all of them are there and none were handed out.
+    pub(super) fn complete(&self) -> Option<Bytes> {
+        if let Content::Complete(bytes) = &self.content { Some(bytes.clone()) } else { None }
+    }
+
     /// The next piece of data; `None` at the end. Trailers are passed over.
     ///
     /// ```

@@ -1,0 +1,98 @@
+//! What can be handed to a `fetch`.
+
+use http::{Method, Uri};
+
+use super::{Body, Redirect, Request};
+use crate::error::{Error, Kind};
+
+/// What [`Client::fetch`](crate::Client::fetch) takes: a [`Request`], or the URL of one.
+///
+/// A URL (`&str`, `String` or [`http::Uri`]) is a `GET` without a body that [follows](Redirect::Follow) redirects; it
+/// must be absolute, `http` or `https`. A [`Request`] is sent once and as it is, unless it carries a [`Redirect`].
+///
+/// ```
+/// use rpc_runtime::{Body, Client, Fetcher, Redirect, Result};
+///
+/// # async fn run(site: Fetcher) -> Result<()> {
+/// let front = site.fetch("http://site/").await?;
+/// let form = http::Request::post("http://site/form")
+///     .header("content-type", "text/plain")
+///     .extension(Redirect::Follow)
+///     .body(Body::from("name=Ada"))?;
+/// let sent = site.fetch(form).await?;
+/// # Ok(()) }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a request nor a URL",
+    note = "`fetch` takes an `rpc_runtime::Request`, a `&str`, a `String` or an `http::Uri`"
+)]
+pub trait IntoRequest: sealed::Sealed {
+    /// The request, and what to do about redirects.
+    ///
+    /// # Errors
+    ///
+    /// The URL cannot be one of a request.
+    #[doc(hidden)]
+    fn into_request(self) -> Result<(Request, Redirect), Error>;
+}
+
+impl IntoRequest for Request {
+    #[inline]
+    fn into_request(mut self) -> Result<(Self, Redirect), Error> {
+        // Taken out, so that a callee which forwards the request does not follow for its caller.
+        let redirect = self.extensions_mut().remove().unwrap_or(Redirect::Manual);
+        Ok((self, redirect))
+    }
+}
+
+impl IntoRequest for Uri {
+    fn into_request(self) -> Result<(Request, Redirect), Error> {
+        if !is_http(&self) {
+            return Err(not_absolute(&self.to_string()));
+        }
+        let mut request = Request::new(Body::none());
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = self;
+        Ok((request, Redirect::Follow))
+    }
+}
+
+impl IntoRequest for &str {
+    fn into_request(self) -> Result<(Request, Redirect), Error> {
+        match self.parse::<Uri>() {
+            Ok(url) => url.into_request(),
+            Err(_) => Err(not_absolute(self)),
+        }
+    }
+}
+
+impl IntoRequest for String {
+    fn into_request(self) -> Result<(Request, Redirect), Error> {
+        self.as_str().into_request()
+    }
+}
+
+/// Whether this is an absolute URL of `http` or `https`, with a host, and with a port that is one if there is any.
+pub(crate) fn is_http(url: &Uri) -> bool {
+    let (Some("http" | "https"), Some(authority)) = (url.scheme_str(), url.authority()) else { return false };
+    let host = authority.host();
+    let named = authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, named)| named);
+    let port = named.get(host.len()..).and_then(|rest| rest.strip_prefix(':'));
+    !host.is_empty() && port.is_none_or(|port| port.is_empty() || authority.port_u16().is_some())
+}
+
+fn not_absolute(url: &str) -> Error {
+    Error::new(Kind::Decode(
+        format!("the URL {url:?} cannot be fetched: write an absolute one, such as `http://auth/health`")
+            .into(),
+    ))
+}
+
+mod sealed {
+    #[expect(unnameable_types, reason = "sealing is the point")]
+    pub trait Sealed {}
+    impl Sealed for super::Request {}
+    impl Sealed for super::Uri {}
+    impl Sealed for &str {}
+    impl Sealed for String {}
+}
