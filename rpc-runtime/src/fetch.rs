@@ -2,6 +2,8 @@
 
 mod body;
 mod fetcher;
+#[cfg(feature = "fetch")]
+pub(crate) mod hop_by_hop;
 mod into_request;
 mod redirect;
 #[cfg(feature = "tower")]
@@ -19,6 +21,8 @@ use std::{
 use http_body::Body as _;
 
 pub use self::fetcher::DynFetcher;
+#[cfg(feature = "fetch")]
+pub(crate) use self::into_request::is_http;
 pub(crate) use self::redirect::{Step, Trail};
 #[cfg(feature = "tower")]
 pub use self::tower::Tower;

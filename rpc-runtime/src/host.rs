@@ -97,6 +97,8 @@ pub struct Host {
     workers: Vec<Linked>,
     threads: Option<usize>,
     edge: EdgeOptions,
+    #[cfg(feature = "fetch")]
+    outside: crate::Outside,
 }
 
 /// A type of Worker that is linked into the program.
@@ -139,6 +141,23 @@ impl Host {
     #[must_use]
     pub fn edge(mut self, options: EdgeOptions) -> Self {
         self.edge = options;
+        self
+    }
+
+    /// What [`fetch`](crate::fetch) reaches from its Workers. Each thread has connections of its own.
+    ///
+    /// ```
+    /// use rpc_runtime::{Host, Outside, Result};
+    ///
+    /// # fn make() -> Result<Host> {
+    /// Ok(Host::new().outside(Outside::new().allow("10.20.0.0/16")?))
+    /// # }
+    /// # make().unwrap();
+    /// ```
+    #[cfg(feature = "fetch")]
+    #[must_use]
+    pub fn outside(mut self, outside: crate::Outside) -> Self {
+        self.outside = outside;
         self
     }
 

@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-#[cfg(feature = "host")]
+#[cfg(any(feature = "fetch", feature = "host"))]
 pub(crate) use self::budget::SUBREQUEST;
 pub(crate) use self::{
     budget::{Budget, Depth, FirstCounts, Left, SharedBudget},
@@ -427,23 +427,22 @@ impl<'a> Frame<'a> {
         if depth.is_exceeded() {
             return refused(depth.exceeded());
         }
+        self.spend(binding.cost).or_else(refused)
+    }
+
+    /// Counts this with the pipeline, and with whatever it counts with.
+    fn spend(&self, cost: u64) -> Result<(), Exceeded> {
         let mut frame = self;
         loop {
-            if let Err(exceeded) = frame.root.spend(binding.cost) {
-                return refused(exceeded);
-            }
+            frame.root.spend(cost)?;
             match frame.around() {
                 Some(outer) => frame = outer,
                 None => break,
             }
         }
         // The frames of a task begin with it; what is around its invocation counts as well.
-        for outer in frame.root.shared_budget().into_iter().flat_map(SharedBudget::around) {
-            if let Err(exceeded) = outer.spend(binding.cost) {
-                return refused(exceeded);
-            }
-        }
-        Ok(())
+        let around = frame.root.shared_budget().into_iter().flat_map(SharedBudget::around);
+        around.into_iter().try_for_each(|outer| outer.spend(cost))
     }
 
     /// The nearest invocation that counts elsewhere: a call with limits of its own counts with those of its caller
@@ -536,6 +535,22 @@ impl State<'_> {
 #[inline]
 pub(crate) fn with_current<R>(look: impl for<'a> FnOnce(Option<&'a Frame<'a>>) -> R) -> R {
     raw::current(|innermost| look(innermost.frame()))
+}
+
+/// Counts something that is no call with the pipeline that this thread is inside of, and gives what all of that
+/// pipeline share; `None` outside of any.
+///
+/// # Errors
+///
+/// A limit is reached.
+#[cfg(feature = "fetch")]
+pub(crate) fn spend(cost: u64) -> Result<Option<Arc<SharedBudget>>, Error> {
+    let spent = with_current(|frame| {
+        let Some(frame) = frame else { return Ok(None) };
+        frame.spend(cost)?;
+        Ok(Some(SharedBudget::outermost(frame.promote())))
+    });
+    spent.map_err(|exceeded| Error::new(Kind::Limit(exceeded)))
 }
 
 /// The innermost invocation of this thread; 0 outside of any.

@@ -60,6 +60,7 @@
 //! | --- | --- | --- |
 //! | `host` | yes | [`Host`], [`Env`], [`config`] and [`edge`]: hyper, toml, JSON and clap. Without it typed calls and `fetch` remain |
 //! | `net` | yes | [`transport`] over Unix sockets and TCP |
+//! | `fetch` | no | `fetch` and `Outside`: requests to servers outside of the system, over TLS too |
 //! | `tls` | no | [`transport`] over TLS: rustls with ring |
 //! | `tower` | no | a tower `Service`, an axum `Router` for instance, as the `fetch` of a Worker, and the reverse |
 //! | `chrono`, `uuid` | no | shapes for their types |
@@ -101,6 +102,8 @@ mod local;
 mod metadata;
 mod observe;
 mod options;
+#[cfg(feature = "fetch")]
+mod outside;
 mod panics;
 mod proto;
 mod raw;
@@ -135,6 +138,8 @@ pub use self::{
 
 #[cfg(feature = "tower")]
 pub use self::fetch::Tower;
+#[cfg(feature = "fetch")]
+pub use self::outside::{Outside, fetch};
 #[cfg(feature = "net")]
 pub use self::session::Server;
 #[cfg(feature = "host")]

@@ -16,6 +16,7 @@ pub struct Limits {
     pub(crate) depth: u32,
     pub(crate) invocations: u32,
     pub(crate) subrequests: u32,
+    pub(crate) connections: u32,
 }
 
 /// Deeper chains need more stack than threads have: about 3 KiB a level in a debug build, before the handlers'
@@ -26,10 +27,10 @@ pub(crate) const DEPTH_MAX: u32 = 128;
 pub(crate) const COUNT_MAX: u32 = i32::MAX as u32;
 
 impl Limits {
-    /// Depth 32, 1000 invocations, 1000 subrequests.
+    /// Depth 32, 1000 invocations, 1000 subrequests, 6 connections.
     #[must_use]
     pub const fn new() -> Self {
-        Self { depth: 32, invocations: 1000, subrequests: 1000 }
+        Self { depth: 32, invocations: 1000, subrequests: 1000, connections: 6 }
     }
 
     /// As [`new`](Self::new), but for 32 invocations: what a request to a Cloudflare Worker may use.
@@ -66,12 +67,21 @@ impl Limits {
         Self { invocations, ..self }
     }
 
-    /// How many calls may be made through bindings of a configuration. Default 1000; at most 2³¹ − 1. Clients
-    /// that the program made itself do not count.
+    /// How many calls may be made through bindings of a configuration, and requests to servers outside, redirects
+    /// counted. Default 1000; at most 2³¹ − 1. Clients that the program made itself do not count.
     #[must_use]
     pub const fn subrequests(self, subrequests: u32) -> Self {
         let subrequests = if subrequests > COUNT_MAX { COUNT_MAX } else { subrequests };
         Self { subrequests, ..self }
+    }
+
+    /// How many requests to servers outside may wait for the head of an answer at a time; further ones queue. Default
+    /// 6, as in the model; at least 1. It holds for a whole pipeline, as the call that begins it has it: lower limits
+    /// of a call inside of it change nothing about that.
+    #[must_use]
+    pub const fn connections(self, connections: u32) -> Self {
+        let connections = if connections == 0 { 1 } else { connections };
+        Self { connections, ..self }
     }
 }
 

@@ -16,6 +16,7 @@ use rpc_runtime::{
 
 use crate::block_on;
 
+mod outside;
 mod redirects;
 mod tower;
 

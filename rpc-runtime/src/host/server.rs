@@ -153,8 +153,13 @@ pub(super) fn start(
         let (linked, configs) = (host.workers.clone(), Arc::clone(&configs));
         let (options, ready) = (answers.then(|| host.edge.clone()), ready.clone());
         let drain = host.edge.drain;
-        let spawned = named(format!("rpc-{number}"))
-            .spawn(move || serve_thread(&linked, &configs, options, drain, given, ready));
+        #[cfg(feature = "fetch")]
+        let outside = host.outside.clone();
+        let spawned = named(format!("rpc-{number}")).spawn(move || {
+            #[cfg(feature = "fetch")]
+            outside.serve_this_thread();
+            serve_thread(&linked, &configs, options, drain, given, ready);
+        });
         running.threads.push(spawned.map_err(|error| failed("a thread cannot be started", &error))?);
     }
     drop(ready);

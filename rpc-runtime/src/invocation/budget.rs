@@ -9,6 +9,12 @@ use std::{
     },
 };
 
+#[cfg(feature = "fetch")]
+use std::sync::OnceLock;
+
+#[cfg(feature = "fetch")]
+use tokio::sync::Semaphore;
+
 use crate::{error::Exceeded, limits::Limits, proto};
 
 /// Two counts of what is left, in one word, so that a call pays for both with one subtraction.
@@ -25,6 +31,9 @@ pub(crate) struct SharedBudget {
     limits: Limits,
     /// The counts of the pipeline around a call with lower limits, which count too.
     outer: Option<Arc<Self>>,
+    /// One for each request to the outside that may wait for the head of its answer.
+    #[cfg(feature = "fetch")]
+    heads: OnceLock<Semaphore>,
 }
 
 /// How deep a call is, in the low half, and how much deeper its callees may be, in the high one: an addition and
@@ -42,8 +51,8 @@ pub(crate) struct Left {
 
 const GUARDS: u64 = 1 << 63 | 1 << 31;
 
-/// What a call through a binding of a configuration costs beside its invocation.
-#[cfg(feature = "host")]
+/// What a call through a binding of a configuration costs beside its invocation, and a request to the outside.
+#[cfg(any(feature = "fetch", feature = "host"))]
 pub(crate) const SUBREQUEST: u64 = 1 << 32;
 
 /// What the first call of a pipeline counts from, worked out when its client is made.
@@ -112,7 +121,13 @@ impl Budget {
 
     /// The counts move to where other threads reach them; nothing is left here.
     pub(super) fn moved(&self, limits: Limits, outer: Option<Arc<SharedBudget>>) -> SharedBudget {
-        SharedBudget { counts: AtomicU64::new(self.0.replace(0)), limits, outer }
+        SharedBudget {
+            counts: AtomicU64::new(self.0.replace(0)),
+            limits,
+            outer,
+            #[cfg(feature = "fetch")]
+            heads: OnceLock::new(),
+        }
     }
 }
 
@@ -139,6 +154,20 @@ impl SharedBudget {
 
     pub(super) fn left_here(&self) -> Left {
         left(self.counts.load(Ordering::Relaxed))
+    }
+
+    /// That of the whole pipeline.
+    #[cfg(feature = "fetch")]
+    pub(super) fn outermost(mut budget: Arc<Self>) -> Arc<Self> {
+        while let Some(outer) = &budget.outer {
+            budget = Arc::clone(outer);
+        }
+        budget
+    }
+
+    #[cfg(feature = "fetch")]
+    pub(crate) fn heads(&self) -> &Semaphore {
+        self.heads.get_or_init(|| Semaphore::new(self.limits.connections as usize))
     }
 
     /// What is left here and in all that is around it.
@@ -210,7 +239,7 @@ impl From<Left> for proto::Left {
 impl Left {
     /// What a call may use that belongs to no pipeline.
     pub(crate) fn of_new_pipeline() -> Self {
-        let Limits { depth, invocations, subrequests } = Limits::new();
+        let Limits { depth, invocations, subrequests, .. } = Limits::new();
         Self { depth: depth - 1, invocations: invocations - 1, subrequests }
     }
 
