@@ -1,6 +1,7 @@
 //! The invocation that code runs in, as the code sees it.
 
 mod background;
+mod holding;
 #[cfg(feature = "host")]
 mod props;
 
@@ -14,6 +15,7 @@ use tracing::Span;
 
 pub use self::background::Child;
 use self::background::Scope;
+pub(crate) use self::holding::Holding;
 use crate::{
     client::Binding,
     clock::{self, Deadline},
@@ -247,8 +249,9 @@ impl Ctx {
         &self.of_task().budget
     }
 
+    /// The handler has answered, or was dropped.
     pub(crate) fn end(&self) {
-        self.0.scope.end();
+        self.0.scope.release();
     }
 }
 
@@ -300,6 +303,10 @@ impl<'a> View<'a> {
     pub fn remaining(self) -> Option<Remaining> {
         let left = self.0?.left();
         Some(Remaining { depth: left.depth, invocations: left.invocations, subrequests: left.subrequests })
+    }
+
+    fn is_invocation(self) -> bool {
+        self.0.is_some()
     }
 
     fn state(self) -> Option<&'a State<'a>> {

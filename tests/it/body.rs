@@ -1,5 +1,8 @@
 //! Bodies: what stays what it is, what is copied, what is refused.
 
+mod made;
+mod tee;
+
 use std::error::Error;
 use std::io;
 use std::pin::Pin;

@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -173,6 +173,8 @@ impl<T> Future for Child<T> {
 
 /// The work of one invocation that runs in tasks of its own.
 pub(super) struct Scope {
+    /// The handler, until it has answered or was dropped, and what goes on after it.
+    parts: AtomicUsize,
     children: Mutex<Vec<AbortHandle>>,
     has_ended: AtomicBool,
     ended: Notify,
@@ -182,6 +184,7 @@ pub(super) struct Scope {
 impl Scope {
     pub(super) fn new() -> Self {
         Self {
+            parts: AtomicUsize::new(1),
             children: Mutex::default(),
             has_ended: AtomicBool::new(false),
             ended: Notify::new(),
@@ -200,7 +203,20 @@ impl Scope {
         children.push(child);
     }
 
-    pub(super) fn end(&self) {
+    /// Something of the invocation goes on when its handler has answered.
+    pub(super) fn hold(&self) {
+        self.parts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One part has come to its end, and with the last one the invocation.
+    pub(super) fn release(&self) {
+        // What ends last sees all that the others did.
+        if self.parts.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.end();
+        }
+    }
+
+    fn end(&self) {
         self.has_ended.store(true, Ordering::Release);
         let children = std::mem::take(&mut *self.children.lock().unwrap_or_else(PoisonError::into_inner));
         children.iter().for_each(AbortHandle::abort);
@@ -277,7 +293,7 @@ impl<F> Drop for Within<F> {
 }
 
 /// Runs `act` as part of the invocation of `ctx`.
-fn inside<R>(ctx: &Ctx, deadline: Deadline, act: impl FnOnce() -> R) -> R {
+pub(super) fn inside<R>(ctx: &Ctx, deadline: Deadline, act: impl FnOnce() -> R) -> R {
     let state = State::of_task(ctx, deadline);
     raw::current(|innermost| {
         innermost.enter(&Frame::alone(&state), || {

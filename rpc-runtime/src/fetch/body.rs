@@ -1,6 +1,8 @@
 //! [`Body`]: what a request or a response carries besides its head.
 
 mod error;
+mod made;
+mod tee;
 
 use std::any::Any;
 use std::error::Error as StdError;
@@ -16,6 +18,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pub use self::error::BodyError;
+use self::made::Made;
 
 /// The content of a request or a response: none, complete bytes, or a stream of them.
 ///
@@ -27,7 +30,16 @@ pub use self::error::BodyError;
 /// [`Body::new`] takes theirs. It is 40 bytes long; only a streaming body allocates, once. It is
 /// `Send + Sync`, so that a `&Request` can be held across an await, whatever its stream is.
 ///
-/// Reading consumes: a body is read once, and ownership says so.
+/// Reading consumes: a body is read once, and ownership says so. [`tee`](Self::tee) makes two of one.
+///
+/// # Whose a stream is
+///
+/// A body that streams belongs to the invocation in which it was made, by [`new`](Self::new) or
+/// [`from_stream`](Self::from_stream), whoever reads it and wherever: each of its polls and its drop sees the
+/// [`Ctx`](crate::Ctx) of that invocation, and its calls count there. Until its end, or its drop, the invocation goes
+/// on: what it [spawned](crate::Ctx::spawn) is not aborted, and the time of
+/// [`wait_until`](crate::Ctx::wait_until) does not begin. The deadline of the call is one for the head of its answer;
+/// calls that the stream makes inherit it. If the stream panics, its reader gets an error.
 ///
 /// ```
 /// use rpc_runtime::Body;
@@ -130,7 +142,52 @@ impl Body {
     }
 
     fn stored(stream: Pin<Box<Stored>>) -> Self {
-        Self { content: Content::Stream(Mutex::new(stream)) }
+        Self { content: Content::Stream(Mutex::new(Made::here(stream))) }
+    }
+
+    /// Two bodies with the content of this one, to be read independently: one to forward and one to keep, for instance.
+    ///
+    /// Of a body that streams, the faster reader gives the pace, and what the slower one has not read waits in memory:
+    /// at most [`COLLECT_BYTES_MAX`](Self::COLLECT_BYTES_MAX) bytes of it. If it falls further behind, what waits is
+    /// thrown away and its next piece is the error [`is_too_large`](BodyError::is_too_large); the faster one goes on.
+    /// (Holding the faster one back instead would stop a task for ever that reads one to its end and then the other,
+    /// which is what most do.) A half that is dropped needs no memory.
+    ///
+    /// Neither copies the bytes, and two halves of a body that is [`none`](Self::none) are that too. An error of the
+    /// body is an error of both.
+    ///
+    /// ```
+    /// use rpc_runtime::{Body, Client, Fetcher, Request, Response, Result};
+    ///
+    /// # struct Gateway { origin: Fetcher, archive: Fetcher }
+    /// # impl Gateway {
+    /// async fn forward(&self, request: Request) -> Result<Response> {
+    ///     let (head, body) = request.into_parts();
+    ///     let (forwarded, kept) = body.tee();
+    ///     let response = self.origin.fetch(Request::from_parts(head, forwarded)).await?;
+    ///     self.archive.fetch(http::Request::post("http://archive/").body(kept)?).await?;
+    ///     Ok(response)
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn tee(self) -> (Self, Self) {
+        self.tee_up_to(Self::COLLECT_BYTES_MAX)
+    }
+
+    /// As [`tee`](Self::tee), with another limit of what may wait, in bytes.
+    #[must_use]
+    pub fn tee_up_to(self, limit: usize) -> (Self, Self) {
+        let contents = match self.content {
+            Content::None => [Content::None, Content::None],
+            Content::Complete(bytes) => [Content::Complete(bytes.clone()), Content::Complete(bytes)],
+            // The source is part of whatever made it.
+            Content::Stream(_) => {
+                tee::tee(self, limit).map(|half| Content::Stream(Mutex::new(Box::pin(half))))
+            }
+        };
+        let [a, b] = contents.map(|content| Self { content });
+        (a, b)
     }
 
     /// Whether there is no body at all, which is not the same as a body of zero bytes.

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::str::Utf8Error;
+use std::sync::Arc;
 
 /// Why a body could not be read to its end.
 ///
@@ -14,7 +15,7 @@ pub struct BodyError {
 
 struct Inner {
     kind: Kind,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,9 @@ impl BodyError {
     pub fn new(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         match source.into().downcast::<Self>() {
             Ok(own) => *own,
-            Err(source) => Self { inner: Box::new(Inner { kind: Kind::Failed, source: Some(source) }) },
+            Err(source) => {
+                Self { inner: Box::new(Inner { kind: Kind::Failed, source: Some(source.into()) }) }
+            }
         }
     }
 
@@ -55,7 +58,12 @@ impl BodyError {
     }
 
     pub(super) fn not_text(source: Utf8Error) -> Self {
-        Self { inner: Box::new(Inner { kind: Kind::NotText, source: Some(source.into()) }) }
+        Self { inner: Box::new(Inner { kind: Kind::NotText, source: Some(Arc::new(source)) }) }
+    }
+
+    /// The same for a second reader.
+    pub(super) fn again(&self) -> Self {
+        Self { inner: Box::new(Inner { kind: self.inner.kind, source: self.inner.source.clone() }) }
     }
 
     /// The peer sends so slowly that whoever carries the body gives it up.
@@ -111,6 +119,6 @@ impl fmt::Debug for BodyError {
 
 impl StdError for BodyError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.inner.source.as_ref().map(|source| source.as_ref() as _)
+        self.inner.source.as_deref().map(|source| source as _)
     }
 }
