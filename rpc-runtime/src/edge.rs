@@ -40,6 +40,7 @@
 //! | a head, a target, a number of headers that is too large | 431, 414, 431 |
 //! | a head that does not come in time, an idle connection | closed |
 //! | a body that does not come in time | its reader gets an error, 408 |
+//! | a client that takes its answer too slowly | closed |
 //!
 //! After each of them the connection is closed, and what the client still sends is read and
 //! dropped for a moment, so that it gets to see the answer.
@@ -51,6 +52,7 @@ mod exchange;
 mod framing;
 mod head;
 mod options;
+mod pace;
 mod request_body;
 mod stopping;
 mod transport;
@@ -177,6 +179,19 @@ pub async fn serve<H: Handler>(
     connections.drain().await
 }
 
+/// Keeps the kernel from taking megabytes of an answer at once. Whether a client takes what is written is seen by how
+/// much more can be written, and then is seen every so many bytes.
+#[cfg(target_os = "linux")]
+fn hold_little(stream: &TcpStream) -> io::Result<()> {
+    const UNSENT_BYTES_MAX: u32 = 128 << 10;
+    socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn hold_little(_: &TcpStream) -> io::Result<()> {
+    Ok(())
+}
+
 /// Serves one connection that is no socket, to its end.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) async fn serve_bytes<T, H>(io: T, handler: H)
@@ -212,6 +227,7 @@ impl<H: Handler> Connections<H> {
     pub(crate) fn take(&mut self, (stream, address): (TcpStream, SocketAddr)) -> io::Result<()> {
         // Answers are written in one piece; waiting for more to send would only delay them.
         stream.set_nodelay(true)?;
+        hold_little(&stream)?;
         self.tasks.spawn(connection::serve(stream, Peer { address }, Arc::clone(&self.shared)));
         Ok(())
     }

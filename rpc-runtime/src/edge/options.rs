@@ -37,14 +37,17 @@ pub struct EdgeOptions {
     ///
     /// Default 60 s. Over HTTP/2 it is closed after one to two times as long.
     pub idle_timeout: Duration,
-    /// Least pace at which the body of a request must arrive, in bytes a second.
+    /// Least pace at which the body of a request must arrive, and at which a client must take what
+    /// is written to it, in bytes a second.
     ///
     /// Default 1 KiB/s, as an average over [`body_window`](Self::body_window). Only time in which
-    /// the handler waits for the body counts: a slow handler is not its client's fault.
+    /// the handler waits for the body counts, or an answer for its client: a slow handler is not
+    /// its client's fault.
     pub body_pace_min: u64,
     /// The time that pace is measured over.
     ///
-    /// Default 30 s. A body that falls behind gives its reader an error, and the client 408.
+    /// Default 30 s. A body that falls behind gives its reader an error, and the client 408. The
+    /// connection of a client that takes too little is closed.
     pub body_window: Duration,
     /// Longest rest of an unread body that is read and dropped to keep an HTTP/1 connection, in
     /// bytes. A connection whose request has more is closed after the answer.

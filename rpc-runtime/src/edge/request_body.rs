@@ -11,10 +11,10 @@ use http::{HeaderMap, HeaderName, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::EdgeOptions;
-use super::alarm::Alarm;
+use super::pace::Pace;
 use crate::BodyError;
 
 /// What became of the body of a request, for whoever writes the answer.
@@ -107,7 +107,7 @@ impl HttpBody for RequestBody {
         match frame {
             Some(Ok(mut frame)) => {
                 if let Some(data) = frame.data_ref() {
-                    this.pace.arrived(data.len());
+                    this.pace.passed(data.len());
                 } else if let Some(trailers) = frame.trailers_mut() {
                     drop_forbidden(trailers);
                 }
@@ -162,52 +162,6 @@ async fn drain(mut incoming: Incoming, bytes_max: usize) {
         match std::future::poll_fn(|cx| Pin::new(&mut incoming).poll_frame(cx)).await {
             Some(Ok(frame)) => dropped += frame.data_ref().map_or(0, Bytes::len),
             _ => return,
-        }
-    }
-}
-
-/// How fast a body comes, while somebody waits for it.
-#[derive(Debug)]
-struct Pace {
-    least: u64,
-    window: Duration,
-    /// Received in this window.
-    bytes: u64,
-    /// Waited in this window, up to the last piece.
-    waited: Duration,
-    waiting_since: Option<Instant>,
-    alarm: Alarm,
-}
-
-impl Pace {
-    fn new(options: &EdgeOptions) -> Self {
-        Self {
-            least: options.body_pace_min.saturating_mul(options.body_window.as_millis() as u64) / 1000,
-            window: options.body_window,
-            bytes: 0,
-            waited: Duration::ZERO,
-            waiting_since: None,
-            alarm: Alarm::default(),
-        }
-    }
-
-    fn arrived(&mut self, bytes: usize) {
-        self.bytes = self.bytes.saturating_add(bytes as u64);
-        if let Some(since) = self.waiting_since.take() {
-            self.waited += since.elapsed();
-        }
-    }
-
-    fn poll_too_slow(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let since = *self.waiting_since.get_or_insert_with(Instant::now);
-            ready!(self.alarm.poll(cx, since + self.window.saturating_sub(self.waited)));
-            if self.bytes < self.least {
-                return Poll::Ready(());
-            }
-            self.bytes = 0;
-            self.waited = Duration::ZERO;
-            self.waiting_since = None;
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::EdgeOptions;
 use super::alarm::Alarm;
 use super::framing::{Framing, Phase, Stop};
+use super::pace::Pace;
 
 /// What the transport of a connection and its requests tell each other.
 #[derive(Debug, Default)]
@@ -76,6 +77,8 @@ pub(super) struct Transport<T> {
     /// Since when the client has taken nothing.
     blocked: Option<Instant>,
     writing: Alarm,
+    /// How fast it takes what is written, while there is more.
+    taking: Pace,
     linger: Linger,
 }
 
@@ -135,6 +138,7 @@ impl<T> Transport<T> {
             reading: Alarm::default(),
             blocked: None,
             writing: Alarm::default(),
+            taking: Pace::new(options),
             linger: Linger { bytes: options.unread_bytes_max, time: options.linger, deadline: None },
         }
     }
@@ -280,16 +284,27 @@ impl<T: AsyncRead + Unpin> AsyncRead for Transport<T> {
 }
 
 impl<T: Unpin> Transport<T> {
-    /// The outcome of a write, or an error when the client has taken nothing for too long.
+    /// The outcome of a write, or an error when the client has taken nothing for too long, or too little.
     fn timed<R>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         if written.is_ready() {
             self.blocked = None;
             return written;
         }
+        let late = |why: &'static str| Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)));
         let since = *self.blocked.get_or_insert_with(Instant::now);
-        ready!(self.writing.poll(cx, since + self.times.write));
-        let why = "the client took nothing of the answer in time";
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)))
+        if self.writing.poll(cx, since + self.times.write).is_ready() {
+            return late("the client took nothing of the answer in time");
+        }
+        ready!(self.taking.poll_too_slow(cx));
+        late("the client took the answer too slowly")
+    }
+
+    /// The same for a write of bytes, which count.
+    fn counted(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &written {
+            self.taking.passed(*bytes);
+        }
+        self.timed(cx, written)
     }
 }
 
@@ -297,7 +312,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Transport<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write(cx, bytes);
-        this.timed(cx, written)
+        this.counted(cx, written)
     }
 
     fn poll_write_vectored(
@@ -307,7 +322,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Transport<T> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write_vectored(cx, slices);
-        this.timed(cx, written)
+        this.counted(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

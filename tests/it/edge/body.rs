@@ -9,10 +9,11 @@ use http_body_util::BodyExt as _;
 use rpc_runtime::Body;
 use rpc_runtime::edge::EdgeOptions;
 use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpSocket;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::server::{Server, echo_path, failed, hasty, pause, statuses};
+use super::server::{Client, Server, echo_path, failed, hasty, pause, statuses};
 
 #[tokio::test]
 async fn m5_chunks_that_do_not_add_up_fail_the_body_and_end_the_connection() {
@@ -262,4 +263,33 @@ async fn a_client_that_takes_nothing_is_cut() {
         pause().await;
     }
     server.assert_serves().await;
+}
+
+#[tokio::test]
+async fn m8_a_client_that_takes_its_answer_too_slowly_is_cut() {
+    const LENGTH: usize = 64 << 20;
+    // How much of the answer a client gets that reads 2 MiB a second.
+    let taken = async |pace: u64| {
+        let mut options = EdgeOptions::default();
+        options.body_pace_min = pace;
+        options.body_window = Duration::from_millis(300);
+        let server =
+            Server::start(options, async |_: Request<Body>| Response::new(Body::from(vec![7; LENGTH]))).await;
+        // A small buffer, so that what is read makes room soon.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(64 << 10).unwrap();
+        let mut client = Client { stream: socket.connect(server.address).await.unwrap() };
+        client.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+        let (mut bytes, mut taken) = (vec![0; 64 << 10], 0);
+        let end = Instant::now() + Duration::from_secs(2);
+        while let Ok(read @ 1..) = client.stream.read(&mut bytes).await {
+            taken += read;
+            if Instant::now() < end {
+                sleep(Duration::from_millis(30)).await;
+            }
+        }
+        taken
+    };
+    assert!(taken(1 << 30).await < LENGTH);
+    assert!(taken(1 << 10).await > LENGTH);
 }
