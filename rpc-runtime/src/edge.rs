@@ -42,7 +42,12 @@
 //! | a body that does not come in time | its reader gets an error, 408 |
 //! | a client that takes its answer too slowly | closed |
 //!
-//! After each of them the connection is closed, and what the client still sends is read and
+//! What speaks of the connection (`Connection` and what it names, `Keep-Alive`, `TE`, `Transfer-Encoding`, `Upgrade`,
+//! `Proxy-*`) is taken out of requests and answers, except where another protocol is asked for or granted. The
+//! `Content-Length` of an answer is that of its body.
+//! `Connection: close` in an answer closes the connection.
+//!
+//! After each refusal the connection is closed, and what the client still sends is read and
 //! dropped for a moment, so that it gets to see the answer.
 
 mod accept;

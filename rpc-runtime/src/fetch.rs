@@ -2,7 +2,7 @@
 
 mod body;
 mod fetcher;
-#[cfg(feature = "fetch")]
+#[cfg(any(feature = "fetch", feature = "host"))]
 pub(crate) mod hop_by_hop;
 mod into_request;
 mod redirect;

@@ -4,6 +4,7 @@ mod body;
 mod head;
 mod http2;
 mod panics;
+mod reframe;
 mod server;
 mod stop;
 mod tunnel;

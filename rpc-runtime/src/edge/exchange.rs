@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, UPGRADE};
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -19,7 +19,7 @@ use super::connection::Connection;
 use super::head::{self, Refusal};
 use super::request_body::{BodyHead, Fate, RequestBody};
 use super::transport::Link;
-use crate::{Body, BodyError, error::Reference};
+use crate::{Body, BodyError, error::Reference, fetch::hop_by_hop};
 
 /// Answers one request, and makes the answer one that leaves the connection in a known state.
 pub(super) async fn exchange<H: Handler>(
@@ -28,24 +28,37 @@ pub(super) async fn exchange<H: Handler>(
 ) -> Response<Answer> {
     let in_flight = InFlight::new(connection.link());
     let http1 = request.version() < Version::HTTP_2;
-    let (mut response, last) = match head::check(&request) {
+    let is_head = request.method() == Method::HEAD;
+    let (mut response, next) = match head::check(&request) {
         Ok(()) => handled(&connection, request).await,
         Err(Refusal { status, why }) => {
             tracing::debug!(%status, why, "request refused");
-            (plain(status, why), true)
+            (plain(status, why), Next::Close)
         }
     };
-    if http1 && (last || connection.is_draining()) {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    if next != Next::Tunnel {
+        let closes = reframe(&mut response, is_head) || next == Next::Close || connection.is_draining();
+        if http1 && closes {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
     }
     response.map(|body| Answer { body: Some(body), _in_flight: in_flight })
 }
 
-/// The handler's answer, and whether the connection must end with it.
+/// What becomes of the connection after an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Request,
+    Close,
+    /// Another protocol.
+    Tunnel,
+}
+
+/// The handler's answer, and what comes after it.
 async fn handled<H: Handler>(
     connection: &Connection<H>,
     request: Request<Incoming>,
-) -> (Response<Body>, bool) {
+) -> (Response<Body>, Next) {
     let tunnel = head::asks_for_tunnel(&request).then(|| request.method().clone());
     let (request, fate) = with_body(request, connection);
     let response = blame(contained(connection, request).await, &fate);
@@ -56,14 +69,37 @@ async fn handled<H: Handler>(
     };
     if switches {
         connection.link().open_tunnel();
-        return (response, false);
+        return (response, Next::Tunnel);
     }
     if response.status().is_informational() {
         let (reference, status) = (Reference::new(), response.status());
         tracing::error!(%reference, %status, "the handler answered with a status that is no answer");
-        return (reference.into_failure(), true);
+        return (reference.into_failure(), Next::Close);
     }
-    (response, tunnel.is_some() || fate.ends_connection())
+    let closes = tunnel.is_some() || fate.ends_connection();
+    (response, if closes { Next::Close } else { Next::Request })
+}
+
+/// Makes the head of an answer one of this connection: hyper writes what speaks of it, and the length is that of the
+/// body. Says whether the handler wants the connection closed.
+fn reframe(response: &mut Response<Body>, is_head: bool) -> bool {
+    let closes = hop_by_hop::closes(response.headers());
+    hop_by_hop::remove(response.headers_mut());
+    // Here the length may be that of a body which is not sent (RFC 9110, 8.6).
+    let may_differ = is_head || response.status() == StatusCode::NOT_MODIFIED;
+    if !may_differ && !has_own_length(response) {
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    closes
+}
+
+/// Whether the handler knows the length of a body that does not say it, and says it once. hyper then keeps the body to
+/// it: what is too long is cut, and what is too short ends the connection.
+fn has_own_length(response: &Response<Body>) -> bool {
+    let mut lengths = response.headers().get_all(CONTENT_LENGTH).iter();
+    let (Some(length), None) = (lengths.next(), lengths.next()) else { return false };
+    let is_number = length.as_bytes().iter().all(u8::is_ascii_digit);
+    is_number && response.body().size_hint().exact().is_none()
 }
 
 /// A handler that failed because the body did was not at fault; the client was.
@@ -82,7 +118,7 @@ fn blame(response: Response<Body>, fate: &Fate) -> Response<Body> {
 /// The request with its body as the handler reads it, and what will become of that body.
 fn with_body<H>(request: Request<Incoming>, connection: &Connection<H>) -> (Request<Body>, Arc<Fate>) {
     let fate = Arc::<Fate>::default();
-    let (parts, incoming) = request.into_parts();
+    let (mut parts, incoming) = request.into_parts();
     let body = if incoming.is_end_stream() {
         // Only a length says that there is a body, of no bytes.
         if parts.headers.contains_key(CONTENT_LENGTH) { Body::empty() } else { Body::none() }
@@ -93,7 +129,24 @@ fn with_body<H>(request: Request<Incoming>, connection: &Connection<H>) -> (Requ
         };
         Body::new(RequestBody::new(incoming, &head, connection.options(), Arc::clone(&fate)))
     };
+    strip(&mut parts.headers, parts.version);
     (Request::from_parts(parts, body), fate)
+}
+
+/// Takes out what speaks of this connection, but for the question for another protocol.
+fn strip(headers: &mut HeaderMap, version: Version) {
+    let upgrades = if version < Version::HTTP_2 {
+        headers.get_all(UPGRADE).iter().cloned().collect()
+    } else {
+        Vec::new()
+    };
+    hop_by_hop::remove(headers);
+    if !upgrades.is_empty() {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    for upgrade in upgrades {
+        headers.append(UPGRADE, upgrade);
+    }
 }
 
 /// The handler's answer; of a panic nothing but a reference leaves the host.
@@ -206,11 +259,17 @@ impl HttpBody for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(body) = &mut self.get_mut().body else { return Poll::Ready(None) };
-        catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx))).unwrap_or_else(|panic| {
-            let reference = Reference::new();
-            tracing::error!(%reference, panic = panic_message(&*panic), "the body of an answer panicked");
-            Poll::Ready(Some(Err(BodyError::new(format!("reference {reference}")))))
-        })
+        let polled =
+            catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx))).unwrap_or_else(|panic| {
+                let reference = Reference::new();
+                tracing::error!(%reference, panic = panic_message(&*panic), "the body of an answer panicked");
+                Poll::Ready(Some(Err(BodyError::new(format!("reference {reference}")))))
+            });
+        if let Poll::Ready(Some(Err(error))) = &polled {
+            // Its head has gone out, so the client sees no more than an answer that ends early.
+            tracing::error!(error = error as &dyn std::error::Error, "the body of an answer failed");
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -2,17 +2,23 @@
 
 use http::{
     HeaderMap, HeaderName,
-    header::{CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE},
+    header::{
+        CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
+        UPGRADE,
+    },
 };
 
 /// Removes what a proxy must not pass on: the fields of RFC 9110, 7.6.1, those that `Connection` names, and what is
 /// meant for proxies.
 ///
-/// `Connection` may name any field. What must not be named away is set after this.
+/// `Connection` may name any field, but not away what says whom a message is for and how long it is. What else must not
+/// be named away is set after this.
 pub(crate) fn remove(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         for name in named_by_connection(headers) {
-            headers.remove(name);
+            if name != HOST && name != CONTENT_LENGTH {
+                headers.remove(name);
+            }
         }
     }
     for name in HOP_BY_HOP {
@@ -24,6 +30,12 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let values = headers.get_all(CONNECTION).iter();
     let names = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
+}
+
+/// Whether `Connection` asks for the end of the connection.
+#[cfg(feature = "host")]
+pub(crate) fn closes(headers: &HeaderMap) -> bool {
+    headers.contains_key(CONNECTION) && named_by_connection(headers).iter().any(|option| option == "close")
 }
 
 const HOP_BY_HOP: [HeaderName; 9] = [

@@ -42,7 +42,37 @@ impl Message {
             with_path(&self.target).eq_ignore_ascii_case(&with_path(&seen.target))
         };
         body && targets
-            && (&self.method, self.is_1_1, &self.headers) == (&seen.method, seen.is_1_1, &seen.headers)
+            && (&self.method, self.is_1_1, &self.passed_on()) == (&seen.method, seen.is_1_1, &seen.headers)
+    }
+
+    /// The headers without what speaks of the connection (RFC 9110, 7.6.1), but for the question for another protocol.
+    fn passed_on(&self) -> Vec<(String, Vec<u8>)> {
+        const OF_A_CONNECTION: [&str; 9] = [
+            "connection",
+            "keep-alive",
+            "proxy-authenticate",
+            "proxy-authentication-info",
+            "proxy-authorization",
+            "proxy-connection",
+            "te",
+            "transfer-encoding",
+            "upgrade",
+        ];
+        let named: Vec<String> = self
+            .values("connection")
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .map(|name| String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase())
+            .filter(|name| name != "host" && name != "content-length")
+            .collect();
+        let is_passed = |name: &String| !OF_A_CONNECTION.contains(&name.as_str()) && !named.contains(name);
+        let mut passed: Vec<_> = self.headers.iter().filter(|(name, _)| is_passed(name)).cloned().collect();
+        let upgrades: Vec<_> = self.headers.iter().filter(|(name, _)| name == "upgrade").cloned().collect();
+        if !upgrades.is_empty() {
+            passed.push(("connection".to_owned(), b"upgrade".to_vec()));
+            passed.extend(upgrades);
+        }
+        passed.sort_unstable();
+        passed
     }
 
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {

@@ -89,8 +89,8 @@ async fn a_server_that_nobody_vouches_for_is_not_asked() {
     let (other, _) = signed(&["localhost"], &[]);
     let (address, _) = serve(config).await;
     let told = async |trusted: &str, host: &str| {
-        let outside = Fetcher::new(local().trust(trusted.as_bytes()).unwrap());
-        let error = outside.fetch(format!("https://{host}:{}/", address.port())).await.unwrap_err();
+        let outside = local().trust(trusted.as_bytes()).unwrap();
+        let error = outside.fetch(get(&format!("https://{host}:{}/", address.port()))).await.unwrap_err();
         assert!(error.is_unavailable(), "{error:?}");
         error.to_string()
     };
