@@ -43,8 +43,8 @@
 //! | a client that takes its answer too slowly | closed |
 //!
 //! What speaks of the connection (`Connection` and what it names, `Keep-Alive`, `TE`, `Transfer-Encoding`, `Upgrade`,
-//! `Proxy-*`) is taken out of requests and answers, except where another protocol is asked for or granted. The
-//! `Content-Length` of an answer is that of its body.
+//! `Proxy-*`) is taken out of requests and answers, except where another protocol is asked for or granted, which an
+//! [`Upgraded`](crate::Upgraded) in the answer speaks. The `Content-Length` of an answer is that of its body.
 //! `Connection: close` in an answer closes the connection.
 //!
 //! After each refusal the connection is closed, and what the client still sends is read and
@@ -61,6 +61,7 @@ mod pace;
 mod request_body;
 mod stopping;
 mod transport;
+mod tunnel;
 
 use std::future::Future;
 use std::io;

@@ -8,6 +8,7 @@ mod into_request;
 mod redirect;
 #[cfg(feature = "tower")]
 mod tower;
+mod upgraded;
 
 use std::{
     fmt,
@@ -31,6 +32,7 @@ pub use self::{
     fetcher::Fetcher,
     into_request::IntoRequest,
     redirect::Redirect,
+    upgraded::Upgraded,
 };
 use crate::{
     call::{Call, HandlerOf, Way},

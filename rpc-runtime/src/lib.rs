@@ -49,7 +49,8 @@
 //! | define a service and the types it carries | [`service`](macro@service), [`message`](macro@message), [`Shape`], [`contract`] |
 //! | say more about a call | [`Client::with`], [`CallOptions`], [`Interceptor`] |
 //! | know more about the call that a handler serves | [`Ctx`] |
-//! | answer requests, and make them | [`Fetch`], [`Client::fetch`], [`Fetcher`], [`Body`] |
+//! | answer requests, and make them | [`Fetch`], [`Client::fetch`], [`Fetcher`], [`Body`], [`Redirect`], [`Upgraded`] |
+//! | make requests to servers outside | `fetch` and `Outside`, with the feature `fetch` |
 //! | let a host make Workers and bind them | [`Worker`], [`Entrypoint`], [`Env`], [`Host`], [`config`] |
 //! | serve a socket without Workers | [`edge`] |
 //! | call over a stream of bytes, or at an address | [`serve`], [`Server`], [`SessionOptions`], [`transport`] |
@@ -126,6 +127,7 @@ pub use self::{
     error::{Cause, Error, Hop},
     fetch::{
         Body, BodyError, Fetch, Fetcher, Fetching, IntoRequest, LocalFetch, Redirect, Request, Response,
+        Upgraded,
     },
     interceptor::{Interceptor, Next, Outcome, Outgoing},
     limits::Limits,

@@ -8,3 +8,4 @@ mod reframe;
 mod server;
 mod stop;
 mod tunnel;
+mod upgrade;

@@ -18,6 +18,7 @@ mod props;
 mod remote;
 mod requests;
 mod starting;
+mod streams;
 mod threads;
 
 /// Much longer than anything here takes on a slow machine.

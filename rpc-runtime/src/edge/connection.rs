@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use hyper::server::conn::{http1, http2};
@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::exchange::exchange;
 use super::transport::{Link, Transport};
+use super::tunnel::Tunnel;
 use super::{EdgeOptions, Handler, Peer, Shared};
 
 /// What all requests of a connection share.
@@ -22,6 +23,8 @@ pub(super) struct Connection<H> {
     shared: Arc<Shared<H>>,
     link: Arc<Link>,
     peer: Peer,
+    /// What takes the place of HTTP when the last answer is written.
+    tunnel: Mutex<Option<Tunnel>>,
 }
 
 impl<H> Connection<H> {
@@ -41,6 +44,14 @@ impl<H> Connection<H> {
         self.peer
     }
 
+    pub(super) fn hand_over(&self, tunnel: Tunnel) {
+        *self.tunnel() = Some(tunnel);
+    }
+
+    fn tunnel(&self) -> std::sync::MutexGuard<'_, Option<Tunnel>> {
+        self.tunnel.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn is_draining(&self) -> bool {
         self.shared.stopping.has_begun()
     }
@@ -55,7 +66,7 @@ where
     let accepted = Instant::now();
     let Some((protocol, prefix)) = first_bytes(&mut io, &shared).await else { return };
     let link = Arc::<Link>::default();
-    let connection = Arc::new(Connection { shared, link: Arc::clone(&link), peer });
+    let connection = Arc::new(Connection { shared, link: Arc::clone(&link), peer, tunnel: Mutex::default() });
     let options = connection.options();
     let ended = match protocol {
         Protocol::Http1 => {
@@ -67,6 +78,13 @@ where
             serve_http2(transport, &connection).await
         }
     };
+    let tunnel = connection.tunnel().take();
+    if let (Ok(()), Some(tunnel)) = (&ended, tunnel) {
+        let ended = tunnel.run(&connection.shared.stopping, options.idle_timeout).await;
+        if let Err(error) = ended {
+            tracing::debug!(?peer, %error, "upgraded connection broke");
+        }
+    }
     if let Err(error) = ended {
         tracing::debug!(?peer, error = &error as &dyn std::error::Error, "connection ended early");
     }

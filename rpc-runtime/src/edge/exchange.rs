@@ -12,6 +12,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use pin_project_lite::pin_project;
 
 use super::Handler;
@@ -19,7 +20,8 @@ use super::connection::Connection;
 use super::head::{self, Refusal};
 use super::request_body::{BodyHead, Fate, RequestBody};
 use super::transport::Link;
-use crate::{Body, BodyError, error::Reference, fetch::hop_by_hop};
+use super::tunnel::Tunnel;
+use crate::{Body, BodyError, Upgraded, error::Reference, fetch::hop_by_hop};
 
 /// Answers one request, and makes the answer one that leaves the connection in a known state.
 pub(super) async fn exchange<H: Handler>(
@@ -60,14 +62,18 @@ async fn handled<H: Handler>(
     request: Request<Incoming>,
 ) -> (Response<Body>, Next) {
     let tunnel = head::asks_for_tunnel(&request).then(|| request.method().clone());
+    let on_upgrade = request.extensions().get::<OnUpgrade>().cloned();
     let (request, fate) = with_body(request, connection);
-    let response = blame(contained(connection, request).await, &fate);
+    let mut response = blame(contained(connection, request).await, &fate);
     let switches = match tunnel {
         None => false,
         Some(Method::CONNECT) => response.status().is_success(),
         Some(_) => response.status() == StatusCode::SWITCHING_PROTOCOLS,
     };
     if switches {
+        if let (Some(worker), Some(client)) = (Upgraded::take(&mut response), on_upgrade) {
+            connection.hand_over(Tunnel { client, worker });
+        }
         connection.link().open_tunnel();
         return (response, Next::Tunnel);
     }

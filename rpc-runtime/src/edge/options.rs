@@ -33,7 +33,8 @@ pub struct EdgeOptions {
     ///
     /// Default 10 s. The connection is closed without an answer.
     pub head_timeout: Duration,
-    /// Time a connection may be open with no request on it.
+    /// Time a connection may be open with no request on it; and the time that a client has to end
+    /// its half of an [upgraded](crate::Upgraded) connection when the Worker has ended the other.
     ///
     /// Default 60 s. Over HTTP/2 it is closed after one to two times as long.
     pub idle_timeout: Duration,

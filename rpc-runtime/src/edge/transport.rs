@@ -337,6 +337,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Transport<T> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.link.is_tunnel() {
+            // What the other side still says is not HTTP's to drop.
+            return Pin::new(&mut this.io).poll_shutdown(cx);
+        }
         if this.linger.deadline.is_none() {
             ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
         }

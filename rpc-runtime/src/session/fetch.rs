@@ -15,7 +15,7 @@ use super::{
     reply::{self, Failed, Reply},
 };
 use crate::{
-    Body, Client,
+    Body, Client, Upgraded,
     boundary::{Boundary, Incoming},
     codec::Encoder,
     error::{Error, Exceeded, Kind},
@@ -99,7 +99,10 @@ pub(super) fn serve<C: Boundary + Send + Sync>(client: C, call: Arrival) -> Hand
         let answered = client.fetch(request).await;
         call.take_failure()?;
         match answered {
-            Ok(response) => {
+            Ok(mut response) => {
+                if Upgraded::take(&mut response).is_some() {
+                    return Err(Handled::failed_on_the_way(Kind::Application(NO_UPGRADE.into())));
+                }
                 let (head, body) = response.into_parts();
                 let body = whole(body).await.map_err(Handled::failed_on_the_way)?;
                 let headers = headers_on_wire(&head.headers);
@@ -112,6 +115,9 @@ pub(super) fn serve<C: Boundary + Send + Sync>(client: C, call: Arrival) -> Hand
         }
     })
 }
+
+const NO_UPGRADE: &str = "the answer is an upgraded connection, which does not pass over a session between processes: \
+                          bind to a Worker of the same host, or connect to its edge";
 
 /// All of a body; `None` stays none.
 async fn whole(body: Body) -> Result<Option<Bytes>, Kind> {

@@ -1,7 +1,7 @@
 //! A request to a Worker, over every path.
 
 use http::{HeaderValue, Method};
-use rpc_runtime::{Body, CallOptions, Request};
+use rpc_runtime::{Body, CallOptions, Request, Upgraded};
 use rpc_tests_workers::Site as _;
 
 use super::{errors::hops, *};
@@ -14,6 +14,8 @@ everywhere! {
     a_body_in_pieces_arrives_whole
     a_request_that_is_dropped_ends_its_handler
     the_deadline_of_a_client_holds_for_its_requests
+    an_upgraded_connection_stays_in_its_process
+    redirects_are_followed_to_where_the_url_went
 }
 
 fn request(method: Method, uri: &str, body: Body) -> Request {
@@ -101,4 +103,27 @@ async fn the_deadline_of_a_client_holds_for_its_requests(there: &There) {
     assert!(error.is_deadline() && !error.is_retryable(), "{error}");
     assert_eq!(hops(&error), ["/fetch"]);
     there.until("page.dropped", 1).await;
+}
+
+async fn an_upgraded_connection_stays_in_its_process(there: &There) {
+    let answer = there.place.site.fetch(request(Method::GET, "http://site/upgrade", Body::none())).await;
+    if there.is_remote() {
+        let error = answer.unwrap_err();
+        assert!(
+            error.to_string().contains("does not pass over a session between processes: bind to"),
+            "{error}"
+        );
+    } else {
+        let mut answer = answer.unwrap();
+        assert!(Upgraded::take(&mut answer).is_some() && Upgraded::take(&mut answer).is_none());
+    }
+}
+
+async fn redirects_are_followed_to_where_the_url_went(there: &There) {
+    let response = there.place.site.fetch("http://site/moved").await.unwrap();
+    assert_eq!(response.status().as_u16(), 418);
+    assert_eq!(response.headers()["x-uri"], "http://site/new");
+    let as_it_is =
+        there.place.site.fetch(request(Method::GET, "http://site/moved", Body::none())).await.unwrap();
+    assert_eq!(as_it_is.status(), 302);
 }

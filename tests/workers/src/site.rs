@@ -1,7 +1,7 @@
 //! A Worker that takes requests.
 
 use rpc_runtime::{
-    Body, Ctx, Entrypoint, Error, Fetch, Request, Response, Result, Worker,
+    Body, Ctx, Entrypoint, Error, Fetch, Request, Response, Result, Upgraded, Worker,
     http::{self, StatusCode},
     service,
 };
@@ -54,13 +54,22 @@ impl Absent for Pages {
     }
 }
 
-/// Tells what has come; `/denied`, `/panic`, `/empty` and `/wait` do what they say.
+/// Tells what has come; `/denied`, `/panic`, `/upgrade`, `/moved`, `/empty` and `/wait` do what they say.
 impl Fetch for Pages {
     async fn fetch(&self, request: Request) -> Result<Response> {
         let (head, body) = request.into_parts();
         match head.uri.path() {
             "/denied" => return Err(Error::denied("no entry")),
             "/panic" => panic!("on the page"),
+            "/upgrade" => {
+                let (_, there) = tokio::io::duplex(1);
+                let head = http::Response::builder().status(StatusCode::SWITCHING_PROTOCOLS).body(())?;
+                return Ok(Upgraded::new(there).answer(head));
+            }
+            "/moved" => {
+                let moved = http::Response::builder().status(StatusCode::FOUND).header("location", "/new");
+                return Ok(moved.body(Body::none())?);
+            }
             "/empty" => return Ok(http::Response::builder().status(204).body(Body::none())?),
             "/wait" => {
                 let _counted = self.tally.at_drop("page.dropped");
