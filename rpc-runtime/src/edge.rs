@@ -76,7 +76,7 @@ use tokio::time::timeout;
 
 pub use self::options::EdgeOptions;
 
-pub(crate) use self::accept::Acceptor;
+pub(crate) use self::{accept::Acceptor, exchange::BodyTooLong};
 
 use self::stopping::Stopping;
 use crate::Body;

@@ -374,6 +374,12 @@ impl Error {
         matches!(self.0.kind, Kind::Overloaded(_))
     }
 
+    /// Whether a body was longer than what is read of one.
+    #[cfg(feature = "host")]
+    pub(crate) fn tells_of_long_body(&self) -> bool {
+        matches!(&self.0.kind, Kind::Limit(Exceeded { limit, .. }) if *limit == BODY_BYTES)
+    }
+
     /// The same of somebody who is not there, however many hops away.
     #[cfg(feature = "host")]
     pub(crate) fn tells_of_absence(&self) -> bool {
@@ -471,10 +477,16 @@ impl StdError for Error {
     }
 }
 
-/// A body that cannot be read to its end.
+/// What is limited where a body is longer than its reader allows.
+const BODY_BYTES: &str = "bytes of a body";
+
+/// A body that cannot be read to its end: one that is too long has reached a [limit](Error::is_limit).
 impl From<crate::BodyError> for Error {
     fn from(error: crate::BodyError) -> Self {
-        Self::application(error)
+        match error.limit() {
+            Some(limit) => Self::new(Kind::Limit(Exceeded { limit: BODY_BYTES.into(), value: limit as u64 })),
+            None => Self::application(error),
+        }
     }
 }
 

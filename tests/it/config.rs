@@ -264,7 +264,7 @@ fn faults_of_grammar_and_of_meaning_are_told_together() {
             "1:8 : string values must be quoted | literal string | the end of the line",
             "2:10 : invalid basic string | `\"` | the end of the line",
             "3:1 servces: unknown key | one of `name`, `main`, `services`, `listen`, `vars`, `secrets`, `limits`, `dev`, `env`, `$schema` | `servces`",
-            "4:17 : duplicate key | each key once | `A`",
+            "4:17 : duplicate key | each key once | `A` again",
         ]
     );
 }

@@ -108,6 +108,11 @@ fn has_own_length(response: &Response<Body>) -> bool {
     is_number && response.body().size_hint().exact().is_none()
 }
 
+/// Stands in an answer to a failure that a body was the reason of, because it was too long for its reader: that of the
+/// request, if it was left before its end, or one that the handler has got from elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyTooLong;
+
 /// A handler that failed because the body did was not at fault; the client was.
 fn blame(response: Response<Body>, fate: &Fate) -> Response<Body> {
     if !response.status().is_server_error() {
@@ -116,6 +121,8 @@ fn blame(response: Response<Body>, fate: &Fate) -> Response<Body> {
         plain(StatusCode::REQUEST_TIMEOUT, "the body of the request did not arrive in time")
     } else if fate.is_broken() {
         plain(StatusCode::BAD_REQUEST, "the body of the request cannot be read")
+    } else if fate.is_left() && response.extensions().get::<BodyTooLong>().is_some() {
+        plain(StatusCode::PAYLOAD_TOO_LARGE, "the body of the request is longer than what is read of it")
     } else {
         response
     }

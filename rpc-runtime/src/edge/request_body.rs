@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,7 +19,11 @@ use crate::BodyError;
 
 /// What became of the body of a request, for whoever writes the answer.
 #[derive(Debug, Default)]
-pub(super) struct Fate(AtomicU8);
+pub(super) struct Fate {
+    end: AtomicU8,
+    /// Whether it was dropped before its end.
+    left: AtomicBool,
+}
 
 impl Fate {
     const READ: u8 = 0;
@@ -28,22 +32,27 @@ impl Fate {
     const ABANDONED: u8 = 3;
 
     fn set(&self, fate: u8) {
-        self.0.store(fate, Ordering::Relaxed);
+        self.end.store(fate, Ordering::Relaxed);
     }
 
     /// It came too slowly.
     pub(super) fn is_stalled(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == Self::STALLED
+        self.end.load(Ordering::Relaxed) == Self::STALLED
     }
 
     /// It could not be read on.
     pub(super) fn is_broken(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == Self::BROKEN
+        self.end.load(Ordering::Relaxed) == Self::BROKEN
+    }
+
+    /// Its reader had enough of it.
+    pub(super) fn is_left(&self) -> bool {
+        self.left.load(Ordering::Relaxed)
     }
 
     /// An HTTP/1 connection ends with this request.
     pub(super) fn ends_connection(&self) -> bool {
-        self.0.load(Ordering::Relaxed) != Self::READ
+        self.end.load(Ordering::Relaxed) != Self::READ
     }
 }
 
@@ -141,6 +150,7 @@ impl Drop for RequestBody {
         let Some(incoming) = self.incoming.take().filter(|incoming| !incoming.is_end_stream()) else {
             return;
         };
+        self.fate.left.store(true, Ordering::Relaxed);
         let rest = self.rest;
         if !rest.in_the_way {
             return;

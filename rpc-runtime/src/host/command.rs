@@ -192,8 +192,13 @@ fn no_faults(configs: &[Config]) -> String {
     format!("no faults: {}\n", names.join(", "))
 }
 
+/// As people write it. Other addresses of the loopback interface are not what `localhost` stands for.
 fn shown(address: SocketAddr) -> String {
-    if address.ip().is_loopback() { format!("localhost:{}", address.port()) } else { address.to_string() }
+    if address.ip() == Ipv4Addr::LOCALHOST {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
 }
 
 fn say(text: &str) {

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     Client as _, Request, Response,
     config::{Config, Fault, Faults, Located, Place},
-    edge::{Connections, EdgeOptions, Handler, Peer},
+    edge::{BodyTooLong, Connections, EdgeOptions, Handler, Peer},
     error::{Error, Reference},
     fetch::Fetcher,
     session::{SESSIONS_MAX, Services, SessionOptions, Sessions},
@@ -385,6 +385,12 @@ fn failure(error: &Error) -> Response {
             StatusCode::SERVICE_UNAVAILABLE,
             "the service is overloaded or not ready, try again later",
         );
+    }
+    if error.tells_of_long_body() {
+        tracing::warn!(%reference, error = %Chain(error), "a request failed");
+        let mut response = reference.into_failure();
+        response.extensions_mut().insert(BodyTooLong);
+        return response;
     }
     tracing::error!(%reference, error = %Chain(error), "a request failed");
     reference.into_failure()

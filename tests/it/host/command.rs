@@ -76,8 +76,8 @@ impl Serving {
             let before = said.len();
             assert!(output.read_line(&mut said).unwrap() > 0, "ended after {said:?}");
             let line = said[before..].trim_end();
-            if let Some((_, port)) = line.split_once("http://localhost:") {
-                break Some(([127, 0, 0, 1], port.parse().unwrap()).into());
+            if let Some((_, address)) = line.split_once("http://") {
+                break Some(address.replace("localhost", "127.0.0.1").parse().unwrap());
             }
             if line.starts_with("nothing is served over HTTP") {
                 break None;
@@ -263,7 +263,8 @@ fn dev_takes_port_and_address_from_the_first_configuration_unless_the_command_li
     // The one has the port, and the other one asks for nothing but another address.
     let arguments = [&files[..], &["--address", "127.0.0.2"]].concat();
     let beside = Serving::start(&mut folder.command(&arguments));
-    assert_eq!(get(SocketAddr::from((other, free)), "/you").body, "hello, you");
+    assert_eq!(beside.address.unwrap(), SocketAddr::from((other, free)));
+    assert_eq!(get(beside.address, "/you").body, "hello, you");
     drop(beside);
     let arguments = [&files[..], &["--port", "0"]].concat();
     assert_ne!(Serving::start(&mut folder.command(&arguments)).address.unwrap().port(), free);

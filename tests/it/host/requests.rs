@@ -61,6 +61,14 @@ impl Fetch for Front {
                 let source = std::io::Error::other("s3cret disk");
                 return Err(Error::application(std::io::Error::other(source)));
             }
+            "read" => format!("{} bytes", request.into_body().bytes_up_to(10).await?.len()),
+            "far" => {
+                // Not the request's.
+                let body = Body::from_stream(futures_util::stream::iter([Ok::<_, Error>(
+                    Bytes::from_static(&[0; 20]),
+                )]));
+                format!("{} bytes", body.bytes_up_to(10).await?.len())
+            }
             "panic" => panic!("s3cret panic"),
             "hang" => {
                 let _guard = guard();
@@ -175,6 +183,23 @@ fn what_fails_is_500_with_a_reference_and_nothing_else() {
     references.dedup();
     assert_eq!(references.len(), 4);
     assert_eq!(connection.get("/still").body, "/still");
+}
+
+#[test]
+fn a_body_that_is_longer_than_what_is_read_of_it_is_413() {
+    let running = start("");
+    for framing in [
+        "Content-Length: 20\r\n\r\n01234567890123456789",
+        "Transfer-Encoding: chunked\r\n\r\n14\r\n01234567890123456789\r\n0\r\n\r\n",
+    ] {
+        let mut connection = Connection::open(running.address());
+        write!(connection.0, "POST /read HTTP/1.1\r\nHost: a\r\n{framing}").unwrap();
+        let answer = connection.answer();
+        assert_eq!(answer.status, 413, "{}", answer.body);
+        assert_eq!(answer.body, "the body of the request is longer than what is read of it\n");
+    }
+    // One that the handler has got from elsewhere is not the client's fault.
+    assert_eq!(Connection::open(running.address()).get("/far").status, 500);
 }
 
 #[test]

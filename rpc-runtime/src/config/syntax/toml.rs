@@ -19,7 +19,12 @@ pub(super) fn parse(source: &Arc<Source>, faults: &mut Faults) -> (Table, bool) 
         } else {
             let at = whole.at(error.span().unwrap_or_default());
             let (problem, expected) = words(error.message());
-            faults.push(super::fault(&at, problem, expected));
+            let fault = super::fault(&at, problem, expected);
+            let fault = match problem {
+                DUPLICATE => fault.with_received(format_args!("`{}` again", key_at(&at))),
+                _ => fault,
+            };
+            faults.push(fault);
         }
     }
     let complete = errors.is_empty();
@@ -29,9 +34,18 @@ pub(super) fn parse(source: &Arc<Source>, faults: &mut Faults) -> (Table, bool) 
 /// The parser's message: the problem, and what it expected.
 fn words(message: &str) -> (&str, &str) {
     message.split_once(", expected ").unwrap_or(match message {
-        "duplicate key" => (message, "each key once"),
+        DUPLICATE => (message, "each key once"),
         _ => (message, "TOML"),
     })
+}
+
+const DUPLICATE: &str = "duplicate key";
+
+/// The key that stands there, as it is written.
+fn key_at(at: &Place) -> &str {
+    let text = &at.text()[at.span().start..];
+    let ends = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '"' | '\''));
+    text.find(ends).map_or(text, |end| &text[..end])
 }
 
 fn lower_table(table: DeTable<'_>) -> Table {

@@ -78,6 +78,14 @@ impl BodyError {
         Self { inner: Box::new(Inner { kind: Kind::Stalled, source: None }) }
     }
 
+    /// How many bytes the reader allowed, if the body was longer.
+    pub(crate) const fn limit(&self) -> Option<usize> {
+        match self.inner.kind {
+            Kind::TooLarge { limit } => Some(limit),
+            _ => None,
+        }
+    }
+
     /// Whether the body was longer than the reader allowed.
     #[must_use]
     pub const fn is_too_large(&self) -> bool {
