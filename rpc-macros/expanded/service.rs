@@ -41,9 +41,9 @@ const _: () = {
     use ::rpc_runtime::__private as __rpc;
     use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
     use __rpc::{PlainKind as _, Taken as _, UnknownKind as _};
-    pub struct __verify;
+    pub struct __verify_;
     #[automatically_derived]
-    impl __rpc::Method for __verify {
+    impl __rpc::Method for __verify_ {
         type Service = AuthClient;
         type Args<'__a> = (&'__a str,);
         type Output = Result<User, AuthError>;
@@ -58,7 +58,7 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl __rpc::Wired for __verify {
+    impl __rpc::Wired for __verify_ {
         type Read<'__a> = (&'__a str,);
         fn codec<'__a>() -> impl __rpc::CodecOf<'__a, Self> {
             __rpc::codec(
@@ -67,9 +67,9 @@ const _: () = {
             )
         }
     }
-    pub struct __find;
+    pub struct __find_;
     #[automatically_derived]
-    impl __rpc::Method for __find {
+    impl __rpc::Method for __find_ {
         type Service = AuthClient;
         type Args<'__a> = (Query<'__a>, u32);
         type Output = Result<Vec<User>, AuthError>;
@@ -90,7 +90,7 @@ const _: () = {
         }
     }
     #[automatically_derived]
-    impl __rpc::Wired for __find {
+    impl __rpc::Wired for __find_ {
         type Read<'__a> = (Query<'__a>, u32);
         fn codec<'__a>() -> impl __rpc::CodecOf<'__a, Self> {
             __rpc::codec(
@@ -106,62 +106,65 @@ const _: () = {
         __rpc::argument::<u32>();
         __rpc::Returned::<Result<Vec<User>, AuthError>>::carried();
     };
-    pub trait __DynAuth: __rpc::Target<__rpc::Threaded> + __rpc::Send + __rpc::Sync {
+    pub trait __AuthDyn: __rpc::Target<__rpc::Threaded> + __rpc::Send + __rpc::Sync {
         fn verify<'__c>(
             &'__c self,
-            args: __rpc::ArgsOf<'__c, __verify>,
-            slot: __rpc::SlotOf<'__c, __verify>,
-        ) -> __rpc::StartedOf<'__c, __verify> {
-            slot.send(self.port(), __verify, args)
+            args: __rpc::ArgsOf<'__c, __verify_>,
+            slot: __rpc::SlotOf<'__c, __verify_>,
+        ) -> __rpc::StartedOf<'__c, __verify_> {
+            slot.send(self.__port(), __verify_, args)
         }
         fn find<'__c>(
             &'__c self,
-            args: __rpc::ArgsOf<'__c, __find>,
-            slot: __rpc::SlotOf<'__c, __find>,
-        ) -> __rpc::StartedOf<'__c, __find> {
-            slot.send(self.port(), __find, args)
+            args: __rpc::ArgsOf<'__c, __find_>,
+            slot: __rpc::SlotOf<'__c, __find_>,
+        ) -> __rpc::StartedOf<'__c, __find_> {
+            slot.send(self.__port(), __find_, args)
         }
     }
     #[automatically_derived]
-    impl<__W: Auth + 'static> __DynAuth for __rpc::Local<__W, __rpc::Threaded> {
+    impl<__W: Auth + 'static> __AuthDyn for __rpc::Local<__W, __rpc::Threaded> {
         fn verify<'__c>(
             &'__c self,
-            args: __rpc::ArgsOf<'__c, __verify>,
-            slot: __rpc::SlotOf<'__c, __verify>,
-        ) -> __rpc::StartedOf<'__c, __verify> {
+            args: __rpc::ArgsOf<'__c, __verify_>,
+            slot: __rpc::SlotOf<'__c, __verify_>,
+        ) -> __rpc::StartedOf<'__c, __verify_> {
             slot.run(self.worker(), move |worker| <__W as Auth>::verify(worker, args.0))
         }
         fn find<'__c>(
             &'__c self,
-            args: __rpc::ArgsOf<'__c, __find>,
-            slot: __rpc::SlotOf<'__c, __find>,
-        ) -> __rpc::StartedOf<'__c, __find> {
+            args: __rpc::ArgsOf<'__c, __find_>,
+            slot: __rpc::SlotOf<'__c, __find_>,
+        ) -> __rpc::StartedOf<'__c, __find_> {
             slot.run(
                 self.worker(),
                 move |worker| <__W as Auth>::find(worker, args.0, args.1),
             )
         }
     }
-    impl<__F: __rpc::Far> __DynAuth for __rpc::Proxy<__F> {}
+    impl<__F: __rpc::Far> __AuthDyn for __rpc::Proxy<__F> {}
     #[automatically_derived]
     impl __rpc::Boundary for AuthClient {
-        fn proxy<__F: __rpc::Far>(far: __F) -> __rpc::Box<dyn __DynAuth> {
+        fn proxy<__F: __rpc::Far>(far: __F) -> __rpc::Box<dyn __AuthDyn> {
             __rpc::Box::new(__rpc::Proxy(far))
         }
         fn serve<__C: __rpc::Incoming>(self, call: __C) -> __C::Handler {
-            if call.is(__verify) {
+            if call.is(__verify_) {
                 return call
                     .handle(move |call| async move {
-                        let (token,) = call.read(__verify)?;
-                        call.answer(__verify, <Self as Auth>::verify(&self, token).await)
+                        let (token,) = call.read(__verify_)?;
+                        call.answer(
+                            __verify_,
+                            <Self as Auth>::verify(&self, token).await,
+                        )
                     });
             }
-            if call.is(__find) {
+            if call.is(__find_) {
                 return call
                     .handle(move |call| async move {
-                        let (query, limit) = call.read(__find)?;
+                        let (query, limit) = call.read(__find_)?;
                         call.answer(
-                            __find,
+                            __find_,
                             <Self as Auth>::find(&self, query, limit).await,
                         )
                     });
@@ -171,22 +174,22 @@ const _: () = {
     }
     #[automatically_derived]
     impl __rpc::Service for AuthClient {
-        type Dyn = dyn __DynAuth;
+        type Dyn = dyn __AuthDyn;
         type Flavour = __rpc::Threaded;
         const INFO: &'static __rpc::ServiceInfo = &__rpc::ServiceInfo::new(
             "Auth",
-            &[<__verify as __rpc::Method>::INFO, <__find as __rpc::Method>::INFO],
+            &[<__verify_ as __rpc::Method>::INFO, <__find_ as __rpc::Method>::INFO],
         );
-        fn from_inner(inner: __rpc::Inner<Self>) -> Self {
+        fn __from_inner(inner: __rpc::Inner<Self>) -> Self {
             Self(inner)
         }
-        fn inner(&self) -> &__rpc::Inner<Self> {
+        fn __inner(&self) -> &__rpc::Inner<Self> {
             &self.0
         }
     }
     #[automatically_derived]
     impl<__W: Auth + 'static> __rpc::Serves<__W> for AuthClient {
-        fn twin(local: __rpc::Local<__W, __rpc::Threaded>) -> __rpc::Box<dyn __DynAuth> {
+        fn twin(local: __rpc::Local<__W, __rpc::Threaded>) -> __rpc::Box<dyn __AuthDyn> {
             __rpc::Box::new(local)
         }
         fn served(self) -> __rpc::Option<__rpc::Served> {
@@ -198,10 +201,10 @@ const _: () = {
         fn verify(
             &self,
             token: &str,
-        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__verify>> + __rpc::Send {
+        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__verify_>> + __rpc::Send {
             __rpc::call(
                 &self.0,
-                __verify,
+                __verify_,
                 (token,),
                 |call| call.twin.verify(call.args, call.slot),
             )
@@ -210,10 +213,10 @@ const _: () = {
             &self,
             query: Query<'_>,
             limit: u32,
-        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__find>> + __rpc::Send {
+        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__find_>> + __rpc::Send {
             __rpc::call(
                 &self.0,
-                __find,
+                __find_,
                 (query, limit),
                 |call| call.twin.find(call.args, call.slot),
             )

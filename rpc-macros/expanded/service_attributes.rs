@@ -49,10 +49,10 @@ const _: () = {
     use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
     use __rpc::{PlainKind as _, Taken as _, UnknownKind as _};
     #[cfg(unix)]
-    struct __type;
+    struct __type_;
     #[cfg(unix)]
     #[automatically_derived]
-    impl __rpc::Method for __type {
+    impl __rpc::Method for __type_ {
         type Service = TextsClient;
         type Args<'__a> = (&'__a [Text],);
         type Output = Alias;
@@ -69,7 +69,7 @@ const _: () = {
     }
     #[cfg(unix)]
     #[automatically_derived]
-    impl __rpc::Wired for __type {
+    impl __rpc::Wired for __type_ {
         type Read<'__a> = (__rpc::OwnedOf<[Text]>,);
         fn codec<'__a>() -> impl __rpc::CodecOf<'__a, Self> {
             __rpc::codec(
@@ -79,10 +79,10 @@ const _: () = {
         }
     }
     #[cfg_attr(feature = "long", cfg(feature = "text"))]
-    struct __read;
+    struct __read_;
     #[cfg_attr(feature = "long", cfg(feature = "text"))]
     #[automatically_derived]
-    impl __rpc::Method for __read {
+    impl __rpc::Method for __read_ {
         type Service = TextsClient;
         type Args<'__a> = ();
         type Output = Alias;
@@ -98,7 +98,7 @@ const _: () = {
     }
     #[cfg_attr(feature = "long", cfg(feature = "text"))]
     #[automatically_derived]
-    impl __rpc::Wired for __read {
+    impl __rpc::Wired for __read_ {
         type Read<'__a> = ();
         fn codec<'__a>() -> impl __rpc::CodecOf<'__a, Self> {
             __rpc::codec((), __rpc::Answer::<Alias>::NEW.kind())
@@ -110,64 +110,64 @@ const _: () = {
         #[cfg_attr(feature = "long", cfg(feature = "text"))]
         __rpc::Returned::<Alias>::carried();
     };
-    trait __DynTexts: __rpc::Target<__rpc::Threaded> + __rpc::Send + __rpc::Sync {
+    trait __TextsDyn: __rpc::Target<__rpc::Threaded> + __rpc::Send + __rpc::Sync {
         #[cfg(unix)]
         fn r#type<'__c>(
             &'__c self,
-            args: __rpc::ArgsOf<'__c, __type>,
-            slot: __rpc::SlotOf<'__c, __type>,
-        ) -> __rpc::StartedOf<'__c, __type> {
-            slot.send(self.port(), __type, args)
+            args: __rpc::ArgsOf<'__c, __type_>,
+            slot: __rpc::SlotOf<'__c, __type_>,
+        ) -> __rpc::StartedOf<'__c, __type_> {
+            slot.send(self.__port(), __type_, args)
         }
         #[cfg_attr(feature = "long", cfg(feature = "text"))]
         fn read<'__c>(
             &'__c self,
-            args: __rpc::ArgsOf<'__c, __read>,
-            slot: __rpc::SlotOf<'__c, __read>,
-        ) -> __rpc::StartedOf<'__c, __read> {
-            slot.send(self.port(), __read, args)
+            args: __rpc::ArgsOf<'__c, __read_>,
+            slot: __rpc::SlotOf<'__c, __read_>,
+        ) -> __rpc::StartedOf<'__c, __read_> {
+            slot.send(self.__port(), __read_, args)
         }
     }
     #[automatically_derived]
-    impl<__W: Texts + 'static> __DynTexts for __rpc::Local<__W, __rpc::Threaded> {
+    impl<__W: Texts + 'static> __TextsDyn for __rpc::Local<__W, __rpc::Threaded> {
         #[cfg(unix)]
         fn r#type<'__c>(
             &'__c self,
-            args: __rpc::ArgsOf<'__c, __type>,
-            slot: __rpc::SlotOf<'__c, __type>,
-        ) -> __rpc::StartedOf<'__c, __type> {
+            args: __rpc::ArgsOf<'__c, __type_>,
+            slot: __rpc::SlotOf<'__c, __type_>,
+        ) -> __rpc::StartedOf<'__c, __type_> {
             slot.run(self.worker(), move |worker| <__W as Texts>::r#type(worker, args.0))
         }
         #[cfg_attr(feature = "long", cfg(feature = "text"))]
         fn read<'__c>(
             &'__c self,
-            args: __rpc::ArgsOf<'__c, __read>,
-            slot: __rpc::SlotOf<'__c, __read>,
-        ) -> __rpc::StartedOf<'__c, __read> {
+            args: __rpc::ArgsOf<'__c, __read_>,
+            slot: __rpc::SlotOf<'__c, __read_>,
+        ) -> __rpc::StartedOf<'__c, __read_> {
             slot.run(self.worker(), move |worker| <__W as Texts>::read(worker))
         }
     }
-    impl<__F: __rpc::Far> __DynTexts for __rpc::Proxy<__F> {}
+    impl<__F: __rpc::Far> __TextsDyn for __rpc::Proxy<__F> {}
     #[automatically_derived]
     impl __rpc::Boundary for TextsClient {
-        fn proxy<__F: __rpc::Far>(far: __F) -> __rpc::Box<dyn __DynTexts> {
+        fn proxy<__F: __rpc::Far>(far: __F) -> __rpc::Box<dyn __TextsDyn> {
             __rpc::Box::new(__rpc::Proxy(far))
         }
         fn serve<__C: __rpc::Incoming>(self, call: __C) -> __C::Handler {
             #[cfg(unix)]
-            if call.is(__type) {
+            if call.is(__type_) {
                 return call
                     .handle(move |call| async move {
-                        let (r#in,) = call.read(__type)?;
-                        call.answer(__type, <Self as Texts>::r#type(&self, &r#in).await)
+                        let (r#in,) = call.read(__type_)?;
+                        call.answer(__type_, <Self as Texts>::r#type(&self, &r#in).await)
                     });
             }
             #[cfg_attr(feature = "long", cfg(feature = "text"))]
-            if call.is(__read) {
+            if call.is(__read_) {
                 return call
                     .handle(move |call| async move {
-                        call.read(__read)?;
-                        call.answer(__read, <Self as Texts>::read(&self).await)
+                        call.read(__read_)?;
+                        call.answer(__read_, <Self as Texts>::read(&self).await)
                     });
             }
             call.unknown()
@@ -175,21 +175,21 @@ const _: () = {
     }
     #[automatically_derived]
     impl __rpc::Service for TextsClient {
-        type Dyn = dyn __DynTexts;
+        type Dyn = dyn __TextsDyn;
         type Flavour = __rpc::Threaded;
         const INFO: &'static __rpc::ServiceInfo = &__rpc::ServiceInfo::new(
             "acme.texts",
             &[
                 #[cfg(unix)]
-                <__type as __rpc::Method>::INFO,
+                <__type_ as __rpc::Method>::INFO,
                 #[cfg_attr(feature = "long", cfg(feature = "text"))]
-                <__read as __rpc::Method>::INFO,
+                <__read_ as __rpc::Method>::INFO,
             ],
         );
-        fn from_inner(inner: __rpc::Inner<Self>) -> Self {
+        fn __from_inner(inner: __rpc::Inner<Self>) -> Self {
             Self(inner)
         }
-        fn inner(&self) -> &__rpc::Inner<Self> {
+        fn __inner(&self) -> &__rpc::Inner<Self> {
             &self.0
         }
     }
@@ -197,7 +197,7 @@ const _: () = {
     impl<__W: Texts + 'static> __rpc::Serves<__W> for TextsClient {
         fn twin(
             local: __rpc::Local<__W, __rpc::Threaded>,
-        ) -> __rpc::Box<dyn __DynTexts> {
+        ) -> __rpc::Box<dyn __TextsDyn> {
             __rpc::Box::new(local)
         }
         fn served(self) -> __rpc::Option<__rpc::Served> {
@@ -210,10 +210,10 @@ const _: () = {
         fn r#type(
             &self,
             r#in: &[Text],
-        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__type>> + __rpc::Send {
+        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__type_>> + __rpc::Send {
             __rpc::call(
                 &self.0,
-                __type,
+                __type_,
                 (r#in,),
                 |call| call.twin.r#type(call.args, call.slot),
             )
@@ -221,8 +221,13 @@ const _: () = {
         #[cfg_attr(feature = "long", cfg(feature = "text"))]
         fn read(
             &self,
-        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__read>> + __rpc::Send {
-            __rpc::call(&self.0, __read, (), |call| call.twin.read(call.args, call.slot))
+        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__read_>> + __rpc::Send {
+            __rpc::call(
+                &self.0,
+                __read_,
+                (),
+                |call| call.twin.read(call.args, call.slot),
+            )
         }
     }
     __rpc::client! {

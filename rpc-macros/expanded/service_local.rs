@@ -31,9 +31,9 @@ impl CanvasClient {
 const _: () = {
     use ::rpc_runtime::__private as __rpc;
     use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
-    pub(crate) struct __draw;
+    pub(crate) struct __draw_;
     #[automatically_derived]
-    impl __rpc::Method for __draw {
+    impl __rpc::Method for __draw_ {
         type Service = CanvasClient;
         type Args<'__a> = (Rc<dyn Shape>, &'__a dyn Fn(&str));
         type Output = rpc_runtime::Result<()>;
@@ -47,20 +47,20 @@ const _: () = {
             __rpc::Field(output).rpc()
         }
     }
-    pub(crate) trait __DynCanvas: __rpc::Target<__rpc::SameThread> {
+    pub(crate) trait __CanvasDyn: __rpc::Target<__rpc::SameThread> {
         fn draw<'__c>(
             &'__c self,
-            args: __rpc::ArgsOf<'__c, __draw>,
-            slot: __rpc::SlotOf<'__c, __draw>,
-        ) -> __rpc::StartedOf<'__c, __draw>;
+            args: __rpc::ArgsOf<'__c, __draw_>,
+            slot: __rpc::SlotOf<'__c, __draw_>,
+        ) -> __rpc::StartedOf<'__c, __draw_>;
     }
     #[automatically_derived]
-    impl<__W: Canvas + 'static> __DynCanvas for __rpc::Local<__W, __rpc::SameThread> {
+    impl<__W: Canvas + 'static> __CanvasDyn for __rpc::Local<__W, __rpc::SameThread> {
         fn draw<'__c>(
             &'__c self,
-            args: __rpc::ArgsOf<'__c, __draw>,
-            slot: __rpc::SlotOf<'__c, __draw>,
-        ) -> __rpc::StartedOf<'__c, __draw> {
+            args: __rpc::ArgsOf<'__c, __draw_>,
+            slot: __rpc::SlotOf<'__c, __draw_>,
+        ) -> __rpc::StartedOf<'__c, __draw_> {
             slot.run(
                 self.worker(),
                 move |worker| <__W as Canvas>::draw(worker, args.0, args.1),
@@ -69,16 +69,16 @@ const _: () = {
     }
     #[automatically_derived]
     impl __rpc::Service for CanvasClient {
-        type Dyn = dyn __DynCanvas;
+        type Dyn = dyn __CanvasDyn;
         type Flavour = __rpc::SameThread;
         const INFO: &'static __rpc::ServiceInfo = &__rpc::ServiceInfo::new(
             "Canvas",
-            &[<__draw as __rpc::Method>::INFO],
+            &[<__draw_ as __rpc::Method>::INFO],
         );
-        fn from_inner(inner: __rpc::Inner<Self>) -> Self {
+        fn __from_inner(inner: __rpc::Inner<Self>) -> Self {
             Self(inner)
         }
-        fn inner(&self) -> &__rpc::Inner<Self> {
+        fn __inner(&self) -> &__rpc::Inner<Self> {
             &self.0
         }
     }
@@ -86,7 +86,7 @@ const _: () = {
     impl<__W: Canvas + 'static> __rpc::Serves<__W> for CanvasClient {
         fn twin(
             local: __rpc::Local<__W, __rpc::SameThread>,
-        ) -> __rpc::Box<dyn __DynCanvas> {
+        ) -> __rpc::Box<dyn __CanvasDyn> {
             __rpc::Box::new(local)
         }
     }
@@ -96,10 +96,10 @@ const _: () = {
             &self,
             shape: Rc<dyn Shape>,
             on_click: &dyn Fn(&str),
-        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__draw>> {
+        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__draw_>> {
             __rpc::call(
                 &self.0,
-                __draw,
+                __draw_,
                 (shape, on_click),
                 |call| call.twin.draw(call.args, call.slot),
             )

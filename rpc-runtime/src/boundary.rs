@@ -67,7 +67,7 @@ impl Far for Port {
 pub struct Proxy<F>(pub F);
 
 impl<F: Far> Target<Threaded> for Proxy<F> {
-    fn fetch<'k>(
+    fn __fetch<'k>(
         &'k self,
         request: GivenRequest<'_, '_, Threaded>,
         slot: Slot<'k, Result<Response, Error>, Threaded>,
@@ -75,7 +75,7 @@ impl<F: Far> Target<Threaded> for Proxy<F> {
         slot.run(Some(self.0.port()), |port| port.fetch(request.take()))
     }
 
-    fn port(&self) -> Option<&Port> {
+    fn __port(&self) -> Option<&Port> {
         Some(self.0.port())
     }
 }

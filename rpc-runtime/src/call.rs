@@ -118,7 +118,7 @@ impl<'s, W: Way<'s>> Call<'s, W> {
             method: way.method(),
             answers: way.answers(),
             start: &mut |args, cx, rest| way.start(client.twin(), args, cx, rest),
-            is_elsewhere: &|| client.twin().port().is_some(),
+            is_elsewhere: &|| client.twin().__port().is_some(),
         };
         self.stage.poll_otherwise(otherwise, &mut callee, cx)
     }

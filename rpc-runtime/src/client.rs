@@ -73,7 +73,7 @@ pub trait Client: Service {
     /// says, interceptors are added inside of its own. The client itself stays as it is.
     #[must_use]
     fn with(&self, options: CallOptions) -> Self {
-        Self::from_inner(self.inner().with(options))
+        Self::__from_inner(self.__inner().with(options))
     }
 
     /// Hands a request to the target's `fetch`, with no network in between: it is moved, not parsed, and its
@@ -91,7 +91,7 @@ pub trait Client: Service {
     ///
     /// Dropping the future cancels the Worker's `fetch` where it awaits.
     fn fetch(&self, request: impl IntoRequest) -> Fetching<'_, Self> {
-        Fetching::new(self.inner(), request)
+        Fetching::new(self.__inner(), request)
     }
 }
 
@@ -178,7 +178,7 @@ impl<C: Service> Inner<C> {
     }
 
     pub(crate) fn new(twin: Box<C::Dyn>, mut binding: Binding) -> Self {
-        binding.is_elsewhere = twin.port().is_some();
+        binding.is_elsewhere = twin.__port().is_some();
         Self { binding: Arc::new(binding), twin: C::Flavour::share(twin) }
     }
 

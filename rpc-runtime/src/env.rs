@@ -242,7 +242,7 @@ impl<'a> Field<'_, 'a> {
             props: Some(Arc::clone(&binding.props)),
             ..Binding::of_type::<C>().limited(limits)
         };
-        C::from_inner(Inner::new(twin, binding))
+        C::__from_inner(Inner::new(twin, binding))
     }
 
     /// The secret of this name: the environment variable, or else what the file of `secrets.file` has.

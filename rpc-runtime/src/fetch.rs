@@ -230,7 +230,7 @@ impl<'s, C: Service> Way<'s> for FetchOf<C> {
         cx: &mut Context<'_>,
         rest: &mut Rest<'s, Request, HandlerOf<C, Self::Output>>,
     ) -> Poll<Self::Output> {
-        raw::start_with_given(twin, request, cx, rest, |twin, request, slot| twin.fetch(request, slot))
+        raw::start_with_given(twin, request, cx, rest, |twin, request, slot| twin.__fetch(request, slot))
     }
 }
 

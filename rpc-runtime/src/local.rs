@@ -65,7 +65,7 @@ impl<W> Hold<W> {
 }
 
 impl<W, L: Flavour> Target<L> for Local<W, L> {
-    fn fetch<'k>(
+    fn __fetch<'k>(
         &'k self,
         request: GivenRequest<'_, '_, L>,
         slot: Slot<'k, Result<Response, Error>, L>,

@@ -15,7 +15,8 @@ use crate::{
 
 /// A service, stated by its client: `AuthClient` for a trait `Auth`.
 ///
-/// Implemented by the expansion of `#[service]` alone.
+/// Implemented by the expansion of `#[service]` alone. A generic caller may ask for it, as a part of
+/// [`Client`](crate::Client), beside the service, whose methods have other names.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the client of a service",
     label = "expected a client, such as `AuthClient` for the service `Auth`",
@@ -32,10 +33,10 @@ pub trait Service: Sized + 'static {
     const INFO: &'static ServiceInfo;
 
     /// The client around `inner`.
-    fn from_inner(inner: Inner<Self>) -> Self;
+    fn __from_inner(inner: Inner<Self>) -> Self;
 
     /// What the client is made of.
-    fn inner(&self) -> &Inner<Self>;
+    fn __inner(&self) -> &Inner<Self>;
 }
 
 /// One method of a service.
@@ -85,17 +86,17 @@ pub trait Serves<W: 'static>: Service {
     }
 }
 
-/// What every twin can do beside the methods of its service.
+/// What every twin can do beside the methods of its service, whose names never begin with `__`.
 pub trait Target<L: Flavour> {
     /// Hands a request to the Worker's `fetch`.
-    fn fetch<'k>(
+    fn __fetch<'k>(
         &'k self,
         request: GivenRequest<'_, '_, L>,
         slot: Slot<'k, Result<Response, Error>, L>,
     ) -> Started<'k, Result<Response, Error>>;
 
     /// The way to the implementation, if it is elsewhere.
-    fn port(&self) -> Option<&Port> {
+    fn __port(&self) -> Option<&Port> {
         None
     }
 }

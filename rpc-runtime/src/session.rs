@@ -245,7 +245,7 @@ impl Session {
     #[must_use]
     pub fn client<C: Boundary>(&self) -> C {
         let port = Port::over(self.0.clone(), C::INFO);
-        C::from_inner(Inner::new(C::proxy(port), Binding::elsewhere("the other end of a stream")))
+        C::__from_inner(Inner::new(C::proxy(port), Binding::elsewhere("the other end of a stream")))
     }
 
     /// Ends the session: calls that run on either side are cancelled.
@@ -327,7 +327,7 @@ pub async fn connect<C: Boundary>(stream: impl ByteStream) -> Result<C, Error> {
 pub fn at<C: Boundary>(address: crate::transport::Address) -> C {
     let target = address.to_string();
     let port = Port::to(Dialer::new(address), C::INFO);
-    C::from_inner(Inner::new(C::proxy(port), Binding::elsewhere(target)))
+    C::__from_inner(Inner::new(C::proxy(port), Binding::elsewhere(target)))
 }
 
 #[cfg(test)]

@@ -261,7 +261,7 @@ fn served_in_cell<C: Serves<W>, W: 'static>(
     binding: Binding,
 ) -> Option<Served> {
     let local = Local::new(Hold::Cell(cell), C::Flavour::fetch_of(entrypoint));
-    C::from_inner(Inner::new(C::twin(local), binding)).served()
+    C::__from_inner(Inner::new(C::twin(local), binding)).served()
 }
 
 /// Polls the `fetch` of a Worker in the slot of a call.

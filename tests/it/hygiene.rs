@@ -123,6 +123,74 @@ fn an_argument_may_have_the_name_of_a_local_of_the_expansion() {
     assert_eq!(sum.unwrap(), 1 + 20 + 300 + 4_000 + 50_000 + 600_000);
 }
 
+/// Services whose methods have the names of what expansions and the runtime have for themselves. Each adds its own
+/// place in the list to its argument.
+macro_rules! named {
+    ($service:ident, $client:ident, ($($words:tt)*), $($method:ident)*) => {
+        #[rpc_runtime::service $($words)*]
+        #[allow(non_snake_case, clippy::wrong_self_convention, reason = "the names are the point")]
+        trait $service {
+            $(async fn $method(&self, $method: u64) -> rpc_runtime::Result<(u64, String)>;)*
+        }
+
+        #[allow(non_snake_case, reason = "the names are the point")]
+        impl $service for Adder {
+            $(async fn $method(&self, $method: u64) -> rpc_runtime::Result<(u64, String)> {
+                Ok(($method + 1, stringify!($method).to_owned()))
+            })*
+        }
+
+        impl $client {
+            /// Calls each and adds up.
+            async fn all(self) -> u64 {
+                let mut sum = 0;
+                $(
+                    let (next, name) = self.$method(sum).await.unwrap();
+                    assert_eq!(name, stringify!($method));
+                    sum = next;
+                )*
+                sum
+            }
+        }
+    };
+}
+
+macro_rules! named_both {
+    ($($method:ident)*) => {
+        named!(Named, NamedClient, (), $($method)*);
+        named!(NamedAlone, NamedAloneClient, ((local)), $($method)*);
+        const NAMES: u64 = [$(stringify!($method)),*].len() as u64;
+    };
+}
+
+named_both! {
+    A C Dyn F L M Named NamedDyn NamedAlone_ NamedAloneDyn S T W answer args argument as_ref at binding borrow call carried cause client
+    clone_from cmp codec connect deref deserialize drop eq far fetch_ fmt fn_ W_ from_env from_inner from_worker
+    future get given handle hash id info inner inside is kind len local local_client method movable name new output
+    owned poll poll_next port proxy r#async r#match r#type read returned rpc rpc_runtime run self_ send serialize serve
+    served shared slot spawn take to_string twin type_id unknown way worker
+}
+
+#[tokio::test]
+async fn a_method_may_have_the_name_of_anything_that_an_expansion_uses() {
+    assert_eq!(NamedClient::new(Adder).all().await, NAMES);
+    assert_eq!(NamedAloneClient::new(Adder).all().await, NAMES);
+    let (here, there) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(rpc_runtime::serve(NamedClient::new(Adder), there));
+    assert_eq!(NamedClient::connect(here).await.unwrap().all().await, NAMES);
+}
+
+#[tokio::test]
+async fn a_method_may_have_the_name_of_anything_that_a_generic_client_has() {
+    async fn ask<C: rpc_runtime::Client + Named>(client: C) -> u64 {
+        let (inner, _) = client.inner(1).await.unwrap();
+        let (from_inner, _) = client.from_inner(inner).await.unwrap();
+        from_inner
+    }
+
+    assert_eq!(ask(NamedClient::new(Adder)).await, 3);
+}
+
 /// Types, names and lifetimes that come from two places.
 macro_rules! made {
     ($name:ident, $argument:ident: $borrowed:ty, $lent:ty) => {

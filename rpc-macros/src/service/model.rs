@@ -27,9 +27,9 @@ impl Service {
         format_ident!("{}Client", self.name, span = Span::call_site())
     }
 
-    /// `__DynAuth`, the object-safe twin.
+    /// `__AuthDyn`, the object-safe twin.
     pub(crate) fn twin(&self) -> Ident {
-        format_ident!("__Dyn{}", self.name, span = Span::call_site())
+        format_ident!("__{}Dyn", self.name, span = Span::call_site())
     }
 }
 
@@ -52,9 +52,10 @@ pub(crate) struct Method {
 }
 
 impl Method {
-    /// `__verify`, the type that stands for the method.
+    /// `__verify_`, the type that stands for the method. No other name of the expansion ends so, whatever the method
+    /// is called.
     pub(crate) fn marker(&self) -> Ident {
-        format_ident!("__{}", self.name, span = Span::call_site())
+        format_ident!("__{}_", self.name, span = Span::call_site())
     }
 }
 

@@ -304,9 +304,18 @@ fn names_a_client_has_already_are_refused() {
         assert_one(in_method("", &format!("async fn {name}(&self) -> R;")), name, reason);
         assert_one(in_method("local", &format!("async fn {name}(&self) -> R;")), name, reason);
     }
-    for name in ["new", "shared", "connect", "from_worker", "_fetch", "fetch_all"] {
+    for name in
+        ["new", "shared", "connect", "from_worker", "_fetch", "fetch_all", "port", "rpc", "AuthDyn", "W"]
+    {
         assert_none(in_method("", &format!("async fn {name}(&self) -> R;")));
     }
+}
+
+#[test]
+fn a_service_is_not_called_as_the_expansion_is() {
+    let message = "belong to the expansion";
+    assert_one(mistakes("", "trait __Auth { async fn f(&self) -> R; }"), "__Auth", message);
+    assert_none(mistakes("", "trait _Auth { async fn f(&self) -> R; }"));
 }
 
 #[test]

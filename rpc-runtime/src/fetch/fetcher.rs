@@ -64,11 +64,11 @@ impl Service for Fetcher {
     type Flavour = Threaded;
     const INFO: &'static ServiceInfo = &ServiceInfo::new("", &[]);
 
-    fn from_inner(inner: Inner<Self>) -> Self {
+    fn __from_inner(inner: Inner<Self>) -> Self {
         Self(inner)
     }
 
-    fn inner(&self) -> &Inner<Self> {
+    fn __inner(&self) -> &Inner<Self> {
         &self.0
     }
 }

@@ -112,7 +112,7 @@ impl<'a> Workers<'a> {
             cost: INVOCATION,
             ..Binding::of_type::<Fetcher>().limited(config.limits)
         };
-        Some(Fetcher::from_inner(Inner::new(*twin, binding)))
+        Some(Fetcher::__from_inner(Inner::new(*twin, binding)))
     }
 
     /// What is served to the sessions of each listener, in the order of the configurations and of `listen` in each.

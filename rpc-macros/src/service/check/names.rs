@@ -10,6 +10,7 @@ use crate::errors::Errors;
 use crate::service::model::{Method, Service};
 
 pub(super) fn service(errors: &mut Errors, service: &Service) {
+    not_the_expansions(errors, &service.name);
     legal_on_the_wire(errors, &service.wire_name);
     // Methods under a `cfg` may be alternatives of each other: rustc compares what is left of them, in a
     // `const` of the expansion.
@@ -48,6 +49,19 @@ fn not_reserved(errors: &mut Errors, name: &Ident) {
              keeps this one on the wire"
         ),
     );
+}
+
+/// A service of such a name could be mistaken for something that is generated for it.
+fn not_the_expansions(errors: &mut Errors, name: &Ident) {
+    if name.unraw().to_string().starts_with("__") {
+        errors.at(
+            name,
+            format_args!(
+                "a service cannot be called `{name}` (names that begin with `__` belong to the expansion): choose \
+                 another name; `#[service(rename = \"{name}\")]` keeps this one on the wire"
+            ),
+        );
+    }
 }
 
 /// A name on the wire is hashed as part of `Service/method`, logged, and a segment of a URL.

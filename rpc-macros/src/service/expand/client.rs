@@ -86,8 +86,8 @@ fn statement(service: &Service) -> TokenStream {
             type Dyn = dyn #twin;
             type Flavour = #flavour;
             const INFO: &'static __rpc::ServiceInfo = &__rpc::ServiceInfo::new(#name, &[#(#methods),*]);
-            fn from_inner(inner: __rpc::Inner<Self>) -> Self { Self(inner) }
-            fn inner(&self) -> &__rpc::Inner<Self> { &self.0 }
+            fn __from_inner(inner: __rpc::Inner<Self>) -> Self { Self(inner) }
+            fn __inner(&self) -> &__rpc::Inner<Self> { &self.0 }
         }
     }
 }

@@ -35,7 +35,7 @@ fn declaration(service: &Service, method: &Method) -> TokenStream {
     let body = if service.local {
         quote! { ; }
     } else {
-        quote! { { slot.send(self.port(), #marker, args) } }
+        quote! { { slot.send(self.__port(), #marker, args) } }
     };
     quote! { #(#conditions)* #signature #body }
 }
