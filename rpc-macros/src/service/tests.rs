@@ -319,6 +319,35 @@ fn a_service_is_not_called_as_the_expansion_is() {
 }
 
 #[test]
+fn sixteen_arguments_can_cross_a_boundary_and_no_more() {
+    let of = |count: usize| {
+        let arguments: Vec<_> = (1..=count).map(|at| format!("a{at}: u8")).collect();
+        format!("async fn verify(&self, {}) -> R;", arguments.join(", "))
+    };
+    assert_none(in_method("", &of(16)));
+    assert_one(in_method("", &of(17)), "a17", "at most 16 arguments");
+    assert_one(in_method("", &of(20)), "a17", "a struct with `#[message]`");
+    assert_none(in_method("local", &of(20)));
+}
+
+#[test]
+fn what_is_read_does_not_live_forever() {
+    let message = "write `'_`";
+    assert_one(in_argument("", "query: Query<'static>"), "'static", message);
+    assert_one(in_argument("", "query: Option<Query<'static>>"), "'static", message);
+    assert_one(in_argument("", "run: Cow<'static, [u8]>"), "'static", message);
+    assert_one(in_argument("", "query: Cow<'static, Query<'static>>"), "'static", message);
+    assert_one(in_output("", "-> Result<Query<'static>, E>"), "'static", "owns what it holds");
+    assert_one(in_output("", "-> Result<Cow<'static, [u8]>, E>"), "'static", "owns what it holds");
+    for text in ["Cow<'static, str>", "Vec<std::borrow::Cow<'static, str>>"] {
+        assert_none(in_argument("", &format!("text: {text}")));
+        assert_none(in_output("", &format!("-> Result<{text}, E>")));
+    }
+    assert_none(in_argument("local", "query: Query<'static>"));
+    assert_none(in_output("local", "-> Result<Query<'static>, E>"));
+}
+
+#[test]
 fn two_methods_have_two_names_on_the_wire() {
     assert_one(
         in_method("", "async fn f(&self) -> R; async fn r#f(&self) -> R;"),

@@ -2,7 +2,10 @@
 //! and whether a return type is a result, the runtime's traits decide.
 
 use syn::visit::{self, Visit};
-use syn::{Expr, Lifetime, ParenthesizedGenericArguments, TraitBound, Type, TypePath, TypeReference};
+use syn::{
+    Expr, GenericArgument, Lifetime, ParenthesizedGenericArguments, PathArguments, PathSegment, TraitBound,
+    Type, TypePath, TypeReference,
+};
 
 use crate::errors::Errors;
 use crate::service::model::Method;
@@ -10,9 +13,9 @@ use crate::service::model::Method;
 pub(super) fn method(errors: &mut Errors, method: &Method, local: bool) {
     for argument in &method.arguments {
         unsized_by_value(errors, &argument.ty);
-        Rules { errors, local, place: Place::Argument }.visit_type(&argument.ty);
+        Rules::of(errors, local, Place::Argument).visit_type(&argument.ty);
     }
-    Rules { errors, local, place: Place::Output }.visit_type(&method.output);
+    Rules::of(errors, local, Place::Output).visit_type(&method.output);
 }
 
 /// Rustc would say so at every item that holds the argument.
@@ -37,6 +40,14 @@ struct Rules<'e> {
     errors: &'e mut Errors,
     local: bool,
     place: Place,
+    /// Whether a `'static` may stand here: what borrows is read from a frame, and no frame lives forever.
+    may_be_static: bool,
+}
+
+impl<'e> Rules<'e> {
+    fn of(errors: &'e mut Errors, local: bool, place: Place) -> Self {
+        Self { errors, local, place, may_be_static: local }
+    }
 }
 
 impl<'ast> Visit<'ast> for Rules<'_> {
@@ -50,13 +61,26 @@ impl<'ast> Visit<'ast> for Rules<'_> {
     /// Nothing outside of a call can be borrowed by it, nor the other way round.
     fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
         match (self.place, lifetime.ident.to_string().as_str()) {
-            (_, "static") | (Place::Argument, "_") => {}
+            (_, "static") if self.may_be_static => {}
+            (Place::Argument, "_") => {}
+            (Place::Argument, "static") => self.errors.at(
+                lifetime,
+                "write `'_`: an argument lives as long as its call, and what it borrows is not read forever",
+            ),
             (Place::Argument, _) => self.errors.at(
                 lifetime,
                 "leave the lifetime out or write `'_`: a borrowed argument lives as long as its call",
             ),
             (Place::Output, _) => self.errors.at(lifetime, OWNED),
         }
+    }
+
+    /// A `Cow` is read into its owned half, unless it is a run of bytes.
+    fn visit_path_segment(&mut self, segment: &'ast PathSegment) {
+        let outside = self.may_be_static;
+        self.may_be_static = self.local || (segment.ident == "Cow" && !is_of_bytes(segment));
+        visit::visit_path_segment(self, segment);
+        self.may_be_static = outside;
     }
 
     fn visit_trait_bound(&mut self, bound: &'ast TraitBound) {
@@ -136,6 +160,13 @@ impl Rules<'_> {
 
 const OWNED: &str =
     "a result outlives its call, so it owns what it holds: write `String`, `Vec<T>` or `Arc<T>`";
+
+/// Whether it is `..<.., [u8]>`.
+fn is_of_bytes(segment: &PathSegment) -> bool {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return false };
+    let Some(GenericArgument::Type(Type::Slice(slice))) = arguments.args.last() else { return false };
+    matches!(&*slice.elem, Type::Path(path) if path.path.is_ident("u8"))
+}
 
 fn is_self(path: &TypePath) -> bool {
     path.qself.is_none() && path.path.segments.first().is_some_and(|segment| segment.ident == "Self")

@@ -1,0 +1,13 @@
+use rpc_runtime::{message, service};
+
+#[message]
+pub struct Query<'a> {
+    text: &'a str,
+}
+
+#[service]
+pub trait Auth {
+    async fn verify(&self, query: Query<'static>) -> rpc_runtime::Result<()>;
+}
+
+fn main() {}
