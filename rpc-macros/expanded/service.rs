@@ -1,3 +1,4 @@
+#[allow(private_bounds, private_interfaces)]
 pub trait Auth: ::rpc_runtime::__private::Send + ::rpc_runtime::__private::Sync {
     /// Who the token belongs to.
     fn verify(
@@ -40,7 +41,7 @@ impl AuthClient {
 const _: () = {
     use ::rpc_runtime::__private as __rpc;
     use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
-    use __rpc::{PlainKind as _, Taken as _, UnknownKind as _};
+    use __rpc::{NotCarried as _, PlainKind as _, Taken as _, UnknownKind as _};
     pub struct __verify_;
     #[automatically_derived]
     impl __rpc::Method for __verify_ {
@@ -104,7 +105,8 @@ const _: () = {
         __rpc::Returned::<Result<User, AuthError>>::carried();
         __rpc::argument::<Query<'static>>();
         __rpc::argument::<u32>();
-        __rpc::Returned::<Result<Vec<User>, AuthError>>::carried();
+        __rpc::Returned::<Result<Vec<User>, AuthError>>::part::<User>();
+        __rpc::Returned::<Result<Vec<User>, AuthError>, __rpc::After<User>>::carried();
     };
     pub trait __AuthDyn: __rpc::Target<__rpc::Threaded> + __rpc::Send + __rpc::Sync {
         fn verify<'__c>(
@@ -201,7 +203,7 @@ const _: () = {
         fn verify(
             &self,
             token: &str,
-        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__verify_>> + __rpc::Send {
+        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__verify_>> + __rpc::Sent {
             __rpc::call(
                 &self.0,
                 __verify_,
@@ -213,7 +215,7 @@ const _: () = {
             &self,
             query: Query<'_>,
             limit: u32,
-        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__find_>> + __rpc::Send {
+        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__find_>> + __rpc::Sent {
             __rpc::call(
                 &self.0,
                 __find_,

@@ -1,5 +1,6 @@
 /// Texts.
 #[deprecated = "read `Books`"]
+#[allow(private_bounds, private_interfaces)]
 trait Texts: facade::rpc::__private::Send + facade::rpc::__private::Sync {
     #[cfg(unix)]
     #[deprecated]
@@ -47,7 +48,7 @@ impl TextsClient {
 const _: () = {
     use facade::rpc::__private as __rpc;
     use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
-    use __rpc::{PlainKind as _, Taken as _, UnknownKind as _};
+    use __rpc::{NotCarried as _, PlainKind as _, Taken as _, UnknownKind as _};
     #[cfg(unix)]
     struct __type_;
     #[cfg(unix)]
@@ -105,7 +106,8 @@ const _: () = {
         }
     }
     const _: fn() = || {
-        #[cfg(unix)] __rpc::argument::<[Text]>();
+        #[cfg(unix)] __rpc::Whole::<[Text]>::part::<Text>();
+        #[cfg(unix)] <__rpc::After<Text>>::argument::<[Text]>();
         #[cfg(unix)] __rpc::Returned::<Alias>::carried();
         #[cfg_attr(feature = "long", cfg(feature = "text"))]
         __rpc::Returned::<Alias>::carried();
@@ -210,7 +212,7 @@ const _: () = {
         fn r#type(
             &self,
             r#in: &[Text],
-        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__type_>> + __rpc::Send {
+        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__type_>> + __rpc::Sent {
             __rpc::call(
                 &self.0,
                 __type_,
@@ -221,7 +223,7 @@ const _: () = {
         #[cfg_attr(feature = "long", cfg(feature = "text"))]
         fn read(
             &self,
-        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__read_>> + __rpc::Send {
+        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__read_>> + __rpc::Sent {
             __rpc::call(
                 &self.0,
                 __read_,

@@ -1,3 +1,4 @@
+#[allow(private_bounds, private_interfaces)]
 pub(crate) trait Canvas {
     fn draw(
         &self,

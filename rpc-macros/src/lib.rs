@@ -6,6 +6,7 @@ mod env;
 mod errors;
 mod message;
 mod service;
+mod spelled;
 mod words;
 
 /// Makes a service of a trait: the trait can then be called through a client, in process or from afar.

@@ -18,7 +18,7 @@ pub use crate::{
     __client as client, __local_client as local_client,
     boundary::{Boundary, CodecOf, Far, Incoming, OwnedOf, Proxy, Taken, Wired},
     call::{Call, Chosen, Way, call},
-    carried::{Carried, NoResult, Returned, argument},
+    carried::{After, AllCarried, Carried, Inside, NoResult, NotCarried, Returned, Sent, Whole, argument},
     client::{Inner, passing},
     codec::{
         Answer, Codec, Coded, Decoder, Encoded, Encoder, Kind, Kinds, Lend, Lent, LentPlain, LentRun,

@@ -91,6 +91,7 @@ fn borrowed_and_owned_arguments_make_one_contract() {
 
 #[service(local)]
 trait Near {
+    #[allow(dead_code, reason = "it is described, not called")]
     async fn hold(&self, value: Rc<str>, each: &dyn Fn(&str)) -> Result<Rc<str>>;
 }
 

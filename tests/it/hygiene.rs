@@ -300,3 +300,75 @@ fn a_local_service_takes_what_borrows_and_what_is_counted() {
     assert!(Rc::ptr_eq(&left, &text));
     assert_eq!(words.into_inner(), ["two", "words"]);
 }
+
+/// Types that name others without holding them, and references to text under another name.
+mod named_only {
+    use std::{
+        collections::HashMap,
+        hash::{BuildHasherDefault, DefaultHasher},
+        marker::PhantomData,
+        path::Path,
+        sync::Arc,
+    };
+
+    /// Of this, there is nothing to be carried.
+    pub(super) struct Tag;
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    #[serde(bound = "")]
+    pub(super) struct Id<T>(pub(super) u64, pub(super) PhantomData<fn() -> T>);
+
+    type Text = str;
+    type Hasher = BuildHasherDefault<DefaultHasher>;
+
+    #[rpc_runtime::message]
+    pub(super) struct Row {
+        pub(super) id: Id<Tag>,
+        pub(super) others: Vec<Id<Tag>>,
+        pub(super) counts: HashMap<String, u8, Hasher>,
+        pub(super) text: Arc<Text>,
+    }
+
+    #[rpc_runtime::service]
+    pub(super) trait Rows {
+        async fn row(
+            &self,
+            id: Id<Tag>,
+            others: Vec<Id<Tag>>,
+            counts: HashMap<String, u8, Hasher>,
+            text: Option<&Text>,
+        ) -> rpc_runtime::Result<Arc<Row>>;
+        async fn ids(&self, of: Option<&Path>) -> rpc_runtime::Result<Vec<Id<Tag>>>;
+    }
+
+    impl Rows for super::Adder {
+        async fn row(
+            &self,
+            id: Id<Tag>,
+            others: Vec<Id<Tag>>,
+            counts: HashMap<String, u8, Hasher>,
+            text: Option<&Text>,
+        ) -> rpc_runtime::Result<Arc<Row>> {
+            Ok(Arc::new(Row { id, others, counts, text: text.unwrap_or_default().into() }))
+        }
+
+        async fn ids(&self, of: Option<&Path>) -> rpc_runtime::Result<Vec<Id<Tag>>> {
+            Ok(of.into_iter().flatten().map(|part| Id(part.len() as u64, PhantomData)).collect())
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_type_only_names_need_not_be_carried() {
+    use named_only::{Id, Rows, RowsClient};
+
+    let (here, there) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(rpc_runtime::serve(RowsClient::new(Adder), there));
+    let rows = RowsClient::connect(here).await.unwrap();
+    let id = |id| Id(id, std::marker::PhantomData);
+    let counts = [("a".to_owned(), 1)].into_iter().collect();
+    let row = rows.row(id(7), vec![id(8)], counts, Some("text")).await.unwrap();
+    assert_eq!((row.id.0, row.others[0].0, row.counts["a"], &*row.text), (7, 8, 1, "text"));
+    let ids = rows.ids(Some(std::path::Path::new("a/bc"))).await.unwrap();
+    assert_eq!(ids.iter().map(|id| id.0).collect::<Vec<_>>(), [1, 2]);
+}

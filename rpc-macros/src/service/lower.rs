@@ -21,6 +21,7 @@ mod attributes;
 mod deadline;
 mod lifetimes;
 mod method;
+mod parts;
 
 pub(super) fn service(errors: &mut Errors, words: &Words, item: ItemTrait) -> Service {
     let local = words.flag("local").is_some();

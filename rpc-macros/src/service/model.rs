@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
-use syn::{Attribute, Lifetime, LitStr, Path, Type, Visibility};
+use syn::{Attribute, Lifetime, LitStr, Path, Token, Type, Visibility};
 
 /// A trait under `#[service]`.
 pub(crate) struct Service {
@@ -44,11 +44,16 @@ pub(crate) struct Method {
     pub(crate) deadline: Option<Duration>,
     /// The word `spawn`, where the user wrote it: the handler runs in a task of its own.
     pub(crate) spawn: Option<Ident>,
+    /// The `fn` of what is generated, where the user's `async fn` begins: lints about a signature as a whole are shown
+    /// there.
+    pub(crate) keyword: Token![fn],
     /// The parentheses of the signature: where a mistake of the arguments together is shown.
     pub(crate) parentheses: Span,
     pub(crate) arguments: Vec<Argument>,
     /// The whole return type. Only the runtime's traits know whether it is a `Result`.
     pub(crate) output: Type,
+    /// What stands inside of its type arguments.
+    pub(crate) parts: Vec<Part>,
 }
 
 impl Method {
@@ -71,6 +76,8 @@ pub(crate) struct Argument {
     /// What a boundary must be able to carry for it: the `T` of `&T`, else the type itself. Elided lifetimes
     /// are `'static`, since a bound on a type is stated without a call.
     pub(crate) carried: Type,
+    /// What stands inside of it.
+    pub(crate) parts: Vec<Part>,
     /// The `T` of a `&T` that a callee behind a boundary is lent after it was read, with the lifetimes of the
     /// description. `None` for what is given as it was read: an owned value, and `&str` and `&[u8]`, which lie in
     /// the frame.
@@ -83,6 +90,13 @@ impl Argument {
     pub(crate) fn lifetime(place: Span) -> Lifetime {
         Lifetime::new("'__a", Span::mixed_site().located_at(place))
     }
+}
+
+/// The `User` of a `Page<User>`: if that cannot be carried because this cannot, this is to blame.
+pub(crate) struct Part {
+    pub(crate) ty: Type,
+    /// Whether it is the `&User` of an `Option<&User>`.
+    pub(crate) is_reference: bool,
 }
 
 /// The attributes of a trait or a method, the macro's own taken out.

@@ -347,6 +347,29 @@ fn what_is_read_does_not_live_forever() {
     assert_none(in_output("local", "-> Result<Query<'static>, E>"));
 }
 
+/// Clippy shows `too_many_arguments` from where the method begins to where its return type ends.
+#[test]
+fn a_signature_begins_and_ends_where_the_user_wrote_it() {
+    let method = "async fn verify(&self, token: &str) -> Result<User, AuthError>;";
+    for arguments in ["", "local"] {
+        let tokens = |text: &str| text.parse::<TokenStream>().expect("the test is Rust");
+        let expansion =
+            service(tokens(arguments), tokens(&format!("trait Auth {{ {method} }}"))).expect("no mistakes");
+        let body = expansion.into_iter().find_map(|token| match token {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(group.stream()),
+            _ => None,
+        });
+        let signature: Vec<_> = body.expect("the body of the trait").into_iter().collect();
+        let at = |text: &str| {
+            let token =
+                signature.iter().find(|token| token.to_string() == text).expect("it is in the signature");
+            token.span().source_text().expect("the user's")
+        };
+        assert_eq!([at("fn"), at("impl"), at(";")], ["async", "Result", ">"]);
+        assert_eq!(signature.iter().rev().nth(1).map(ToString::to_string).as_deref(), Some("+"));
+    }
+}
+
 #[test]
 fn two_methods_have_two_names_on_the_wire() {
     assert_one(

@@ -155,6 +155,7 @@ fn faults_of(texts: &[&str]) -> Vec<String> {
 
 #[service(local)]
 trait Local {
+    #[allow(dead_code, reason = "nobody gets so far")]
     async fn nothing(&self) -> Result<()>;
 }
 

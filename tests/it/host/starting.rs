@@ -189,6 +189,7 @@ fn two_services_of_one_name_are_refused_whoever_offers_them() {
 
         #[service(local, rename = "Auth")]
         trait Here {
+            #[allow(dead_code, reason = "nobody gets so far")]
             async fn verify(&self) -> Result<()>;
         }
 

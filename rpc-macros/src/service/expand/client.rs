@@ -134,7 +134,7 @@ fn call(service: &Service, method: &Method) -> TokenStream {
 /// ```
 fn future(service: &Service, method: &Method) -> TokenStream {
     let marker = method.marker();
-    let send = (!service.local).then(|| quote_spanned! {method.parentheses=> + __rpc::Send });
+    let send = (!service.local).then(|| quote_spanned! {method.parentheses=> + __rpc::Sent });
     quote_spanned! {method.parentheses=>
         impl __rpc::Future<Output = __rpc::OutputOf<#marker>> #send
     }

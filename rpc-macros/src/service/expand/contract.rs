@@ -1,7 +1,8 @@
 //! The trait itself: the user's, with `async fn` written out so that its futures are `Send`.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::Token;
 
 use crate::service::model::{Method, Service};
 
@@ -13,6 +14,7 @@ pub(super) fn expand(service: &Service) -> TokenStream {
     let methods = service.methods.iter().map(|method| signature(service, method));
     quote! {
         #(#attributes)*
+        #[allow(private_bounds, private_interfaces)]
         #visibility trait #name #supertraits {
             #(#methods)*
         }
@@ -21,15 +23,21 @@ pub(super) fn expand(service: &Service) -> TokenStream {
 
 fn signature(service: &Service, method: &Method) -> TokenStream {
     let runtime = &service.runtime;
-    let Method { name, output, .. } = method;
+    let Method { name, output, keyword, .. } = method;
     let attributes = &method.attributes.kept;
     let arguments = method.arguments.iter().map(|argument| {
         let (name, ty) = (&argument.name, &argument.ty);
         quote! { #name: #ty }
     });
     let send = (!service.local).then(|| quote! { + #runtime::__private::Send });
+    // Lints about the whole of a signature are shown where it begins and ends, and its return type too: tokens of the
+    // user's place there, as far as none of them is part of a path, which would be read as the user's then.
+    let mut place = output.to_token_stream().into_iter().map(|token| token.span());
+    let first = place.next().unwrap_or_else(Span::call_site);
+    let last = place.last().unwrap_or(first);
+    let (word, plus, end) = (Token![impl](first), Token![+](last), Token![;](last));
     quote! {
         #(#attributes)*
-        fn #name(&self, #(#arguments),*) -> impl #runtime::__private::Future<Output = #output> #send;
+        #keyword #name(&self, #(#arguments),*) -> #word #runtime::__private::Future<Output = #output> #send #plus #end
     }
 }

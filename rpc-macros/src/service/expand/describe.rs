@@ -7,14 +7,14 @@ use proc_macro2::{Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Type;
 
-use crate::service::model::{Argument, Method, Service};
+use crate::service::model::{Argument, Method, Part, Service};
 
 pub(super) fn method(service: &Service, method: &Method) -> TokenStream {
     let (client, marker) = (service.client(), method.marker());
     let conditions = &method.attributes.conditions;
     let visibility = super::visibility(service);
     let arguments = arguments(method);
-    let output = &method.output;
+    let output = output(method);
     let info = info(service, method);
     let codec = codec(service, method);
     quote! {
@@ -25,7 +25,7 @@ pub(super) fn method(service: &Service, method: &Method) -> TokenStream {
         impl __rpc::Method for #marker {
             type Service = #client;
             #arguments
-            type Output = #output;
+            #output
             const INFO: &'static __rpc::MethodInfo = &#info;
             fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> { __rpc::Field(output).rpc() }
         }
@@ -54,7 +54,8 @@ fn codec(service: &Service, method: &Method) -> TokenStream {
     });
     let output = &method.output;
     // The mistake of a type that is less visible is the one that `arguments` shows, at the same place.
-    let read = quote_spanned! {method.parentheses=> type Read<#lifetime> = (#(#read,)*); };
+    let place = place(method);
+    let read = quote_spanned! {place=> type Read<#lifetime> = (#(#read,)*); };
     quote! {
         #(#conditions)*
         #[automatically_derived]
@@ -70,13 +71,32 @@ fn codec(service: &Service, method: &Method) -> TokenStream {
 /// The arguments as a tuple. A type that is less visible than the service is a mistake of this item:
 ///
 /// ```text
-/// async fn verify(&self, token: Private) -> Result<User, AuthError>;
-///                ^^^^^^^^^^^^^^^^^^^^^^^
+/// async fn verify(&self, token: Private, name: &str) -> Result<User, AuthError>;
+///                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 /// ```
 fn arguments(method: &Method) -> TokenStream {
     let lifetime = Argument::lifetime(Span::mixed_site());
     let types = method.arguments.iter().map(|argument| &argument.described);
-    quote_spanned! {method.parentheses=> type Args<#lifetime> = (#(#types,)*); }
+    let place = place(method);
+    quote_spanned! {place=> type Args<#lifetime> = (#(#types,)*); }
+}
+
+/// The type of the only argument, or else where all of them are.
+fn place(method: &Method) -> Span {
+    match method.arguments.as_slice() {
+        [argument] => ends(&argument.ty).0,
+        _ => method.parentheses,
+    }
+}
+
+/// The result. One that is less visible than the service is a mistake of this item, which therefore begins where the
+/// return type begins and ends where it ends.
+fn output(method: &Method) -> TokenStream {
+    let output = &method.output;
+    let (first, last) = ends(output);
+    let mut item = quote_spanned! {first=> type Output = #output };
+    item.extend(quote_spanned! {last=> ; });
+    item
 }
 
 /// The names and the shapes, and what the attributes say.
@@ -121,7 +141,8 @@ fn deadline(deadline: Duration) -> TokenStream {
 ///                               ^^^^^^
 /// ```
 ///
-/// A type that several methods name is asked once: it would be the same mistake in each.
+/// A type that several methods name is asked once: it would be the same mistake in each. If it cannot be carried because
+/// of what stands inside of it, that is underlined in its place.
 pub(super) fn bounds(service: &Service) -> TokenStream {
     let mut asked = HashSet::new();
     let statements = service.methods.iter().flat_map(|method| {
@@ -136,24 +157,53 @@ pub(super) fn bounds(service: &Service) -> TokenStream {
 }
 
 fn statements(method: &Method) -> impl Iterator<Item = TokenStream> {
-    let arguments = method.arguments.iter().map(|argument| {
-        let carried = &argument.carried;
-        quote! { __rpc::argument::<#carried>(); }
+    let arguments = method.arguments.iter().flat_map(|Argument { carried, parts, .. }| {
+        let whole = match after(parts) {
+            Some(after) => quote! { <#after>::argument::<#carried>(); },
+            None => quote! { __rpc::argument::<#carried>(); },
+        };
+        parts.iter().map(move |of| part(&quote! { __rpc::Whole::<#carried> }, of)).chain([whole])
     });
-    arguments.chain([returned(&method.output)])
+    let output = &method.output;
+    let returned_parts = method.parts.iter().map(move |of| part(&quote! { __rpc::Returned::<#output> }, of));
+    arguments.chain(returned_parts).chain([returned(method)])
+}
+
+/// Asked only if the whole cannot be carried.
+fn part(whole: &TokenStream, Part { ty, is_reference }: &Part) -> TokenStream {
+    if *is_reference {
+        quote! { #whole::reference::<#ty>(); }
+    } else {
+        quote! { #whole::part::<#ty>(); }
+    }
+}
+
+/// The parts as a list of types, if there are any: the whole is asked only if they can be carried.
+fn after(parts: &[Part]) -> Option<TokenStream> {
+    parts.iter().rev().fold(None, |rest, Part { ty, .. }| {
+        let rest = rest.map(|rest| quote! { , #rest });
+        Some(quote! { __rpc::After<#ty #rest> })
+    })
 }
 
 /// A bound that fails here belongs to the function and underlines the call of it, which therefore begins where
 /// the return type begins and ends where it ends.
-fn returned(output: &Type) -> TokenStream {
+fn returned(method: &Method) -> TokenStream {
+    let output = &method.output;
+    let after = after(&method.parts).map(|after| quote! { , #after });
+    let (first, last) = ends(output);
+    let mut statement = quote_spanned! {first=> __rpc::Returned::<#output #after> };
+    statement.extend(quote_spanned! {last=> ::carried(); });
+    statement
+}
+
+/// Where a type begins and where it ends.
+fn ends(ty: &Type) -> (Span, Span) {
     let place = |token: Option<TokenTree>| {
         let span = token.map_or_else(Span::call_site, |token| token.span());
         Span::call_site().located_at(span)
     };
-    let mut tokens = output.to_token_stream().into_iter();
+    let mut tokens = ty.to_token_stream().into_iter();
     let first = place(tokens.next());
-    let last = tokens.last().map_or(first, |token| place(Some(token)));
-    let mut statement = quote_spanned! {first=> __rpc::Returned::<#output> };
-    statement.extend(quote_spanned! {last=> ::carried(); });
-    statement
+    (first, tokens.last().map_or(first, |token| place(Some(token))))
 }

@@ -4,10 +4,10 @@ use proc_macro2::{Ident, Span};
 use quote::{format_ident, quote};
 use syn::{
     FnArg, GenericParam, Generics, Pat, PatType, Receiver, ReceiverKind, ReturnType, Safety, Signature,
-    TraitItemFn, Type, parse_quote,
+    Token, TraitItemFn, Type, parse_quote,
 };
 
-use super::{attributes, deadline, head, lifetimes, wire_name};
+use super::{attributes, deadline, head, lifetimes, parts, wire_name};
 use crate::errors::Errors;
 use crate::service::model::{Argument, Method};
 
@@ -30,8 +30,10 @@ pub(super) fn lower(errors: &mut Errors, item: TraitItemFn, local: bool) -> Meth
         idempotent: words.flag("idempotent").is_some(),
         deadline: words.text("deadline").and_then(|text| deadline::parse(errors, text)),
         spawn: words.flag("spawn").cloned(),
+        keyword: Token![fn](signature.asyncness.map_or(signature.fn_token.span, |token| token.span)),
         parentheses: Span::call_site().located_at(signature.paren_token.span.join()),
         arguments,
+        parts: parts::of_output(&output),
         output,
         name: signature.ident,
     }
@@ -147,11 +149,13 @@ fn argument(errors: &mut Errors, input: &PatType, declared: &[Ident]) -> Argumen
     };
     let mut ty = (*input.ty).clone();
     lifetimes::forget(&mut ty, declared);
+    let carried = carried(&ty);
     Argument {
         wire_name: wire_name(&words, &name),
         default: words.flag("default").is_some(),
         described: lifetimes::described(&ty),
-        carried: carried(&ty),
+        parts: parts::of(&carried),
+        carried,
         lent: lent(&ty),
         ty,
         name,
@@ -181,7 +185,7 @@ fn lent(ty: &Type) -> Option<Type> {
 }
 
 /// Whether the type is spelled `str` or `[u8]`, whose bytes are the same on the wire and in memory.
-fn lies_in_frame(ty: &Type) -> bool {
+pub(super) fn lies_in_frame(ty: &Type) -> bool {
     let is = |ty: &Type, name: &str| matches!(ty, Type::Path(path) if path.qself.is_none() && path.path.is_ident(name));
     match ty {
         Type::Paren(inner) => lies_in_frame(&inner.elem),
