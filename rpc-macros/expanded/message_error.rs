@@ -1,21 +1,8 @@
-#[derive(
-    ::rpc_runtime::__private::serde::Serialize,
-    ::rpc_runtime::__private::serde::Deserialize
-)]
-#[serde(crate = "::rpc_runtime::__private::serde")]
-#[derive(Debug, thiserror::Error)]
-pub enum AuthError {
-    #[error("token refused")]
-    Refused,
-    #[error("locked until {until}")]
-    Locked { until: u64, tries: u8 },
-    #[error(transparent)]
-    Rpc(#[from] rpc_runtime::Error),
-}
 #[automatically_derived]
 impl ::rpc_runtime::__private::Shape for AuthError {
     const NODE: ::rpc_runtime::__private::Node = {
         use ::rpc_runtime::__private::{self as __rpc, Unshaped as _};
+        __rpc::field::<rpc_runtime::Error>();
         __rpc::Node::enumeration(
             "AuthError",
             &[
@@ -33,6 +20,20 @@ impl ::rpc_runtime::__private::Shape for AuthError {
             ],
         )
     };
+}
+#[derive(
+    ::rpc_runtime::__private::serde::Serialize,
+    ::rpc_runtime::__private::serde::Deserialize
+)]
+#[serde(crate = "::rpc_runtime::__private::serde")]
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    #[error("token refused")]
+    Refused,
+    #[error("locked until {until}")]
+    Locked { until: u64, tries: u8 },
+    #[error(transparent)]
+    Rpc(#[from] rpc_runtime::Error),
 }
 #[automatically_derived]
 impl ::rpc_runtime::__private::Cause for AuthError {

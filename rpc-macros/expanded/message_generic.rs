@@ -1,13 +1,3 @@
-#[derive(
-    ::rpc_runtime::__private::serde::Serialize,
-    ::rpc_runtime::__private::serde::Deserialize
-)]
-#[serde(crate = "::rpc_runtime::__private::serde")]
-pub enum Tree<T: Ord, K> {
-    Leaf,
-    Node(Box<Tree<T, K>>, T, Box<Tree<T, K>>),
-    Marked(PhantomData<K>),
-}
 #[automatically_derived]
 impl<T: Ord, K> ::rpc_runtime::__private::Shape for Tree<T, K>
 where
@@ -16,6 +6,7 @@ where
 {
     const NODE: ::rpc_runtime::__private::Node = {
         use ::rpc_runtime::__private::{self as __rpc, Unshaped as _};
+        __rpc::field::<PhantomData<K>>();
         __rpc::Node::enumeration(
             "Tree",
             &[
@@ -34,6 +25,16 @@ where
             ],
         )
     };
+}
+#[derive(
+    ::rpc_runtime::__private::serde::Serialize,
+    ::rpc_runtime::__private::serde::Deserialize
+)]
+#[serde(crate = "::rpc_runtime::__private::serde")]
+pub enum Tree<T: Ord, K> {
+    Leaf,
+    Node(Box<Tree<T, K>>, T, Box<Tree<T, K>>),
+    Marked(PhantomData<K>),
 }
 #[automatically_derived]
 impl<T: Ord, K> ::rpc_runtime::__private::Cause for Tree<T, K> {}

@@ -1,10 +1,3 @@
-#[derive(
-    ::rpc_runtime::__private::serde::Serialize,
-    ::rpc_runtime::__private::serde::Deserialize
-)]
-#[serde(crate = "::rpc_runtime::__private::serde")]
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct UserId(pub u64);
 #[automatically_derived]
 impl ::rpc_runtime::__private::Shape for UserId {
     const NODE: ::rpc_runtime::__private::Node = {
@@ -12,3 +5,10 @@ impl ::rpc_runtime::__private::Shape for UserId {
         __rpc::Node::newtype(__rpc::Of::<u64>::SHAPE)
     };
 }
+#[derive(
+    ::rpc_runtime::__private::serde::Serialize,
+    ::rpc_runtime::__private::serde::Deserialize
+)]
+#[serde(crate = "::rpc_runtime::__private::serde")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct UserId(pub u64);

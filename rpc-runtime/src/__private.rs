@@ -18,7 +18,10 @@ pub use crate::{
     __client as client, __local_client as local_client,
     boundary::{Boundary, CodecOf, Far, Incoming, OwnedOf, Proxy, Taken, Wired},
     call::{Call, Chosen, Way, call},
-    carried::{After, AllCarried, Carried, Inside, NoResult, NotCarried, Returned, Sent, Whole, argument},
+    carried::{
+        After, AllCarried, Carried, Inside, NoResult, NotCarried, Part, Returned, Sent, Whole, argument,
+        field,
+    },
     client::{Inner, passing},
     codec::{
         Answer, Codec, Coded, Decoder, Encoded, Encoder, Kind, Kinds, Lend, Lent, LentPlain, LentRun,

@@ -32,6 +32,22 @@ where
 /// States that an argument can be carried.
 pub fn argument<T: Carried + ?Sized>() {}
 
+/// What stands in a field of a message: a [`Carried`] with advice of its own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be part of a message",
+    label = "its values cannot be written, or not be read",
+    note = "if the type is yours, write `#[message]` above its definition",
+    note = "of another's type, say how it travels: `#[serde(with = \"module\")]` and `#[rpc(shape = Type)]` on the field; \
+            or look for a `serde` feature of its crate"
+)]
+pub trait Part {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Carried + ?Sized> Part for T {}
+
+/// States that a type in a field can be carried.
+pub const fn field<T: Part + ?Sized>() {}
+
 /// A reference inside of an argument.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand inside of an argument that crosses a boundary",

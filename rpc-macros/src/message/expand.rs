@@ -1,5 +1,7 @@
 //! Writes the item with serde's derives, its `Shape` and, for an enum, its `Cause`.
 
+use std::collections::HashSet;
+
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::visit_mut::VisitMut;
@@ -15,11 +17,12 @@ pub(crate) fn message(message: &Message) -> TokenStream {
     let serde = format!("{}::__private::serde", path_text(root));
     let shape = shape(message);
     let cause = matches!(message.body, Body::Enum(_)).then(|| cause(message));
+    // Above what serde derives, so that rustc says first what is ours to say.
     quote! {
+        #shape
         #[derive(#root::__private::serde::Serialize, #root::__private::serde::Deserialize)]
         #[serde(crate = #serde)]
         #item
-        #shape
         #cause
     }
 }
@@ -34,6 +37,7 @@ fn shape(message: &Message) -> TokenStream {
     let ident = &item.ident;
     let generics = shape_generics(message);
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    let fields = fields(message);
     let node = node(message);
     quote! {
         #[automatically_derived]
@@ -41,10 +45,35 @@ fn shape(message: &Message) -> TokenStream {
         impl #impl_generics #root::__private::Shape for #ident #ty_generics #where_clause {
             const NODE: #root::__private::Node = {
                 use #root::__private::{self as __rpc, Unshaped as _};
+                #(#fields)*
                 __rpc::Node::#node
             };
         }
     }
+}
+
+/// States of each type that fields name that it can be carried, as what stands inside of another one:
+///
+/// ```text
+/// owners: Vec<Opaque>,
+///             ^^^^^^
+/// ```
+///
+/// serde asks for that too, up to four times a field, and would have its own traits derived.
+fn fields(message: &Message) -> Vec<TokenStream> {
+    let parameters = message.type_parameters();
+    let mut asked = HashSet::new();
+    let mut statements = Vec::new();
+    for (outer, field) in message.read_by_serde() {
+        for ty in spelling::innermost(&field.ty) {
+            let cfg = outer.iter().chain(&field.cfg);
+            let statement = quote!(#(#cfg)* __rpc::field::<#ty>(););
+            if spelling::uses_of(&parameters, ty).is_empty() && asked.insert(statement.to_string()) {
+                statements.push(statement);
+            }
+        }
+    }
+    statements
 }
 
 /// The constructor's call.

@@ -64,6 +64,25 @@ impl Message {
         fields.iter().chain(variants.iter().flat_map(|variant| variant.fields.all()))
     }
 
+    /// The fields whose own `Serialize` and `Deserialize` are used, each with the `cfg`s of its variant.
+    pub(crate) fn read_by_serde(&self) -> Vec<(&[Attribute], &Field)> {
+        let by_serde = |attributes: &Attributes| {
+            attributes.custom().is_none() && attributes.declared.is_none() && !attributes.skips()
+        };
+        let fields: Vec<_> = match &self.body {
+            _ if !by_serde(&self.attributes) => Vec::new(),
+            Body::Struct(fields) => fields.all().iter().map(|field| (&[][..], field)).collect(),
+            Body::Enum(variants) => {
+                let variants = variants.iter().filter(|variant| by_serde(&variant.attributes));
+                variants
+                    .flat_map(|variant| variant.fields.all().iter().map(|field| (&*variant.cfg, field)))
+                    .collect()
+            }
+            Body::Union => Vec::new(),
+        };
+        fields.into_iter().filter(|(_, field)| by_serde(&field.attributes)).collect()
+    }
+
     pub(crate) fn type_parameters(&self) -> Vec<&Ident> {
         self.item.generics.type_params().map(|parameter| &parameter.ident).collect()
     }

@@ -1,5 +1,6 @@
 //! What can be told from how a type is spelled, in the way serde's derive tells it.
 
+use crate::spelled::is_known;
 use syn::visit::{self, Visit};
 use syn::{GenericArgument, Ident, Lifetime, PathArguments, PathSegment, Type, TypePath, TypeReference};
 
@@ -47,6 +48,25 @@ pub(crate) fn borrows_by_itself(ty: &Type) -> bool {
             .is_some_and(is_lent)
     };
     is_lent(ty) || is_option_of_lent()
+}
+
+/// The types that a field is carried by: the `User` of `Vec<Option<User>>`, the `Page<User>` of `Option<Page<User>>`,
+/// nothing of what is known to be carried.
+pub(crate) fn innermost(ty: &Type) -> Vec<&Type> {
+    const CONTAINERS: &[&str] = &["Arc", "Box", "Option", "Rc", "Vec", "VecDeque"];
+    match ungroup(ty) {
+        Type::Slice(slice) => innermost(&slice.elem),
+        Type::Array(array) => innermost(&array.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().flat_map(innermost).collect(),
+        Type::Path(path) => match last_segment(ty) {
+            Some(segment) if CONTAINERS.iter().any(|name| segment.ident == name) => {
+                only_type_argument(segment).map(innermost).unwrap_or_default()
+            }
+            Some(segment) if segment.ident == "Self" || is_known(path) => Vec::new(),
+            _ => vec![ty],
+        },
+        _ => Vec::new(),
+    }
 }
 
 /// Whether a type names a lifetime other than `'static`.
