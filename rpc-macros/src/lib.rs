@@ -41,6 +41,20 @@ mod words;
 /// client implements the trait too, so a function that takes `impl Counter` takes a client, an implementation
 /// and a mock alike. `Send + Sync` become supertraits of the trait, and the futures of its methods are `Send`.
 ///
+/// # The client
+///
+/// | | calls |
+/// | --- | --- |
+/// | `CounterClient::new(implementation)` | an implementation that it owns |
+/// | `CounterClient::shared(Arc::clone(&implementation))` | an implementation that the caller keeps |
+/// | `CounterClient::from_worker(worker)` | a [`Worker`](../rpc_runtime/trait.Worker.html), `fetch` included |
+/// | `CounterClient::connect(stream).await?` | what is [served](../rpc_runtime/fn.serve.html) at the other end of a stream of bytes |
+/// | `CounterClient::at(address)` | what is served at an [address](../rpc_runtime/transport/struct.Address.html); connects when it is called (feature `net`) |
+///
+/// The last two are there unless the service is local. A field of an [`Env`](../rpc_runtime/trait.Env.html) is a client
+/// that a host makes. What else can be done with a client, [`Client`](../rpc_runtime/trait.Client.html) says. It is
+/// `Clone` and `Debug`, and `Send` and `Sync` unless the service is local; a clone calls the same implementation.
+///
 /// # Methods
 ///
 /// `async fn name(&self, ..) -> Result<T, E>;` and nothing else, because a method is a contract between two
@@ -52,10 +66,17 @@ mod words;
 ///
 /// # Arguments
 ///
-/// Owned values, `&str`, `&[u8]`, `&T`, `&[T]`, `Option<&str>`, and types that borrow, written with their
-/// lifetime left out: `Query<'_>`. In process all of them are handed over as they are. Across a boundary `&str`
-/// and `&[u8]` borrow from the bytes that were received, and the `T` of `&T` is decoded and lent. Two arguments
-/// of one call share the lifetime of the call, so a type that is invariant in its lifetime may not fit twice.
+/// At most 16, unless the service is local: owned values, `&str`, `&[u8]`, `&T`, `&[T]`, `Option<&str>`, and types that
+/// borrow, written with their lifetime left out: `Query<'_>`. In process all of them are handed over as they are. Across
+/// a boundary `&str` and `&[u8]` borrow from the bytes that were received, and the `T` of `&T` is decoded and lent; so a
+/// `&T` is the whole argument, `&Option<User>` and not `Option<&User>`. Two arguments of one call share the lifetime of
+/// the call, so a type that is invariant in its lifetime may not fit twice.
+///
+/// An argument is `Send`. What is carried, an argument or a result, is a type of the standard library or of
+/// `bytes`, a type with [`#[message]`](macro@message), or any other with serde's `Serialize` and
+/// `Deserialize`. Of the last kind the contract knows the name alone, unless it is given a
+/// [`Shape`](../rpc_runtime/trait.Shape.html); so a change of its form is noticed by what is read, if at all. An `Arc<T>`
+/// is shared in process, and a value of its own on the other side of a boundary.
 ///
 /// # Words
 ///
@@ -74,8 +95,24 @@ mod words;
 ///
 /// | on an argument | |
 /// | --- | --- |
-/// | `#[rpc(default)]` | A caller that does not know the argument yet may leave it out. |
+/// | `#[rpc(default)]` | The argument may be missing once the contracts of the two ends may differ, which they may not yet: see below. |
 /// | `#[rpc(rename = "token")]` | The name in the contract. Default: the argument's. |
+///
+/// # Versions
+///
+/// Across a boundary a method is called only if both ends know it with the same arguments and the same result, by name
+/// and by shape. Where they differ, the call is refused before anything is read, with an error that
+/// [`is_contract`](../rpc_runtime/struct.Error.html#method.is_contract) and names the place:
+///
+/// ```text
+/// `Store/text`: argument `loud`: nothing here, bool there
+/// ```
+///
+/// `#[rpc(default)]` changes nothing about that today: it is written down in the description of the method, for values
+/// that travel with the names of their fields, as they do not yet. Until then give the new form of a method a name of
+/// its own, and keep the old one for as long as somebody calls it.
+///
+/// # Attributes
 ///
 /// Documentation, `cfg`, `cfg_attr`, `deprecated` and lint attributes of the trait and its methods mean what they
 /// mean elsewhere. A crate that sets `forbid(deprecated)` cannot deprecate a service or a method, since the client

@@ -218,7 +218,7 @@ pub struct MethodInfo {
     pub spawn: bool,
     /// The arguments in order: the name in the contract, and the shape.
     pub args: &'static [(&'static str, Child)],
-    /// The names of the arguments that a caller may leave out: `#[rpc(default)]`.
+    /// The names of the arguments with `#[rpc(default)]`. Nothing reads them yet: two ends have the same arguments.
     pub defaults: &'static [&'static str],
     /// The shape of the result.
     pub output: Child,

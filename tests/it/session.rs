@@ -361,6 +361,45 @@ async fn a_method_of_another_shape_is_refused_before_anything_is_read_and_says_w
     }
 }
 
+mod with_default {
+    use rpc_runtime::{Result, service};
+
+    /// The same service in another build, where one argument is new.
+    #[service]
+    pub(super) trait Store {
+        async fn text(&self, text: &str, #[rpc(default)] loud: bool) -> Result<String>;
+    }
+
+    pub(super) struct Echo;
+
+    impl Store for Echo {
+        async fn text(&self, text: &str, loud: bool) -> Result<String> {
+            Ok(format!("{text} {loud}"))
+        }
+    }
+}
+
+/// Until values travel in a form that shows the names of arguments.
+#[tokio::test]
+async fn a_caller_that_does_not_know_an_argument_with_a_default_is_refused_all_the_same() {
+    let (here, there) = duplex(64 * 1024);
+    tokio::spawn(serve(with_default::StoreClient::new(with_default::Echo), there));
+    let older = StoreClient::connect(here).await.unwrap();
+    let error = older.text("a").await.unwrap_err();
+    assert!(error.is_contract(), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("`Store/text`: argument `loud`: nothing here, bool there"), "{text}");
+
+    use with_default::Store as _;
+    let (here, there) = duplex(64 * 1024);
+    tokio::spawn(serve(StoreClient::new(Memory::default()), there));
+    let newer = with_default::StoreClient::connect(here).await.unwrap();
+    let error = newer.text("a", true).await.unwrap_err();
+    assert!(error.is_contract(), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("`Store/text`: argument `loud`: bool here, nothing there"), "{text}");
+}
+
 #[tokio::test]
 async fn a_session_ends_with_its_last_client() {
     let (here, there) = duplex(64 * 1024);

@@ -67,7 +67,7 @@ impl Method {
 pub(crate) struct Argument {
     pub(crate) name: Ident,
     pub(crate) wire_name: LitStr,
-    /// `#[rpc(default)]`: a caller that does not know it yet may leave it out.
+    /// `#[rpc(default)]`: it may be missing once two ends may have different contracts.
     pub(crate) default: bool,
     /// As the user wrote it.
     pub(crate) ty: Type,
