@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
     label = "its values cannot be written, or not be read",
     note = "if the type is yours, write `#[message]` above its definition",
     note = "of another's type, carry what is needed of it in a `#[message]` of your own: a `Duration` for an `Instant`; \
-            the client of a service for what is called back; requests and responses go by `fetch`",
+            requests and responses go by `fetch`",
     note = "or write `#[service(local)]` if the service stays in its thread"
 )]
 pub trait Carried {}
