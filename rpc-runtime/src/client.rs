@@ -284,10 +284,11 @@ impl Binding {
             return Some(why.clone());
         }
         let own = self.options.as_ref().map_or(0, |options| options.metadata_bytes);
-        (own + metadata::bytes(added) > metadata::BYTES_MAX).then_some(Kind::Limit(Exceeded {
-            limit: Cow::Borrowed("bytes of metadata"),
-            value: metadata::BYTES_MAX as u64,
-        }))
+        let bytes = own + metadata::bytes(added);
+        (bytes > metadata::BYTES_MAX).then(|| {
+            let exceeded = Exceeded::new("bytes of metadata", metadata::BYTES_MAX as u64);
+            Kind::Limit(exceeded.by(bytes as u64))
+        })
     }
 
     pub(crate) fn metadata(&self) -> &[Entry] {

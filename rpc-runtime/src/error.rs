@@ -334,6 +334,11 @@ impl Error {
         )
     }
 
+    /// The hops for people to read: `gateway fetch > auth Auth/verify`.
+    pub(crate) fn chain(&self) -> impl fmt::Display {
+        hop::Chain(self.hops())
+    }
+
     pub(crate) fn kind(&self) -> &Kind {
         &self.0.kind
     }
@@ -446,11 +451,7 @@ impl fmt::Display for Error {
         if let Some(reference) = &self.0.reference {
             write!(f, ", reference {reference}")?;
         }
-        for (at, hop) in self.hops().iter().enumerate() {
-            f.write_str(if at == 0 { " (" } else { " > " })?;
-            hop.fmt(f)?;
-        }
-        if self.hops().is_empty() { Ok(()) } else { f.write_str(")") }
+        if self.hops().is_empty() { Ok(()) } else { write!(f, " ({})", self.chain()) }
     }
 }
 
@@ -484,7 +485,7 @@ const BODY_BYTES: &str = "bytes of a body";
 impl From<crate::BodyError> for Error {
     fn from(error: crate::BodyError) -> Self {
         match error.limit() {
-            Some(limit) => Self::new(Kind::Limit(Exceeded { limit: BODY_BYTES.into(), value: limit as u64 })),
+            Some(limit) => Self::new(Kind::Limit(Exceeded::new(BODY_BYTES, limit as u64))),
             None => Self::application(error),
         }
     }

@@ -7,6 +7,7 @@
 //! that keeps its depth, its deadline and its metadata.
 
 mod budget;
+mod excess;
 mod extras;
 mod timer;
 
@@ -88,8 +89,7 @@ impl<'c> State<'c> {
         if let Some(state) = Self::inside(caller, method, binding) {
             return Ok(state);
         }
-        let depth = caller.state.depth.deeper();
-        caller.spend_otherwise(depth, method, binding)?;
+        let depth = caller.spend_otherwise(caller.state.depth.deeper(), method, binding)?;
         Ok(Self::of_callee(depth, caller.state.deadline, method, binding))
     }
 
@@ -164,7 +164,10 @@ impl<'c> State<'c> {
             if let Some(limits) = &options.given.limits
                 && let Err(exceeded) = self.tighten(limits, caller.is_some())
             {
-                return Err(Error::of_call(Kind::Limit(exceeded), caller, method, binding));
+                match caller {
+                    Some(caller) => caller.exceed(exceeded, method, binding)?,
+                    None => return Err(Error::of_call(Kind::Limit(exceeded), caller, method, binding)),
+                }
             }
             if options.travelling.is_some() {
                 // Whoever is called from here sees by the extras that there is something to inherit.
@@ -192,8 +195,8 @@ impl<'c> State<'c> {
             self.budget = Budget::first(limits);
             return Ok(());
         }
-        self.depth = self.depth.at_most(limits.depth)?;
         self.extras_mut().own_budget = Some(Budget::first(limits));
+        self.depth = self.depth.at_most(limits.depth)?;
         Ok(())
     }
 
@@ -215,7 +218,7 @@ impl<'c> State<'c> {
     /// The state of a call that came over a boundary, as the caller of what serves it. `left` is what is left after the
     /// call, which the callee counts again: depth and counts are one more here. It is no more than `limits`.
     pub(crate) fn arrival(left: Left, deadline: Deadline, limits: &Limits) -> State<'static> {
-        State {
+        let mut state = State {
             method: &ARRIVAL,
             binding: &PEER,
             id: Cell::new(0),
@@ -223,7 +226,14 @@ impl<'c> State<'c> {
             depth: Depth::arrived(left.depth, limits.depth),
             budget: Budget::arrived(left, limits),
             extras: OnceCell::new(),
+        };
+        if limits.warns() {
+            state.depth = Depth::arrived_to_warn(left.depth, limits.depth);
+            let excess = &mut state.extras_mut().excess;
+            excess.limits = Some(*limits);
+            excess.keeps_depth = left.depth < limits.depth;
         }
+        state
     }
 
     /// What its callee and all below it may still use.
@@ -419,30 +429,47 @@ impl<'a> Frame<'a> {
     #[inline(never)]
     fn spend_otherwise(
         &self,
-        depth: Depth,
+        mut depth: Depth,
         method: &'static MethodInfo,
         binding: &Binding,
-    ) -> Result<(), Error> {
-        let refused = |exceeded| Err(Error::of_call(Kind::Limit(exceeded), Some(self), method, binding));
+    ) -> Result<Depth, Error> {
         if depth.is_exceeded() {
-            return refused(depth.exceeded());
+            depth = match depth.lifted() {
+                Some(lifted) if !self.keeps_depth() => {
+                    self.exceed(depth.exceeded(), method, binding)?;
+                    lifted
+                }
+                _ => {
+                    let why = Kind::Limit(depth.exceeded());
+                    return Err(Error::of_call(why, Some(self), method, binding));
+                }
+            };
         }
-        self.spend(binding.cost).or_else(refused)
+        self.spend(binding.cost, &|exceeded| self.exceed(exceeded, method, binding))?;
+        Ok(depth)
     }
 
-    /// Counts this with the pipeline, and with whatever it counts with.
-    fn spend(&self, cost: u64) -> Result<(), Exceeded> {
+    /// Counts this with the pipeline, and with whatever it counts with; `exceed` says what comes of too much.
+    fn spend(&self, cost: u64, exceed: &dyn Fn(Exceeded) -> Result<(), Error>) -> Result<(), Error> {
         let mut frame = self;
         loop {
-            frame.root.spend(cost)?;
+            while let Err(exceeded) = frame.root.spend(cost) {
+                exceed(exceeded)?;
+                frame.root.lift(cost);
+            }
             match frame.around() {
                 Some(outer) => frame = outer,
                 None => break,
             }
         }
         // The frames of a task begin with it; what is around its invocation counts as well.
-        let around = frame.root.shared_budget().into_iter().flat_map(SharedBudget::around);
-        around.into_iter().try_for_each(|outer| outer.spend(cost))
+        for outer in frame.root.shared_budget().into_iter().flat_map(SharedBudget::around) {
+            while let Err(exceeded) = outer.spend(cost) {
+                exceed(exceeded)?;
+                outer.lift(cost);
+            }
+        }
+        Ok(())
     }
 
     /// The nearest invocation that counts elsewhere: a call with limits of its own counts with those of its caller
@@ -456,6 +483,16 @@ impl<'a> Frame<'a> {
     pub(crate) fn left(&self) -> Left {
         let here = self.root.left().with_depth(self.state.depth);
         self.around().map_or(here, |outer| here.min(outer.left()))
+    }
+
+    /// What a callee elsewhere is told of that.
+    pub(crate) fn left_to_tell(&self) -> Left {
+        let left = self.left();
+        if !self.warns() {
+            return left;
+        }
+        let unlimited = Left::to_warn(self.state.depth);
+        if self.keeps_depth() { unlimited.with_depth(self.state.depth) } else { unlimited }
     }
 
     /// The counters of this pipeline, in a place that outlives its first call.
@@ -506,6 +543,13 @@ impl State<'_> {
         if budget.spend(cost) { Ok(()) } else { Err(budget.exceeded(cost, &self.limits())) }
     }
 
+    fn lift(&self, cost: u64) {
+        match self.shared_budget() {
+            Some(shared) => shared.lift(cost),
+            None => self.budget_here().lift(cost),
+        }
+    }
+
     fn left(&self) -> Left {
         self.shared_budget().map_or_else(|| self.budget_here().left(), SharedBudget::left)
     }
@@ -521,13 +565,20 @@ impl State<'_> {
 
     /// The limits that this call counts against when it is the first of a pipeline.
     fn limits(&self) -> Limits {
+        if let Some(arrived) = self.extras().and_then(|extras| extras.excess.limits) {
+            return arrived;
+        }
         let options = self.binding.options.as_ref();
         options.and_then(|options| options.given.limits).unwrap_or(self.binding.limits)
     }
 
     fn promote(&self, around: impl FnOnce() -> Option<Arc<SharedBudget>>) -> Arc<SharedBudget> {
-        let shared = &self.make_extras().shared_budget;
-        Arc::clone(shared.get_or_init(|| Arc::new(self.budget_here().moved(self.limits(), around()))))
+        let extras = self.make_extras();
+        let moved = || {
+            let (limits, excess) = (self.limits(), extras.excess.clone());
+            Arc::new(self.budget_here().moved(limits, excess, around()))
+        };
+        Arc::clone(extras.shared_budget.get_or_init(moved))
     }
 }
 
@@ -545,12 +596,11 @@ pub(crate) fn with_current<R>(look: impl for<'a> FnOnce(Option<&'a Frame<'a>>) -
 /// A limit is reached.
 #[cfg(feature = "fetch")]
 pub(crate) fn spend(cost: u64) -> Result<Option<Arc<SharedBudget>>, Error> {
-    let spent = with_current(|frame| {
+    with_current(|frame| {
         let Some(frame) = frame else { return Ok(None) };
-        frame.spend(cost)?;
+        frame.spend(cost, &|exceeded| frame.exceed_outside(exceeded))?;
         Ok(Some(SharedBudget::outermost(frame.promote())))
-    });
-    spent.map_err(|exceeded| Error::new(Kind::Limit(exceeded)))
+    })
 }
 
 /// The innermost invocation of this thread; 0 outside of any.

@@ -130,7 +130,7 @@ pub use self::{
         Upgraded,
     },
     interceptor::{Interceptor, Next, Outcome, Outgoing},
-    limits::Limits,
+    limits::{LimitMode, Limits},
     options::CallOptions,
     panics::install_panic_hook,
     session::{Session, SessionOptions, serve},

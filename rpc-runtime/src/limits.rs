@@ -17,6 +17,23 @@ pub struct Limits {
     pub(crate) invocations: u32,
     pub(crate) subrequests: u32,
     pub(crate) connections: u32,
+    pub(crate) value_bytes: u32,
+    pub(crate) mode: LimitMode,
+}
+
+/// What becomes of a call beyond a limit of its pipeline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LimitMode {
+    /// It fails with [`is_limit`](crate::Error::is_limit).
+    #[default]
+    Enforce,
+    /// It goes on. The log warns of it, once for each limit of each pipeline: which limit, its value, how much it is
+    /// with this call, and the chain of Workers. For a system whose limits are yet to be found.
+    ///
+    /// A depth of 128, 2³¹ − 1 calls and 32 MiB per value hold all the same, and so does the depth that the caller of a
+    /// call that came over a boundary has left. What [remains](crate::Remaining) of a limit that was passed is counted
+    /// from there.
+    Warn,
 }
 
 /// Deeper chains need more stack than threads have: about 3 KiB a level in a debug build, before the handlers'
@@ -26,11 +43,21 @@ pub(crate) const DEPTH_MAX: u32 = 128;
 /// One bit less than a word's half: see the counters of an invocation.
 pub(crate) const COUNT_MAX: u32 = i32::MAX as u32;
 
+/// The longest value that is encoded, in bytes: what the model allows.
+pub(crate) const VALUE_BYTES_MAX: u32 = 32 << 20;
+
 impl Limits {
-    /// Depth 32, 1000 invocations, 1000 subrequests, 6 connections.
+    /// Depth 32, 1000 invocations, 1000 subrequests, 6 connections, 32 MiB per value, all of them enforced.
     #[must_use]
     pub const fn new() -> Self {
-        Self { depth: 32, invocations: 1000, subrequests: 1000, connections: 6 }
+        Self {
+            depth: 32,
+            invocations: 1000,
+            subrequests: 1000,
+            connections: 6,
+            value_bytes: VALUE_BYTES_MAX,
+            mode: LimitMode::Enforce,
+        }
     }
 
     /// As [`new`](Self::new), but for 32 invocations: what a request to a Cloudflare Worker may use.
@@ -82,6 +109,29 @@ impl Limits {
     pub const fn connections(self, connections: u32) -> Self {
         let connections = if connections == 0 { 1 } else { connections };
         Self { connections, ..self }
+    }
+
+    /// How long the arguments of a call over a boundary may be, and its answer, in bytes as they are encoded. Default
+    /// 32 MiB, which is also the most; a body of a request or a response over a boundary counts as one value with it.
+    ///
+    /// The caller's limit holds for the arguments, the callee's for the answer. In process nothing is encoded, and this
+    /// limit does not apply.
+    #[must_use]
+    pub const fn value_bytes(self, bytes: u32) -> Self {
+        let value_bytes = if bytes > VALUE_BYTES_MAX { VALUE_BYTES_MAX } else { bytes };
+        Self { value_bytes, ..self }
+    }
+
+    /// What becomes of a call beyond a limit. Default [`LimitMode::Enforce`].
+    ///
+    /// A pipeline has one mode, which its first call gives it: inside of it, lower limits of a call follow that one.
+    #[must_use]
+    pub const fn mode(self, mode: LimitMode) -> Self {
+        Self { mode, ..self }
+    }
+
+    pub(crate) const fn warns(&self) -> bool {
+        matches!(self.mode, LimitMode::Warn)
     }
 }
 

@@ -36,6 +36,7 @@ mod driver;
 mod explain;
 mod fetch;
 mod handlers;
+mod longest;
 mod memory;
 mod outgoing;
 mod port;
@@ -87,10 +88,6 @@ use crate::{
     error::{Error, Kind},
     proto::{Closing, Config, Core, HostBudget},
 };
-
-/// Longest value of a call over a boundary, in bytes: all arguments together, or the answer. 32 MiB, what the model
-/// gives; it bounds what a call can make its callee hold.
-const VALUE_BYTES_MAX: usize = 32 << 20;
 
 /// A stream of bytes, both ways, that a session can own: any socket, pipe or TLS stream of tokio.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}

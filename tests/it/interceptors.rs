@@ -216,7 +216,7 @@ fn what_interceptors_add_counts_with_what_the_client_does() {
     for more in [around(Adds("b", KIB_4)), CallOptions::new().metadata("b", KIB_4)] {
         let error = block_on(client.with(more).run(1)).unwrap_err();
         assert!(
-            error.to_string().starts_with("the limit of 8192 bytes of metadata is reached (Acting<"),
+            error.to_string().starts_with("the limit of 8192 bytes of metadata is reached: it would be "),
             "{error}"
         );
     }

@@ -1,5 +1,8 @@
 //! A pipeline goes only so far.
 
+mod value_bytes;
+mod warn;
+
 use std::sync::{Arc, Mutex, OnceLock};
 
 use rpc_runtime::{CallOptions, Client, Ctx, Limits, Result};
@@ -74,7 +77,9 @@ fn a_chain_of_thirty_two_workers_works_and_the_next_fails() {
     );
     let text = error.to_string();
     assert!(
-        text.starts_with("the limit of 32 Workers deep is reached (Itself Step/run > Itself Step/run >"),
+        text.starts_with(
+            "the limit of 32 Workers deep is reached: it would be 33 (Itself Step/run > Itself Step/run >"
+        ),
         "{text}"
     );
 }
@@ -155,7 +160,10 @@ fn the_error_names_the_limit_its_value_and_the_chain() {
     let client = relay(relay(refused)).with(limits(Limits::new().invocations(2)));
     let error = block_on(client.run(0)).unwrap_err();
     assert!(error.is_limit());
-    assert!(error.to_string().starts_with("the limit of 2 invocations is reached (Acting<"), "{error}");
+    assert!(
+        error.to_string().starts_with("the limit of 2 invocations is reached: it would be 3 (Acting<"),
+        "{error}"
+    );
     assert_eq!(error.hops().len(), 3);
 }
 

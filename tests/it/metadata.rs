@@ -120,7 +120,7 @@ fn a_client_carries_8_kib_and_no_more() {
         let error = block_on(relay(client.with(refused)).run(0)).unwrap_err();
         assert!(error.is_limit());
         assert!(
-            error.to_string().starts_with("the limit of 8192 bytes of metadata is reached (Acting<"),
+            error.to_string().starts_with("the limit of 8192 bytes of metadata is reached: it would be "),
             "{error}"
         );
     }

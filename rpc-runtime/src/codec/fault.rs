@@ -42,7 +42,7 @@ impl Unread {
 
     #[cold]
     pub(super) fn limit(limit: &'static str, value: usize) -> Self {
-        Self(Fault::of(Reason::Limit(Exceeded { limit: limit.into(), value: value as u64 })))
+        Self(Fault::of(Reason::Limit(Exceeded::new(limit, value as u64))))
     }
 
     /// What postcard, which reads single numbers and strings, has against them.
@@ -95,7 +95,7 @@ impl Unwritten {
 
     #[cold]
     pub(super) fn limit(limit: &'static str, value: usize) -> Self {
-        Self(Fault::of(Reason::Limit(Exceeded { limit: limit.into(), value: value as u64 })))
+        Self(Fault::of(Reason::Limit(Exceeded::new(limit, value as u64))))
     }
 
     #[cold]
@@ -129,8 +129,9 @@ impl Fault {
         };
         match self.reason {
             Reason::Value(what) => Kind::Decode(format!("{place} {cannot}: {what}").into()),
-            Reason::Limit(Exceeded { limit, value }) => {
-                Kind::Limit(Exceeded { limit: format!("{limit} in {place}").into(), value })
+            Reason::Limit(exceeded) => {
+                let limit = format!("{} in {place}", exceeded.limit).into();
+                Kind::Limit(Exceeded { limit, ..exceeded })
             }
         }
     }
@@ -140,7 +141,7 @@ impl Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
             Reason::Value(what) => f.write_str(what),
-            Reason::Limit(Exceeded { limit, value }) => write!(f, "the limit of {value} {limit} is reached"),
+            Reason::Limit(exceeded) => exceeded.fmt(f),
         }
     }
 }

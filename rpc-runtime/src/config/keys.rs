@@ -1,7 +1,7 @@
 //! The keys of a configuration file: what the reader knows, and what it says about them.
 
 use super::place::nearest;
-use crate::limits::{COUNT_MAX, DEPTH_MAX};
+use crate::limits::{COUNT_MAX, DEPTH_MAX, VALUE_BYTES_MAX};
 
 /// The keys that a table may have.
 pub(crate) struct Keys(pub(crate) &'static [Key]);
@@ -267,6 +267,19 @@ static LIMIT: Keys = Keys(&[
         "How many calls may be made through bindings in all.",
     )
     .default(Default::Integer(1000)),
+    Key::new(
+        "value_bytes",
+        Kind::Integer(0, VALUE_BYTES_MAX),
+        "How many bytes the arguments or the answer of a call over a boundary may have.",
+    )
+    .default(Default::Integer(VALUE_BYTES_MAX)),
+    Key::new(
+        "mode",
+        Kind::OneOf(&["enforce", "warn"]),
+        "What becomes of a call beyond a limit: it fails, or it goes on and the log warns once for each limit of each \
+         pipeline. A depth of 128 holds in both.",
+    )
+    .default(Default::Text("enforce")),
 ]);
 
 /// The table `dev`.

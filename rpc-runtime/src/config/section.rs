@@ -10,7 +10,7 @@ use super::reader::Reader;
 use super::secrets::Secrets;
 use super::value::Table;
 use super::{Config, Dev, Fault, Faults, Located, Origin, Place, Props, ServiceBinding, Variable, Vars};
-use crate::limits::Limits;
+use crate::limits::{LimitMode, Limits};
 use crate::transport::Address;
 
 /// What the top level and each environment may have.
@@ -201,6 +201,12 @@ fn limits(mut table: Reader<'_>) -> Limits {
     }
     if let Some(subrequests) = table.integer("subrequests") {
         limits = limits.subrequests(*subrequests);
+    }
+    if let Some(bytes) = table.integer("value_bytes") {
+        limits = limits.value_bytes(*bytes);
+    }
+    if table.one_of("mode") == Some("warn") {
+        limits = limits.mode(LimitMode::Warn);
     }
     limits
 }

@@ -93,3 +93,16 @@ impl fmt::Display for Hop {
         f.write_str(&self.method)
     }
 }
+
+/// Hops one after the other.
+pub(super) struct Chain<'a>(pub(super) &'a [Hop]);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, hop) in self.0.iter().enumerate() {
+            f.write_str(if at == 0 { "" } else { " > " })?;
+            hop.fmt(f)?;
+        }
+        Ok(())
+    }
+}

@@ -35,6 +35,29 @@ pub(crate) enum Kind {
 pub(crate) struct Exceeded {
     pub(crate) limit: Text,
     pub(crate) value: u64,
+    /// How much it would be with what was refused, if somebody has counted so far.
+    pub(crate) used: Option<u64>,
+}
+
+impl Exceeded {
+    pub(crate) fn new(limit: impl Into<Text>, value: u64) -> Self {
+        Self { limit: limit.into(), value, used: None }
+    }
+
+    pub(crate) fn by(self, used: u64) -> Self {
+        Self { used: Some(used), ..self }
+    }
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { limit, value, used } = self;
+        write!(f, "the limit of {value} {limit} is reached")?;
+        match used {
+            Some(used) => write!(f, ": it would be {used}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Kind {
@@ -98,7 +121,7 @@ impl fmt::Display for Kind {
             Self::Deadline(None) => f.write_str("the deadline passed"),
             Self::Cancelled(why) => write!(f, "cancelled: {why}"),
             Self::Overloaded(why) => write!(f, "overloaded: {why}"),
-            Self::Limit(Exceeded { limit, value }) => write!(f, "the limit of {value} {limit} is reached"),
+            Self::Limit(exceeded) => exceeded.fmt(f),
             Self::NotFound(what) => write!(f, "not found: {what}"),
             Self::NoFetch => {
                 f.write_str("not found: the Worker has no `fetch`; its entrypoint does not declare one")

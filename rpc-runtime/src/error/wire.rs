@@ -15,13 +15,14 @@ use crate::shape::{Node, Shape};
 
 use super::{ELSEWHERE, Error, Exceeded, Hop, Inner, Kind, leaving};
 
-/// Shape: a struct of five fields; `kind` is the number below, `value` belongs to a limit (its value) or a
-/// deadline (its microseconds).
+/// Shape: a struct of seven fields; `kind` is the number below, `value` belongs to a limit (its value) or a
+/// deadline (its microseconds), `used` to a limit.
 #[derive(Serialize, Deserialize)]
 struct Wire<'a> {
     kind: u8,
     text: Cow<'a, str>,
     value: Option<u64>,
+    used: Option<u64>,
     hops: Cow<'a, [Hop]>,
     sources: Vec<String>,
     reference: Option<Cow<'a, str>>,
@@ -34,11 +35,13 @@ impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let told = leaving::told(self);
         let (kind, text, value) = parts(&told.0.kind);
+        let used = if let Kind::Limit(exceeded) = &told.0.kind { exceeded.used } else { None };
         let sources = std::iter::successors(told.source(), |source| (*source).source());
         Wire {
             kind,
             text: Cow::Borrowed(text),
             value,
+            used,
             hops: Cow::Borrowed(told.hops()),
             sources: sources.take(SOURCES_MAX).map(ToString::to_string).collect(),
             reference: told.0.reference.as_deref().map(Cow::Borrowed),
@@ -51,7 +54,7 @@ impl Serialize for Error {
 impl<'de> Deserialize<'de> for Error {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wire = Wire::deserialize(deserializer)?;
-        let kind = kind(wire.kind, wire.text.into_owned().into(), wire.value)
+        let kind = kind(wire.kind, wire.text.into_owned().into(), wire.value, wire.used)
             .ok_or_else(|| de::Error::custom(format_args!("{} is not a kind of error", wire.kind)))?;
         Ok(Self(Arc::new(Inner {
             kind,
@@ -81,7 +84,7 @@ fn parts(kind: &Kind) -> (u8, &str, Option<u64>) {
         }
         Kind::Cancelled(text) => (3, text, None),
         Kind::Overloaded(text) => (4, text, None),
-        Kind::Limit(Exceeded { limit, value }) => (5, limit, Some(*value)),
+        Kind::Limit(Exceeded { limit, value, .. }) => (5, limit, Some(*value)),
         Kind::NotFound(text) => (6, text, None),
         Kind::NoFetch => (7, "", None),
         Kind::Contract(text) => (8, text, None),
@@ -93,14 +96,14 @@ fn parts(kind: &Kind) -> (u8, &str, Option<u64>) {
     }
 }
 
-fn kind(number: u8, text: Cow<'static, str>, value: Option<u64>) -> Option<Kind> {
+fn kind(number: u8, text: Cow<'static, str>, value: Option<u64>, used: Option<u64>) -> Option<Kind> {
     Some(match number {
         0 => Kind::Unavailable(text),
         1 => Kind::Disconnected(text),
         2 => Kind::Deadline(value.map(Duration::from_micros)),
         3 => Kind::Cancelled(text),
         4 => Kind::Overloaded(text),
-        5 => Kind::Limit(Exceeded { limit: text, value: value.unwrap_or_default() }),
+        5 => Kind::Limit(Exceeded { limit: text, value: value.unwrap_or_default(), used }),
         6 => Kind::NotFound(text),
         7 => Kind::NoFetch,
         8 => Kind::Contract(text),

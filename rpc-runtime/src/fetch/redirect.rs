@@ -1,7 +1,5 @@
 //! Redirects: when they are followed, and what the next request is made of.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use http::{
     Extensions, HeaderMap, HeaderName, Method, StatusCode, Uri, Version,
@@ -141,10 +139,7 @@ impl Trail {
             return Err(Kind::Denied(why.into()));
         }
         if self.hops == HOPS_MAX {
-            return Err(Kind::Limit(Exceeded {
-                limit: Cow::Borrowed("redirects"),
-                value: u64::from(HOPS_MAX),
-            }));
+            return Err(Kind::Limit(Exceeded::new("redirects", u64::from(HOPS_MAX))));
         }
         let Some(next) = resolve(&self.uri, location.as_bytes()) else {
             let why = format!("{} answers {status} and points to {shown:?}, which is no http URL", self.uri);

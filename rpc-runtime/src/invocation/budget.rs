@@ -1,7 +1,6 @@
 //! What is left of a pipeline's limits.
 
 use std::{
-    borrow::Cow,
     cell::Cell,
     sync::{
         Arc,
@@ -15,7 +14,12 @@ use std::sync::OnceLock;
 #[cfg(feature = "fetch")]
 use tokio::sync::Semaphore;
 
-use crate::{error::Exceeded, limits::Limits, proto};
+use super::excess::Excess;
+use crate::{
+    error::Exceeded,
+    limits::{COUNT_MAX, DEPTH_MAX, Limits},
+    proto,
+};
 
 /// Two counts of what is left, in one word, so that a call pays for both with one subtraction.
 ///
@@ -29,6 +33,7 @@ pub(crate) struct SharedBudget {
     counts: AtomicU64,
     /// What was there at first, for the error.
     limits: Limits,
+    pub(super) excess: Excess,
     /// The counts of the pipeline around a call with lower limits, which count too.
     outer: Option<Arc<Self>>,
     /// One for each request to the outside that may wait for the head of its answer.
@@ -120,14 +125,25 @@ impl Budget {
     }
 
     /// The counts move to where other threads reach them; nothing is left here.
-    pub(super) fn moved(&self, limits: Limits, outer: Option<Arc<SharedBudget>>) -> SharedBudget {
+    pub(super) fn moved(
+        &self,
+        limits: Limits,
+        excess: Excess,
+        outer: Option<Arc<SharedBudget>>,
+    ) -> SharedBudget {
         SharedBudget {
             counts: AtomicU64::new(self.0.replace(0)),
             limits,
+            excess,
             outer,
             #[cfg(feature = "fetch")]
             heads: OnceLock::new(),
         }
+    }
+
+    /// As much as there can be, of the count that has not this much left: its limit is only warned of.
+    pub(super) fn lift(&self, cost: u64) {
+        self.0.set(lifted(self.0.get(), cost));
     }
 }
 
@@ -145,6 +161,16 @@ impl SharedBudget {
         let use_up = |left| Some(used_up(left, invocations, subrequests));
         // The closure never refuses.
         let _ = self.counts.fetch_update(Ordering::Relaxed, Ordering::Relaxed, use_up);
+    }
+
+    pub(super) fn lift(&self, cost: u64) {
+        // The closure never refuses.
+        let _ =
+            self.counts.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(lifted(left, cost)));
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The counts around this one, the nearest first.
@@ -204,7 +230,7 @@ impl Depth {
     ///
     /// It is deeper than that already.
     pub(super) fn at_most(self, limit: u32) -> Result<Self, Exceeded> {
-        let Some(below) = limit.checked_sub(self.now()) else { return Err(too_deep(limit)) };
+        let Some(below) = limit.checked_sub(self.now()) else { return Err(too_deep(limit, self.now())) };
         let left = self.left().min(below);
         Ok(Self(u64::from(left) << 32 | u64::from(self.now())))
     }
@@ -220,7 +246,24 @@ impl Depth {
 
     /// Of a depth that is one too deep.
     pub(super) fn exceeded(self) -> Exceeded {
-        too_deep(self.now() - 1)
+        too_deep(self.now() - 1, self.now())
+    }
+
+    /// The same depth, with all below it that there can be: its limit is only warned of. `None` if there is nothing.
+    pub(super) fn lifted(self) -> Option<Self> {
+        let left = DEPTH_MAX.checked_sub(self.now())?;
+        Some(Self(u64::from(left) << 32 | u64::from(self.now())))
+    }
+
+    /// As [`arrived`](Self::arrived), where the limit is only warned of. A caller that enforces a limit has no more
+    /// left than that; one that has more left warns itself, and tells how far it is from the end of all.
+    pub(super) fn arrived_to_warn(left: u32, limit: u32) -> Self {
+        let left = left.saturating_add(1).min(DEPTH_MAX);
+        if left <= limit {
+            return Self::arrived(left - 1, limit);
+        }
+        let now = DEPTH_MAX - left;
+        Self(u64::from(limit.saturating_sub(now)) << 32 | u64::from(now))
     }
 }
 
@@ -246,8 +289,18 @@ impl Left {
     /// Invocations and subrequests that were used until `now`, one invocation left out: the call itself, which its
     /// caller has counted.
     pub(crate) fn used_until(self, now: Self) -> (u32, u32) {
-        let invocations = self.invocations.saturating_sub(now.invocations).saturating_sub(1);
-        (invocations, self.subrequests.saturating_sub(now.subrequests))
+        let used = |at_first: u32, now: u32| match at_first.checked_sub(now) {
+            Some(used) => used,
+            // It was lifted when nothing was left.
+            None => at_first.saturating_add(COUNT_MAX - now),
+        };
+        let invocations = used(self.invocations, now.invocations).saturating_sub(1);
+        (invocations, used(self.subrequests, now.subrequests))
+    }
+
+    /// What the callee elsewhere of a call this deep is told, where limits are only warned of.
+    pub(super) fn to_warn(depth: Depth) -> Self {
+        Self { depth: DEPTH_MAX.saturating_sub(depth.now()), invocations: COUNT_MAX, subrequests: COUNT_MAX }
     }
 
     pub(super) fn with_depth(self, depth: Depth) -> Self {
@@ -269,8 +322,15 @@ fn used_up(left: u64, invocations: u32, subrequests: u32) -> u64 {
     half(left as u32, invocations) | half((left >> 32) as u32, subrequests) << 32
 }
 
-fn too_deep(limit: u32) -> Exceeded {
-    Exceeded { limit: Cow::Borrowed("Workers deep"), value: u64::from(limit) }
+fn lifted(left: u64, cost: u64) -> u64 {
+    if (left as u32) < cost as u32 {
+        return left >> 32 << 32 | u64::from(COUNT_MAX);
+    }
+    u64::from(left as u32) | u64::from(COUNT_MAX) << 32
+}
+
+fn too_deep(limit: u32, now: u32) -> Exceeded {
+    Exceeded::new(DEPTH, u64::from(limit)).by(u64::from(now))
 }
 
 const fn whole(limits: &Limits) -> u64 {
@@ -283,7 +343,15 @@ fn left(counts: u64) -> Left {
 
 fn exceeded(left: u64, cost: u64, limits: &Limits) -> Exceeded {
     if (left as u32) < cost as u32 {
-        return Exceeded { limit: Cow::Borrowed("invocations"), value: u64::from(limits.invocations) };
+        return beyond(INVOCATIONS, limits.invocations, left as u32);
     }
-    Exceeded { limit: Cow::Borrowed("subrequests"), value: u64::from(limits.subrequests) }
+    beyond(SUBREQUESTS, limits.subrequests, (left >> 32) as u32)
 }
+
+fn beyond(limit: &'static str, value: u32, left: u32) -> Exceeded {
+    Exceeded::new(limit, u64::from(value)).by(u64::from(value.saturating_sub(left)) + 1)
+}
+
+pub(super) const DEPTH: &str = "Workers deep";
+pub(super) const INVOCATIONS: &str = "invocations";
+pub(super) const SUBREQUESTS: &str = "subrequests";

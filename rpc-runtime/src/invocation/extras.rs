@@ -6,6 +6,7 @@ use tracing::Span;
 
 use super::{
     budget::{Budget, SharedBudget},
+    excess::Excess,
     timer::Timer,
 };
 use crate::{
@@ -29,6 +30,7 @@ pub(crate) struct Extras {
     /// Counters of a call with lower limits than its caller's.
     pub(super) own_budget: Option<Budget>,
     pub(super) hops: Box<[Hop]>,
+    pub(super) excess: Excess,
 }
 
 /// A span that is disabled by default.

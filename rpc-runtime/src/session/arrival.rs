@@ -12,7 +12,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::{runtime::Handle, task::coop};
 
-use super::{driver::Ways, memory::Held, reply};
+use super::{driver::Ways, longest::Longest, memory::Held, reply};
 use crate::{
     boundary::{Incoming, Taken, Wired},
     buffer,
@@ -60,6 +60,7 @@ pub struct Call {
     method: &'static MethodInfo,
     payload: Received,
     held: Held,
+    longest: Longest,
 }
 
 impl Arrival {
@@ -72,7 +73,7 @@ impl Arrival {
     ) -> Self {
         let held = ways.memory.share();
         Self {
-            taken: Call { method, payload, held },
+            taken: Call { method, payload, held, longest: Longest::under(&Limits::new()) },
             left,
             limits: Limits::new(),
             deadline,
@@ -82,7 +83,8 @@ impl Arrival {
     }
 
     pub(super) fn limited(self, limits: Limits) -> Self {
-        Self { limits, ..self }
+        let taken = Call { longest: Longest::under(&limits), ..self.taken };
+        Self { limits, taken, ..self }
     }
 }
 
@@ -145,15 +147,21 @@ impl Call {
         write: impl FnOnce(&mut Encoder) -> Result<(), Unwritten>,
     ) -> Result<Handled, Handled> {
         let status = if is_ok { Status::Ok } else { Status::ServiceError };
-        let mut encoder = Encoder::reusing(buffer::small(), super::VALUE_BYTES_MAX).checked(self.method);
-        match write(&mut encoder) {
-            Ok(()) => Ok(Handled::new(status, encoder.finish())),
-            Err(unwritten) => {
-                let error = Error::new(unwritten.into_kind(self.method));
+        let mut encoder = Encoder::reusing(buffer::small(), self.longest.bytes()).checked(self.method);
+        let written = write(&mut encoder);
+        match self.longest.finished(written, encoder, "answer", self.method) {
+            Ok(payload) => Ok(Handled::new(status, payload)),
+            Err(why) => {
+                let error = Error::new(why);
                 tracing::warn!(target: "rpc_runtime", %error, "an answer cannot be sent");
                 Err(Handled::failed(&error))
             }
         }
+    }
+
+    /// How long the answer may be, in bytes.
+    pub(super) fn bytes_max(&self) -> usize {
+        self.longest.bytes()
     }
 
     /// Looks whether the call that was just made failed on its way.

@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Arrival, Handled, Handler, VALUE_BYTES_MAX,
+    Arrival, Handled, Handler,
+    longest::Longest,
     port::Port,
     reply::{self, Failed, Reply},
 };
@@ -65,7 +66,8 @@ impl Port {
 
     async fn exchange(&self, request: Request) -> Result<Response, Failed> {
         let (head, body) = request.into_parts();
-        let body = whole(body).await.map_err(Failed::before)?;
+        let longest = Longest::of_current();
+        let body = whole(body, longest.bytes()).await.map_err(Failed::before)?;
         let url = head.uri.to_string();
         let request = RequestOnWire {
             method: head.method.as_str(),
@@ -73,9 +75,10 @@ impl Port {
             headers: headers_on_wire(&head.headers),
             body,
         };
-        let mut encoder = Encoder::new(VALUE_BYTES_MAX);
-        encoder.value(&request).map_err(|unwritten| Failed::before(unwritten.into_kind(&FETCH)))?;
-        let mut stage = self.submit_fetch(encoder.finish());
+        let mut encoder = Encoder::new(longest.bytes());
+        let written = encoder.value(&request);
+        let request = longest.finished(written, encoder, "request", &FETCH).map_err(Failed::before)?;
+        let mut stage = self.submit_fetch(request);
         match poll_fn(|cx| stage.poll(cx)).await {
             Reply::Failure(failed) => Err(failed),
             Reply::Answer(payload) => {
@@ -104,7 +107,7 @@ pub(super) fn serve<C: Boundary + Send + Sync>(client: C, call: Arrival) -> Hand
                     return Err(Handled::failed_on_the_way(Kind::Application(NO_UPGRADE.into())));
                 }
                 let (head, body) = response.into_parts();
-                let body = whole(body).await.map_err(Handled::failed_on_the_way)?;
+                let body = whole(body, call.bytes_max()).await.map_err(Handled::failed_on_the_way)?;
                 let headers = headers_on_wire(&head.headers);
                 let response = ResponseOnWire { status: head.status.as_u16(), headers, body };
                 call.answer_with(true, |encoder| encoder.value(&Ok::<_, Error>(response)))
@@ -120,16 +123,15 @@ const NO_UPGRADE: &str = "the answer is an upgraded connection, which does not p
                           bind to a Worker of the same host, or connect to its edge";
 
 /// All of a body; `None` stays none.
-async fn whole(body: Body) -> Result<Option<Bytes>, Kind> {
+async fn whole(body: Body, bytes_max: usize) -> Result<Option<Bytes>, Kind> {
     if body.is_none() {
         return Ok(None);
     }
-    match body.bytes_up_to(VALUE_BYTES_MAX).await {
+    match body.bytes_up_to(bytes_max).await {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.is_too_large() => Err(Kind::Limit(Exceeded {
-            limit: "bytes of a body over a boundary".into(),
-            value: VALUE_BYTES_MAX as u64,
-        })),
+        Err(error) if error.is_too_large() => {
+            Err(Kind::Limit(Exceeded::new("bytes of a body over a boundary", bytes_max as u64)))
+        }
         Err(error) => Err(Kind::Application(error.to_string().into())),
     }
 }

@@ -32,7 +32,7 @@ impl Outgoing {
         invocation::with_current(|frame| match frame {
             Some(frame) => Self {
                 method,
-                left: frame.left(),
+                left: frame.left_to_tell(),
                 deadline: frame.state.deadline.instant(),
                 metadata: frame.state.metadata_on_the_way(),
                 payload,

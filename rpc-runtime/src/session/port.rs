@@ -13,6 +13,7 @@ use std::{
 use super::{
     dial::{Again, Dialed, Dialer, Slow},
     explain::explained,
+    longest::Longest,
     outgoing::{Outgoing, Waiting},
     reply::{self, Failed, Reply},
     shared::{Access, Shared},
@@ -134,10 +135,10 @@ fn call_twice(shared: Arc<Shared>, slot: Slot, outgoing: Outgoing) -> Result<Slo
 
 /// The arguments as bytes. What panics here is the caller's own `Serialize`.
 fn encode<M: Wired>(args: M::Args<'_>) -> Result<Encoded, Kind> {
-    let mut encoder = Encoder::reusing(buffer::small(), super::VALUE_BYTES_MAX).checked(M::INFO);
+    let longest = Longest::of_current();
+    let mut encoder = Encoder::reusing(buffer::small(), longest.bytes()).checked(M::INFO);
     match catch_unwind(AssertUnwindSafe(|| M::codec().write_args(args, &mut encoder))) {
-        Ok(Ok(())) => Ok(encoder.finish()),
-        Ok(Err(unwritten)) => Err(unwritten.into_kind(M::INFO)),
+        Ok(written) => longest.finished(written, encoder, "arguments", M::INFO),
         Err(payload) => Err(Kind::panicked("the `Serialize` of an argument", payload)),
     }
 }

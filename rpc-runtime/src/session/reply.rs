@@ -1,10 +1,10 @@
 //! What a caller makes of the end of its call.
 
-use super::VALUE_BYTES_MAX;
 use crate::{
     codec::{Decoder, Encoded, Encoder},
     error::{Error, Exceeded, Kind},
     invocation::Frame,
+    limits::VALUE_BYTES_MAX,
     metadata,
     proto::{Ended, Received, Refusal, Refused, Status},
 };
@@ -121,15 +121,12 @@ impl Reply {
 
 /// What the protocol at the other end has against a call.
 fn kind_of(refusal: Refusal) -> Kind {
-    let too_long =
-        |what: &'static str| Kind::Limit(Exceeded { limit: what.into(), value: VALUE_BYTES_MAX as u64 });
+    let too_long = |what: &'static str| Kind::Limit(Exceeded::new(what, u64::from(VALUE_BYTES_MAX)));
     match refusal {
         Refusal::Absent => Kind::NotFound("the other end does not serve this service to us".into()),
         Refusal::ValueTooLong => too_long("bytes of arguments that the other end takes"),
         Refusal::ReplyTooLong => too_long("bytes of an answer that this end takes"),
-        Refusal::Metadata => {
-            Kind::Limit(Exceeded { limit: "bytes of metadata".into(), value: metadata::BYTES_MAX as u64 })
-        }
+        Refusal::Metadata => Kind::Limit(Exceeded::new("bytes of metadata", metadata::BYTES_MAX as u64)),
         Refusal::Deadline => Kind::Deadline(None),
         Refusal::Stalled => Kind::Disconnected("the rest of the arguments did not arrive".into()),
         Refusal::Target | Refusal::Encoding | Refusal::Capabilities | Refusal::Extension | Refusal::Other => {
@@ -145,16 +142,11 @@ pub(super) fn refused(refused: &Refused) -> Failed {
     let text = refused.to_string().into();
     Failed::before(match refused {
         Refused::Overloaded { .. } => Kind::Overloaded(text),
-        Refused::TooLong { max, .. } => Kind::Limit(Exceeded {
-            limit: "bytes of arguments that the other end takes".into(),
-            value: *max as u64,
-        }),
-        Refused::Metadata => {
-            Kind::Limit(Exceeded { limit: "bytes of metadata".into(), value: metadata::BYTES_MAX as u64 })
-        }
-        Refused::Slots { max } => {
-            Kind::Limit(Exceeded { limit: "services opened on a session".into(), value: u64::from(*max) })
-        }
+        Refused::TooLong { length, max } => Kind::Limit(
+            Exceeded::new("bytes of arguments that the other end takes", *max as u64).by(*length as u64),
+        ),
+        Refused::Metadata => Kind::Limit(Exceeded::new("bytes of metadata", metadata::BYTES_MAX as u64)),
+        Refused::Slots { max } => Kind::Limit(Exceeded::new("services opened on a session", u64::from(*max))),
         Refused::GoingAway | Refused::Closed | Refused::Slot => Kind::Unavailable(text),
         Refused::Name => Kind::Setup(text),
     })

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use rpc_runtime::Limits;
+use rpc_runtime::{LimitMode, Limits};
 
 use super::*;
 
@@ -26,6 +26,12 @@ fn limits_are_those_of_the_profile_where_the_file_does_not_say_otherwise() {
         Limits::new().invocations(50).depth(128)
     );
     assert_eq!(limits("[limits]\nsubrequests = 0"), Limits::new().subrequests(0));
+    assert_eq!(limits("limits.value_bytes = 1024"), Limits::new().value_bytes(1024));
+    assert_eq!(limits("limits.mode = 'enforce'"), Limits::new());
+    assert_eq!(
+        limits("limits = { mode = 'warn', invocations = 5 }"),
+        Limits::new().invocations(5).mode(LimitMode::Warn)
+    );
 }
 
 #[test]
@@ -41,12 +47,19 @@ fn a_limit_that_cannot_hold_is_a_fault() {
     );
     let faults = parse("limits.profile = 'cloudfare'").unwrap_err();
     assert_eq!(faults.iter().next().unwrap().help(), Some("did you mean `cloudflare`?"));
+    assert_eq!(
+        all_told("[limits]\nvalue_bytes = 33554433\nmode = 'warning'"),
+        [
+            "4:15 limits.value_bytes: out of range | an integer from 0 to 33554432 | the integer 33554433",
+            "5:8 limits.mode: not a valid value | one of `enforce`, `warn` | the string \"warning\"",
+        ]
+    );
     assert_eq!(all_told("limits = 5"), ["3:10 limits: wrong type | a table | the integer 5"]);
 }
 
 #[test]
 fn a_limit_that_nothing_enforces_is_not_accepted() {
-    let known = "one of `profile`, `depth`, `invocations`, `subrequests`";
+    let known = "one of `profile`, `depth`, `invocations`, `subrequests`, `value_bytes`, `mode`";
     assert_eq!(
         all_told("limits.cpu_ms = 50"),
         [format!("3:8 limits.cpu_ms: unknown key | {known} | `cpu_ms`")]

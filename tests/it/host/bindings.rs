@@ -92,6 +92,7 @@ fn the_limits_of_a_pipeline_are_those_of_the_worker_it_begins_at() {
     assert_eq!(told("profile = 'cloudflare', depth = 128", "/31").len(), 32);
     let refused = told("profile = 'cloudflare', depth = 128", "/32");
     assert!(refused.starts_with("the limit of 32 invocations is reached"), "{refused}");
+    assert_eq!(told("mode = 'warn', depth = 4, subrequests = 2, invocations = 3", "/9").len(), 10);
     // More than what holds where nobody says anything.
     assert_eq!(told("depth = 128", "/99").len(), 100);
 }
@@ -112,6 +113,13 @@ fn a_worker_that_listens_holds_callers_elsewhere_to_its_limits_and_theirs() {
     assert_eq!(told("", "invocations = 2", "/2"), "abb");
     let refused = told("", "invocations = 2", "/3");
     assert!(refused.starts_with("the limit of 2 invocations is reached"), "{refused}");
+    // Where limits are only warned of, those of the caller hold even so.
+    assert_eq!(told("", "depth = 3, invocations = 2, mode = 'warn'", "/20").len(), 21);
+    assert_eq!(told("mode = 'warn', depth = 3", "depth = 3, mode = 'warn'", "/100").len(), 101);
+    let refused = told("depth = 3", "depth = 128, mode = 'warn'", "/3");
+    assert!(refused.contains("Workers deep is reached"), "{refused}");
+    let refused = told("mode = 'warn', depth = 3", "mode = 'warn', depth = 3", "/128");
+    assert!(refused.contains("the limit of 128 Workers deep is reached"), "{refused}");
     // What the caller has left holds as well.
     let refused = told("depth = 3", "depth = 128", "/3");
     assert!(refused.contains("Workers deep is reached"), "{refused}");
