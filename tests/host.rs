@@ -3,7 +3,8 @@
 use std::{process::ExitCode, time::Duration};
 
 use rpc_runtime::{
-    Ctx, Entrypoint, Env, Error, Fetch, Host, Request, Response, Result, Secret, Worker, service,
+    Ctx, Entrypoint, Env, Error, Fetch, Host, Request, Response, Result, Secret, Worker, edge::EdgeOptions,
+    service,
 };
 
 #[service]
@@ -51,6 +52,9 @@ impl Fetch for Front {
                 "begun".to_owned()
             }
             "/hang" => std::future::pending().await,
+            "/hold" => loop {
+                std::thread::sleep(Duration::from_millis(10));
+            },
             path => self.env.greeter.greet(&path[1..]).await?,
         };
         Ok(Response::new(text.into()))
@@ -85,5 +89,9 @@ impl Greeter for Greets {
 }
 
 fn main() -> ExitCode {
-    Host::new().worker::<Front>("front").worker::<Greets>("greets").run()
+    let mut options = EdgeOptions::default();
+    if let Some(drain) = std::env::var("DRAIN_MS").ok().and_then(|ms| ms.parse().ok()) {
+        options.drain = Duration::from_millis(drain);
+    }
+    Host::new().edge(options).worker::<Front>("front").worker::<Greets>("greets").run()
 }

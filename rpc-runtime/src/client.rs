@@ -14,6 +14,7 @@ use crate::{
     options::CallOptions,
     raw::Flavour,
     service::{MethodInfo, Serves, Service, Target as _},
+    watch::Watched,
     worker::{Entrypoint, Worker},
 };
 
@@ -115,6 +116,8 @@ pub(crate) struct Binding {
     pub(crate) first: FirstCounts,
     /// What a call costs: an invocation in the low half, a subrequest in the high one.
     pub(crate) cost: u64,
+    /// The Worker, if a host watches its handlers.
+    pub(crate) watched: Watched,
     /// Whether the target is in another process, for who watches.
     pub(crate) is_elsewhere: bool,
     /// Whether there is more to a call than its arguments. Read by every call, instead of all of `options`.
@@ -235,6 +238,7 @@ impl Binding {
             limits: Limits::new(),
             first: FirstCounts::of(&Limits::new()),
             cost: INVOCATION,
+            watched: Watched::NOT,
             is_elsewhere: false,
             special: false,
             options: None,
@@ -248,6 +252,12 @@ impl Binding {
     #[cfg(feature = "host")]
     pub(crate) fn limited(self, limits: Limits) -> Self {
         Self { limits, first: FirstCounts::of(&limits), ..self }
+    }
+
+    /// With handlers of these methods that a host watches.
+    #[cfg(feature = "host")]
+    pub(crate) fn watched(self, methods: &[&'static MethodInfo]) -> Self {
+        Self { watched: Watched::new(&self.worker, methods), ..self }
     }
 
     /// Refuses every call.

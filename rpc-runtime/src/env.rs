@@ -242,6 +242,7 @@ impl<'a> Field<'_, 'a> {
             props: Some(Arc::clone(&binding.props)),
             ..Binding::of_type::<C>().limited(limits)
         };
+        let binding = binding.watched(C::INFO.methods);
         C::__from_inner(Inner::new(twin, binding))
     }
 

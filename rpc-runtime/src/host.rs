@@ -8,9 +8,10 @@ mod graph;
 mod instance;
 mod log;
 mod server;
+mod supervisor;
 mod table;
 
-use std::{fmt, net::SocketAddr, process::ExitCode, thread};
+use std::{fmt, net::SocketAddr, process::ExitCode, thread, time::Duration};
 
 use self::instance::{Instance, Of};
 pub use self::server::Running;
@@ -99,6 +100,7 @@ pub struct Host {
     edge: EdgeOptions,
     #[cfg(feature = "fetch")]
     outside: crate::Outside,
+    hold: Option<Duration>,
 }
 
 /// A type of Worker that is linked into the program.
@@ -158,6 +160,27 @@ impl Host {
     #[must_use]
     pub fn outside(mut self, outside: crate::Outside) -> Self {
         self.outside = outside;
+        self
+    }
+
+    /// How long a handler may hold its thread, in one poll, before the log warns of it. Default 1 s; zero is for ever.
+    ///
+    /// Nothing else goes on on a thread that is held: no other request, no timer, no deadline. The warning names the
+    /// Worker and the method, once for each hold, and another one says how long it was when it is over; both are seen
+    /// at most a quarter of this time late. What is named is the handler that the host has called, or the innermost one
+    /// below it that has waited for something before; one that is called inside of it and never waits goes by the name
+    /// of its caller, unless a subscriber takes spans.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use rpc_runtime::Host;
+    ///
+    /// let host = Host::new().watchdog(Duration::from_millis(200));
+    /// # let _ = host;
+    /// ```
+    #[must_use]
+    pub fn watchdog(mut self, hold: Duration) -> Self {
+        self.hold = Some(hold);
         self
     }
 

@@ -113,6 +113,7 @@ pub mod session;
 pub mod shape;
 #[cfg(feature = "net")]
 pub mod transport;
+mod watch;
 mod worker;
 
 /// The types that requests and responses are made of, so that a Worker needs no further dependency.

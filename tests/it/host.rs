@@ -20,6 +20,7 @@ mod requests;
 mod starting;
 mod streams;
 mod threads;
+mod watchdog;
 
 /// Much longer than anything here takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -131,7 +131,7 @@ pub(super) fn deliver_special<'s>(
     }
     let entered = innermost.enter(&Frame::first_special(&state, caller), || {
         state.enter_span();
-        let entered = catch_unwind(AssertUnwindSafe(enter));
+        let entered = binding.watched.inside(method, || catch_unwind(AssertUnwindSafe(enter)));
         state.leave_span();
         entered
     });

@@ -271,13 +271,15 @@ impl<A, D: ?Sized + Future> Running<'_, A, D> {
             let state = &seat.state;
             let polled = innermost.enter(&Frame::again(seat, innermost.frame()), || {
                 state.enter_span();
-                let polled = catch_unwind(AssertUnwindSafe(|| {
+                let poll = || {
                     let polled = handler.poll(cx).expect("a call is not polled after its end");
                     if polled.is_ready() {
                         handler.end();
                     }
                     polled
-                }));
+                };
+                let watched = state.binding.watched;
+                let polled = watched.inside(state.method, || catch_unwind(AssertUnwindSafe(poll)));
                 state.leave_span();
                 polled
             });
@@ -326,7 +328,8 @@ fn cancel(seat: &Seat<'_>, end: &mut dyn FnMut()) {
         let state = &seat.state;
         innermost.enter(&Frame::again(seat, innermost.frame()), || {
             state.enter_span();
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(end)) {
+            let ended = || catch_unwind(AssertUnwindSafe(end));
+            if let Err(payload) = state.binding.watched.inside(state.method, ended) {
                 observe::panic_in_drop("a cancelled handler", state.method, state.binding, payload);
             }
             state.leave_span();

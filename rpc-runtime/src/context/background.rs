@@ -298,7 +298,7 @@ pub(super) fn inside<R>(ctx: &Ctx, deadline: Deadline, act: impl FnOnce() -> R) 
     raw::current(|innermost| {
         innermost.enter(&Frame::alone(&state), || {
             let _entered = ctx.trace().entered();
-            act()
+            ctx.binding().watched.inside(ctx.method(), act)
         })
     })
 }

@@ -110,8 +110,11 @@ impl<'a> Workers<'a> {
         let binding = Binding {
             worker: config.name.to_string().into(),
             cost: INVOCATION,
+            // Every request is to be seen by who watches, not those alone that wait for something.
+            special: true,
             ..Binding::of_type::<Fetcher>().limited(config.limits)
         };
+        let binding = binding.watched(&[]);
         Some(Fetcher::__from_inner(Inner::new(*twin, binding)))
     }
 

@@ -88,7 +88,11 @@ where
 
     fn served(&self, config: &Config) -> Services {
         let mut services = Services::default();
-        let mut binding = Binding { worker: config.name.to_string().into(), ..Binding::of_type::<W>() };
+        let offered = self.entrypoint.all_services();
+        let methods: Vec<_> = offered.iter().flat_map(|offered| offered.info.methods).copied().collect();
+        let worker = config.name.to_string().into();
+        // As for requests: all calls from elsewhere are to be seen by who watches.
+        let mut binding = Binding { worker, special: true, ..Binding::of_type::<W>() }.watched(&methods);
         if config.limits != Limits::new() {
             // Counted beside what the caller has left, so that the error names these limits.
             binding.set_options(CallOptions::new().limits(config.limits));

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        mpsc::{self, Receiver, Sender},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -23,6 +23,7 @@ use super::{
     acceptor::{self, Arrivals, ForSession, Given, Http},
     background::Background,
     directory::{Checked, Taken, Workers, check},
+    supervisor::{HOLD, Supervisor},
 };
 use crate::{
     Client as _, Request, Response,
@@ -32,6 +33,7 @@ use crate::{
     fetch::Fetcher,
     session::{SESSIONS_MAX, Services, SessionOptions, Sessions},
     transport::{self, Address, Listener},
+    watch::Pulse,
 };
 
 /// How much stack a thread of a host has, in bytes: the deepest chain of Workers that limits allow takes 128 levels
@@ -46,7 +48,14 @@ pub struct Running {
     taken: Vec<Taken>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
+    supervisor: Option<Supervisor>,
+    /// Given up by every thread when it ends.
+    alive: Receiver<()>,
+    drain: Duration,
 }
+
+/// How much longer than running requests have may pass before threads that have not ended are left behind.
+const END: Duration = Duration::from_secs(1);
 
 impl Running {
     /// The address where the first Worker is served over HTTP; `None` if it is not.
@@ -73,6 +82,9 @@ impl Running {
     /// Stops accepting, lets requests, calls of other processes and then the work of
     /// [`wait_until`](crate::Ctx::wait_until) come to their end for as long as [`EdgeOptions::drain`] says, cuts the
     /// rest, drops the Workers and waits for the threads.
+    ///
+    /// A thread that a handler holds cannot be ended. It is left behind 1 s after that, with an error in the log that
+    /// names the Worker and the method, and ends with the process.
     pub fn stop(mut self) {
         self.end();
     }
@@ -80,6 +92,11 @@ impl Running {
     fn end(&mut self) {
         // Nobody receives it when all threads have ended by themselves.
         let _ = self.stop.send(true);
+        // Nobody sends anything; the last thread to end gives it up.
+        if self.alive.recv_timeout(self.drain.saturating_add(END)) == Err(RecvTimeoutError::Timeout) {
+            let supervisor = self.supervisor.as_ref();
+            self.threads.retain(|thread| thread.is_finished() || leave_behind(thread, supervisor));
+        }
         for thread in self.threads.drain(..) {
             let name = thread.thread().name().unwrap_or_default().to_owned();
             // Its handlers are contained, so what panicked is the drop of a Worker; the panic hook has told it.
@@ -88,6 +105,24 @@ impl Running {
             }
         }
     }
+}
+
+/// Says who holds a thread that does not end. Nobody waits for it.
+fn leave_behind(thread: &JoinHandle<()>, supervisor: Option<&Supervisor>) -> bool {
+    let name = thread.thread().name().unwrap_or_default();
+    match supervisor.and_then(|supervisor| supervisor.holder(name)) {
+        Some(held) => tracing::error!(
+            worker = %held.worker(),
+            method = %held.method(),
+            thread = %name,
+            "a handler holds its thread, which is left behind, because the host stops",
+        ),
+        None => tracing::error!(
+            thread = %name,
+            "a thread does not end, and is left behind, because the host stops"
+        ),
+    }
+    false
 }
 
 impl Drop for Running {
@@ -124,6 +159,7 @@ pub(super) fn start(
     let address = http.as_ref().map(std::net::TcpListener::local_addr).transpose();
     let address = address.map_err(|error| failed("the address cannot be read", &error))?;
     let (stop, stopped) = watch::channel(false);
+    let (lives, alive) = mpsc::channel();
     let configs = Arc::new(configs);
     // Declared before what its threads wait for, and thus dropped after it if a thread cannot start.
     let mut running = Running {
@@ -133,12 +169,18 @@ pub(super) fn start(
         taken,
         stop,
         threads: Vec::new(),
+        supervisor: None,
+        alive,
+        drain: host.edge.drain,
     };
     let (bound, bounds) = mpsc::channel();
     let (go, going) = mpsc::channel();
     let acceptor = {
-        let configs = Arc::clone(&configs);
-        named("rpc-accept".to_owned()).spawn(move || accept(&configs, http, bound, going, stopped))
+        let (configs, lives) = (Arc::clone(&configs), lives.clone());
+        named("rpc-accept".to_owned()).spawn(move || {
+            accept(&configs, http, bound, going, stopped);
+            drop(lives);
+        })
     };
     running.threads.push(acceptor.map_err(|error| failed("a thread cannot be started", &error))?);
     running.listening = match bounds.recv() {
@@ -152,6 +194,7 @@ pub(super) fn start(
         threads.push(thread);
         let (linked, configs) = (host.workers.clone(), Arc::clone(&configs));
         let (options, ready) = (answers.then(|| host.edge.clone()), ready.clone());
+        let lives = lives.clone();
         let drain = host.edge.drain;
         #[cfg(feature = "fetch")]
         let outside = host.outside.clone();
@@ -159,16 +202,20 @@ pub(super) fn start(
             #[cfg(feature = "fetch")]
             outside.serve_this_thread();
             serve_thread(&linked, &configs, options, drain, given, ready);
+            drop(lives);
         });
         running.threads.push(spawned.map_err(|error| failed("a thread cannot be started", &error))?);
     }
-    drop(ready);
+    drop((ready, lives));
+    let mut pulses = Vec::new();
     for _ in &threads {
         match readies.recv() {
-            Ok(made) => made?,
+            Ok(made) => pulses.push(made?),
             Err(_) => return Err(failed("a thread of the host", &"a panic while the Workers were made")),
         }
     }
+    let supervisor = Supervisor::start(pulses, host.hold.unwrap_or(HOLD));
+    running.supervisor = Some(supervisor.map_err(|error| failed("a thread cannot be started", &error))?);
     // It waits for nothing else, so it is there.
     let _ = go.send(threads);
     Ok(running)
@@ -265,7 +312,7 @@ fn serve_thread(
     options: Option<EdgeOptions>,
     drain: Duration,
     given: Given,
-    ready: Sender<Result<(), Faults>>,
+    ready: Sender<Result<(String, Arc<Pulse>), Faults>>,
 ) {
     // Where nobody is left to be told, the start has failed already.
     let runtime = match runtime() {
@@ -280,7 +327,8 @@ fn serve_thread(
     if let Err(faults) = runtime.block_on(make(&workers, faults)) {
         return drop(ready.send(Err(faults)));
     }
-    if ready.send(Ok(())).is_err() {
+    let name = thread::current().name().unwrap_or_default().to_owned();
+    if ready.send(Ok((name, Pulse::of_this_thread()))).is_err() {
         return;
     }
     drop(ready);

@@ -374,6 +374,28 @@ fn a_second_signal_ends_a_host_at_once() {
 }
 
 #[test]
+fn a_handler_that_never_lets_go_does_not_keep_the_process() {
+    let folder = Folder::both("holds");
+    let serving = Serving::start(folder.command(DEV).env("DRAIN_MS", "200"));
+    let mut connection = Connection::open(serving.address);
+    connection.send("/hold");
+    // The hold is told after 1 s, a quarter of that late at most.
+    std::thread::sleep(Duration::from_millis(2500));
+    serving.signal("TERM");
+    let start = Instant::now();
+    let (code, _, stderr) = serving.end();
+    assert_eq!(code, Some(0));
+    // 200 ms for what runs, and 1 s more.
+    assert!(start.elapsed() < PATIENCE / 2, "{:?}", start.elapsed());
+    let [held, left] = &stderr.lines().collect::<Vec<_>>()[..] else { panic!("{stderr}") };
+    assert!(held.starts_with("WARN rpc_runtime: a handler holds its thread"), "{held}");
+    assert!(left.starts_with("ERROR rpc_runtime::host::server: a handler holds its thread"), "{left}");
+    for line in [held, left] {
+        assert!(line.contains("worker=front method=fetch"), "{line}");
+    }
+}
+
+#[test]
 fn the_log_of_a_host_has_what_its_clients_do_not_see() {
     let serving = Serving::dev(&Folder::both("log"));
     let mut references = Vec::new();
