@@ -128,7 +128,15 @@ pub(crate) struct Binding {
     /// What the target learns of its calls, if it is a binding of a configuration.
     #[cfg(feature = "host")]
     pub(crate) props: Option<Arc<crate::config::Props>>,
+    /// Who is to know that a handler of the target has panicked.
+    #[cfg(feature = "host")]
+    pub(crate) broken: Option<Arc<Broken>>,
 }
+
+/// What is told of the panics of a Worker's handlers.
+#[cfg(feature = "host")]
+#[derive(Debug, Default)]
+pub(crate) struct Broken(pub(crate) tokio::sync::Notify);
 
 /// Why calls are refused.
 #[derive(Clone, Debug)]
@@ -245,6 +253,8 @@ impl Binding {
             refusal: None,
             #[cfg(feature = "host")]
             props: None,
+            #[cfg(feature = "host")]
+            broken: None,
         }
     }
 
@@ -258,6 +268,15 @@ impl Binding {
     #[cfg(feature = "host")]
     pub(crate) fn watched(self, methods: &[&'static MethodInfo]) -> Self {
         Self { watched: Watched::new(&self.worker, methods), ..self }
+    }
+
+    /// A handler of the target has panicked.
+    #[cold]
+    pub(crate) fn note_panic(&self) {
+        #[cfg(feature = "host")]
+        if let Some(broken) = &self.broken {
+            broken.0.notify_one();
+        }
     }
 
     /// Refuses every call.

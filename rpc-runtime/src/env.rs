@@ -70,7 +70,7 @@ impl Env for () {
 }
 
 /// A type that a field of an [`Env`] can have: strings, booleans, numbers, clients, [`Fetcher`](crate::Fetcher),
-/// [`Json`], [`Secret`], and `Option` of these.
+/// [`Json`], [`Secret`], `Arc` of what the host [shares](crate::Host::shared), and `Option` of these.
 ///
 /// ```
 /// use rpc_runtime::{Field, FromEnv};
@@ -90,7 +90,7 @@ impl Env for () {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a field of an `Env` cannot be a `{Self}`",
-    note = "strings, booleans, numbers, clients, `Fetcher`, `Secret` and `Option` of these can; a structured variable is `Json<{Self}>`"
+    note = "strings, booleans, numbers, clients, `Fetcher`, `Secret`, `Arc` of what the host shares and `Option` of these can; a structured variable is `Json<{Self}>`"
 )]
 pub trait FromEnv: Sized {
     /// The value for a field; `None` if there is a fault, which is recorded.
@@ -240,6 +240,7 @@ impl<'a> Field<'_, 'a> {
             worker: binding.target().to_owned().into(),
             cost: INVOCATION | SUBREQUEST,
             props: Some(Arc::clone(&binding.props)),
+            broken: self.bindings.directory.broken(binding),
             ..Binding::of_type::<C>().limited(limits)
         };
         let binding = binding.watched(C::INFO.methods);
@@ -301,6 +302,32 @@ impl<'a> Field<'_, 'a> {
     pub fn is_present(&self) -> bool {
         self.bindings.config.vars.get(self.name).is_some()
             || self.bindings.config.services.iter().any(|service| *service.binding == self.name)
+    }
+
+    /// The value of this type that the host shares; see [`Host::shared`](crate::Host::shared).
+    pub fn shared<T: ?Sized + Send + Sync + 'static>(&mut self) -> Option<Arc<T>> {
+        let Bindings { config, directory, .. } = &*self.bindings;
+        if let Some(value) = self.shared_if_any() {
+            return Some(value);
+        }
+        let name = std::any::type_name::<T>();
+        let known = directory.shared_names();
+        let fault = (config.main.place().fault("a value that is not shared"))
+            .with_expected(format_args!("`Host::shared` with an `Arc<{name}>`"))
+            .with_received(if known.is_empty() {
+                "no shared values".to_owned()
+            } else {
+                format!("shared values of the types {}", known.join(", "))
+            })
+            .with_help(format_args!(
+                "the field `{}` in the `Env` of `{}` takes it: share one where the host is made",
+                self.name, *config.name,
+            ));
+        self.fault(fault)
+    }
+
+    pub(crate) fn shared_if_any<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.bindings.directory.shared(TypeId::of::<Arc<T>>())?.downcast_ref::<Arc<T>>().cloned()
     }
 
     /// Records that the variable of this name is not what is wanted.

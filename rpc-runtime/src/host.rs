@@ -8,13 +8,15 @@ mod graph;
 mod instance;
 mod log;
 mod server;
+mod shared;
 mod supervisor;
 mod table;
 
-use std::{fmt, net::SocketAddr, process::ExitCode, thread, time::Duration};
+use std::{fmt, net::SocketAddr, process::ExitCode, sync::Arc, thread, time::Duration};
 
 use self::instance::{Instance, Of};
 pub use self::server::Running;
+use self::shared::Shared;
 pub(crate) use self::{background::count as count_background, directory::Directory};
 use crate::{
     config::{Config, Faults},
@@ -101,6 +103,7 @@ pub struct Host {
     #[cfg(feature = "fetch")]
     outside: crate::Outside,
     hold: Option<Duration>,
+    shared: Shared,
 }
 
 /// A type of Worker that is linked into the program.
@@ -129,6 +132,33 @@ impl Host {
         W::Env: Env,
     {
         self.workers.push(Linked { main, instance: || Box::new(Of::<W>::new()) });
+        self
+    }
+
+    /// Shares a value between the instances of all threads: every field of type `Arc<T>` in an `Env` is this one.
+    ///
+    /// State in a field of a Worker belongs to one thread; a pool or a cache that is to be one for the process goes
+    /// here. Each type can be shared once. A field whose type was not shared is a fault at the start, which names the
+    /// Worker and the type, unless it is an `Option`.
+    ///
+    /// ```
+    /// use std::sync::{Arc, atomic::AtomicU64};
+    /// use rpc_runtime::{Env, Host};
+    ///
+    /// #[derive(Default)]
+    /// struct Hits(AtomicU64);
+    ///
+    /// #[derive(Env)]
+    /// struct CounterEnv {
+    ///     hits: Arc<Hits>,
+    /// }
+    ///
+    /// let host = Host::new().shared(Arc::new(Hits::default()));
+    /// # let _ = host;
+    /// ```
+    #[must_use]
+    pub fn shared<T: ?Sized + Send + Sync + 'static>(mut self, value: Arc<T>) -> Self {
+        self.shared.add(value);
         self
     }
 
@@ -249,7 +279,7 @@ impl Host {
     ///
     /// Everything that is wrong with them.
     pub fn check(&self, configs: &[Config]) -> Result<(), Faults> {
-        directory::check(&self.workers, configs, true).map(drop)
+        directory::check(&self.workers, &self.shared, configs, true).map(drop)
     }
 
     fn thread_count(&self) -> usize {

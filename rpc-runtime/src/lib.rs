@@ -96,6 +96,7 @@ mod fetch;
 pub mod fuzzing;
 #[cfg(feature = "host")]
 mod host;
+mod instances;
 mod interceptor;
 mod invocation;
 mod limits;
@@ -136,7 +137,7 @@ pub use self::{
     panics::install_panic_hook,
     session::{Session, SessionOptions, serve},
     shape::Shape,
-    worker::{Entrypoint, Worker},
+    worker::{Entrypoint, OnPanic, Worker},
 };
 
 #[cfg(feature = "tower")]

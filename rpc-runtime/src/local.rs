@@ -1,13 +1,11 @@
 //! An implementation in this process, behind the twin of its service.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, sync::Arc};
 
 use crate::{
     error::{Error, Kind},
     fetch::{GivenRequest, Response},
+    instances::Instances,
     raw::{Flavour, Slot, Started},
     service::Target,
 };
@@ -25,7 +23,7 @@ pub(crate) enum Hold<W> {
     /// With the caller.
     Shared(Arc<W>),
     /// With a host, which makes all of its cells before the first of its Workers: bindings may form a cycle.
-    Cell(Arc<OnceLock<W>>),
+    Cell(Arc<Instances<W>>),
 }
 
 /// How a request reaches the `fetch` of a Worker.

@@ -4,13 +4,14 @@ use std::{
     any::{Any, TypeId},
     fmt,
     future::Future,
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 
 use crate::{
     client::{Binding, Inner},
     error::{Error, Kind},
     fetch::{Fetch, Fetcher, GivenRequest, LocalFetch, Response},
+    instances::Instances,
     local::{FetchFn, Hold, Local},
     raw::{Flavour, SameThread, Slot, Started, Threaded},
     service::{Serves, Service, ServiceInfo},
@@ -56,6 +57,9 @@ pub trait Worker: Sized + 'static {
     /// What it may reach: its bindings, variables and secrets. `()` for a Worker that needs nothing.
     type Env;
 
+    /// What becomes of an instance when one of its handlers has panicked. Default [`OnPanic::Keep`].
+    const ON_PANIC: OnPanic = OnPanic::Keep;
+
     /// Makes the Worker. A host makes one for each of its threads; `Host` says when, and
     /// when they are dropped.
     ///
@@ -66,6 +70,42 @@ pub trait Worker: Sized + 'static {
 
     /// Says what callers may reach.
     fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self>;
+}
+
+/// What becomes of an instance of a Worker when a handler of it has panicked. See [`Worker::ON_PANIC`].
+///
+/// The call fails with [`is_panic`](crate::Error::is_panic) in any case, and calls beside it go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnPanic {
+    /// It goes on. A Worker whose fields a panic can leave half changed, or which has a `Mutex` that a panic poisons,
+    /// is not one for this.
+    #[default]
+    Keep,
+    /// A host makes a new one for this thread, with an `Env` of its own, by [`Worker::new`]. Until that is made, calls
+    /// go to the old one; what state it has in its fields is not taken over.
+    ///
+    /// A call that began earlier ends where it began, so a replaced instance is dropped with its host and not before.
+    /// Therefore the next one is made 1 s after the last at the soonest, then twice as late each time up to 1 minute,
+    /// and at most 64 of them; after that, and if `new` fails, the host goes on with the last one and the log says so.
+    /// A Worker that no host made is kept.
+    ///
+    /// ```
+    /// # use rpc_runtime::{Entrypoint, Error, Worker};
+    /// use std::{collections::HashMap, sync::Mutex};
+    /// use rpc_runtime::OnPanic;
+    ///
+    /// struct Cache(Mutex<HashMap<u64, String>>);
+    ///
+    /// impl Worker for Cache {
+    ///     type Env = ();
+    ///     const ON_PANIC: OnPanic = OnPanic::Rebuild;
+    ///     async fn new((): ()) -> Result<Self, Error> {
+    ///         Ok(Self(Mutex::default()))
+    ///     }
+    /// #   fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self> { entrypoint }
+    /// }
+    /// ```
+    Rebuild,
 }
 
 /// What a binding points to: the services and the `fetch` that a Worker offers there.
@@ -79,7 +119,7 @@ pub struct Entrypoint<W> {
     named: Vec<(&'static str, Self)>,
 }
 
-type MakeTwin<W> = fn(Arc<OnceLock<W>>, &Entrypoint<W>) -> Box<dyn Any>;
+type MakeTwin<W> = fn(Arc<Instances<W>>, &Entrypoint<W>) -> Box<dyn Any>;
 
 /// A service that an entrypoint offers.
 struct Offer<W> {
@@ -91,7 +131,7 @@ struct Offer<W> {
     served: MakeServed<W>,
 }
 
-type MakeServed<W> = fn(Arc<OnceLock<W>>, &Entrypoint<W>, Binding) -> Option<Served>;
+type MakeServed<W> = fn(Arc<Instances<W>>, &Entrypoint<W>, Binding) -> Option<Served>;
 
 /// A service on offer, whoever offers it.
 #[derive(Clone, Copy)]
@@ -185,7 +225,7 @@ impl<W: 'static> Entrypoint<W> {
 
     #[cfg(feature = "host")]
     /// The twin that a client of this type needs, for a Worker in a cell: a `Box<C::Dyn>` in the box.
-    pub(crate) fn twin(&self, client: TypeId, cell: &Arc<OnceLock<W>>) -> Option<Box<dyn Any>> {
+    pub(crate) fn twin(&self, client: TypeId, cell: &Arc<Instances<W>>) -> Option<Box<dyn Any>> {
         let offer = self.offers.iter().find(|offer| offer.service.client == client)?;
         Some((offer.twin)(Arc::clone(cell), self))
     }
@@ -201,7 +241,7 @@ impl<W: 'static> Entrypoint<W> {
 
     /// All that is served to callers elsewhere, by entrypoint; the default one has no name. Their calls are made over
     /// `binding`.
-    pub(crate) fn served(&self, cell: &Arc<OnceLock<W>>, binding: &Binding) -> Vec<(&'static str, Served)> {
+    pub(crate) fn served(&self, cell: &Arc<Instances<W>>, binding: &Binding) -> Vec<(&'static str, Served)> {
         let all = std::iter::once(("", self)).chain(self.named.iter().map(|(name, named)| (*name, named)));
         all.flat_map(|(name, entrypoint)| {
             let offers = entrypoint.offers.iter();
@@ -248,7 +288,7 @@ fn refuse_undeclared<C: Service>(binding: &mut Binding) {
 }
 
 fn twin_in_cell<C: Serves<W>, W: 'static>(
-    cell: Arc<OnceLock<W>>,
+    cell: Arc<Instances<W>>,
     entrypoint: &Entrypoint<W>,
 ) -> Box<dyn Any> {
     let local = Local::new(Hold::Cell(cell), C::Flavour::fetch_of(entrypoint));
@@ -256,7 +296,7 @@ fn twin_in_cell<C: Serves<W>, W: 'static>(
 }
 
 fn served_in_cell<C: Serves<W>, W: 'static>(
-    cell: Arc<OnceLock<W>>,
+    cell: Arc<Instances<W>>,
     entrypoint: &Entrypoint<W>,
     binding: Binding,
 ) -> Option<Served> {

@@ -144,6 +144,7 @@ pub(super) fn deliver_special<'s>(
 
 #[cold]
 fn panicked<'s>(payload: Payload, caller: Option<&Frame<'_>>, state: &State<'_>) -> Delivered<'s> {
+    state.binding.note_panic();
     let why = Kind::panicked("the handler", payload);
     let error = Error::of_call(why, caller, state.method, state.binding);
     state.note_error(&error);

@@ -287,6 +287,7 @@ impl<A, D: ?Sized + Future> Running<'_, A, D> {
                 Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
                 Ok(Poll::Pending) => self.poll_timer(innermost.frame(), cx).map(Err),
                 Err(payload) => {
+                    state.binding.note_panic();
                     let why = Kind::panicked("the handler", payload);
                     Poll::Ready(Err(Error::of_call(why, innermost.frame(), state.method, state.binding)))
                 }

@@ -1,6 +1,6 @@
 //! The types that a field of an `Env` can have.
 
-use std::{fmt, ops::Deref};
+use std::{fmt, ops::Deref, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
@@ -87,6 +87,17 @@ impl FromEnv for Secret {
 impl FromEnv for Fetcher {
     fn from_env(field: &mut Field<'_, '_>) -> Option<Self> {
         field.client_anywhere()
+    }
+}
+
+/// What the host shares. No name in the configuration stands for it.
+impl<T: ?Sized + Send + Sync + 'static> FromEnv for Arc<T> {
+    fn from_env(field: &mut Field<'_, '_>) -> Option<Self> {
+        field.shared()
+    }
+
+    fn is_present(field: &Field<'_, '_>) -> bool {
+        field.shared_if_any::<T>().is_some()
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn run(host: Host, args: impl IntoIterator<Item = OsString>) -> ExitC
     }
     let (configs, mut faults) = configs(matches);
     if !faults.is_empty() && name != "graph" {
-        faults.extend(directory::check_some(&host.workers, &configs));
+        faults.extend(directory::check_some(&host.workers, &host.shared, &configs));
     }
     let done = faults.result(configs).and_then(|configs| match name {
         "check" => host.check(&configs).map(|()| say(&no_faults(&configs))),

@@ -1,15 +1,17 @@
 //! The Workers of one thread by name: what bindings are resolved against.
 
 mod collisions;
+mod rebuild;
 
-use std::{any::Any, any::TypeId, cell::RefCell, fmt};
+use std::{any::Any, any::TypeId, cell::RefCell, fmt, sync::Arc};
 
 use super::{
     Linked,
     instance::{Instance, Making},
+    shared::Shared,
 };
 use crate::{
-    client::{Binding, INVOCATION, Inner},
+    client::{Binding, Broken, INVOCATION, Inner},
     config::{Config, Fault, Faults, Located, Place, ServiceBinding, nearest},
     env::{Bindings, SecretSource, Unread, Wanted},
     fetch::Fetcher,
@@ -25,6 +27,15 @@ pub(crate) trait Directory: fmt::Debug {
     /// nowhere, which is told once and not for each field.
     fn twin(&self, wanted: &Wanted<'_>) -> Result<Box<dyn Any>, Option<Fault>>;
 
+    /// What the panics of the target are told to, if it is a Worker here that wants to know.
+    fn broken(&self, binding: &ServiceBinding) -> Option<Arc<Broken>>;
+
+    /// The `Arc` of that type that the host shares.
+    fn shared(&self, of: TypeId) -> Option<&(dyn Any + Send + Sync)>;
+
+    /// The names of the types it shares.
+    fn shared_names(&self) -> Vec<&'static str>;
+
     /// The way to what is served at an address.
     fn dialer(&self, address: &Address) -> Dialer;
 }
@@ -33,6 +44,7 @@ pub(crate) trait Directory: fmt::Debug {
 pub(super) struct Workers<'a> {
     /// In the order of their configurations.
     entries: Vec<Entry<'a>>,
+    shared: &'a Shared,
     /// Whether these are all: only then one that is not there is missing.
     is_whole: bool,
     /// The ways to other processes: one for each address, so that all bindings that lead there share their session.
@@ -47,7 +59,12 @@ struct Entry<'a> {
 
 impl<'a> Workers<'a> {
     /// A cell for every configuration.
-    pub(super) fn new(linked: &[Linked], configs: &'a [Config], faults: &mut Faults) -> Self {
+    pub(super) fn new(
+        linked: &[Linked],
+        shared: &'a Shared,
+        configs: &'a [Config],
+        faults: &mut Faults,
+    ) -> Self {
         let mut entries: Vec<Entry<'a>> = Vec::with_capacity(configs.len());
         for config in configs {
             if let Some(earlier) = entries.iter().find(|earlier| *earlier.config.name == *config.name) {
@@ -63,7 +80,7 @@ impl<'a> Workers<'a> {
             };
             entries.push(Entry { config, instance: linked });
         }
-        Self { entries, is_whole: true, dialers: RefCell::default() }
+        Self { entries, shared, is_whole: true, dialers: RefCell::default() }
     }
 
     /// Makes every `Env`, and gives what makes the Workers: those that others are bound to first. Tells what each was
@@ -112,6 +129,7 @@ impl<'a> Workers<'a> {
             cost: INVOCATION,
             // Every request is to be seen by who watches, not those alone that wait for something.
             special: true,
+            broken: instance.as_ref()?.broken(),
             ..Binding::of_type::<Fetcher>().limited(config.limits)
         };
         let binding = binding.watched(&[]);
@@ -199,6 +217,19 @@ impl Directory for Workers<'_> {
         twin.ok_or_else(|| Some(not_offered(wanted, config, &offers)))
     }
 
+    fn broken(&self, binding: &ServiceBinding) -> Option<Arc<Broken>> {
+        let is_here = binding.address.is_none();
+        self.find(binding.target()).filter(|_| is_here)?.instance.as_ref()?.broken()
+    }
+
+    fn shared(&self, of: TypeId) -> Option<&(dyn Any + Send + Sync)> {
+        self.shared.find(of)
+    }
+
+    fn shared_names(&self) -> Vec<&'static str> {
+        self.shared.names().collect()
+    }
+
     fn dialer(&self, address: &Address) -> Dialer {
         let mut dialers = self.dialers.borrow_mut();
         let name = address.to_string();
@@ -251,13 +282,19 @@ pub(super) struct Taken {
 
 /// Everything that is wrong with these configurations. What is only strange goes to the log. `http` says whether
 /// requests are to be served.
-pub(super) fn check(linked: &[Linked], configs: &[Config], http: bool) -> Result<Checked, Faults> {
+pub(super) fn check(
+    linked: &[Linked],
+    shared: &Shared,
+    configs: &[Config],
+    http: bool,
+) -> Result<Checked, Faults> {
     let mut faults = Faults::new();
     faults.extend(linked_twice(linked));
+    faults.extend(shared.twice().map(shared_twice));
     if configs.is_empty() {
         faults.push(nothing_to_run());
     }
-    let workers = Workers::new(linked, configs, &mut faults);
+    let workers = Workers::new(linked, shared, configs, &mut faults);
     faults.extend(collisions::faults(workers.services()));
     let (mut unread, mut taken) = (Vec::new(), Vec::new());
     workers.bind(&mut faults, |config, bindings| {
@@ -273,9 +310,9 @@ pub(super) fn check(linked: &[Linked], configs: &[Config], http: bool) -> Result
 }
 
 /// What is wrong with these configurations, beside others that could not be read.
-pub(super) fn check_some(linked: &[Linked], configs: &[Config]) -> Faults {
+pub(super) fn check_some(linked: &[Linked], shared: &Shared, configs: &[Config]) -> Faults {
     let mut faults = Faults::new();
-    let mut workers = Workers::new(linked, configs, &mut faults);
+    let mut workers = Workers::new(linked, shared, configs, &mut faults);
     workers.is_whole = false;
     faults.extend(collisions::faults(workers.services()));
     workers.bind(&mut faults, |_, _| {});
@@ -319,6 +356,13 @@ fn linked_twice(linked: &[Linked]) -> impl Iterator<Item = Fault> {
             .with_expected("a name of its own for each `Host::worker`")
             .with_received(format_args!("`{}` again", one.main))
     })
+}
+
+fn shared_twice(name: &str) -> Fault {
+    (Place::nowhere("the program").fault("two shared values of one type"))
+        .with_expected("one `Host::shared` for each type")
+        .with_received(format_args!("`{name}` again"))
+        .with_help("wrap one of them into a type of its own")
 }
 
 fn named_twice(config: &Config, earlier: &Config) -> Fault {

@@ -5,20 +5,21 @@ use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::Poll,
 };
 
 use crate::{
-    client::Binding,
+    client::{Binding, Broken},
     config::Config,
     env::{Bindings, Env},
     error::{Error, Kind},
+    instances::{Instances, LATER_MAX},
     limits::Limits,
     options::CallOptions,
     raw::Payload,
     session::Services,
-    worker::{Entrypoint, Offered, Worker},
+    worker::{Entrypoint, Offered, OnPanic, Worker},
 };
 
 /// One Worker on one thread. Its cell is there before the Worker is, so bindings can lead in a circle.
@@ -38,6 +39,9 @@ pub(super) trait Instance {
     /// What callers elsewhere may reach, at whatever entrypoint, of a Worker that is configured so.
     fn served(&self, config: &Config) -> Services;
 
+    /// What is told of the panics of its handlers, if it is to be made again after one.
+    fn broken(&self) -> Option<Arc<Broken>>;
+
     /// Makes the `Env`; `None` if there are faults. What comes back makes the Worker.
     fn bind(&self, bindings: &mut Bindings<'_>) -> Option<Making>;
 }
@@ -50,13 +54,15 @@ fn panicked(payload: Payload) -> Error {
 pub(super) type Making = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 
 pub(super) struct Of<W> {
-    cell: Arc<OnceLock<W>>,
+    cell: Arc<Instances<W>>,
+    broken: Option<Arc<Broken>>,
     entrypoint: Entrypoint<W>,
 }
 
 impl<W: Worker> Of<W> {
     pub(super) fn new() -> Self {
-        Self { cell: Arc::default(), entrypoint: W::entrypoint(Entrypoint::new()) }
+        let broken = matches!(W::ON_PANIC, OnPanic::Rebuild).then(Arc::default);
+        Self { cell: Arc::default(), broken, entrypoint: W::entrypoint(Entrypoint::new()) }
     }
 }
 
@@ -92,7 +98,8 @@ where
         let methods: Vec<_> = offered.iter().flat_map(|offered| offered.info.methods).copied().collect();
         let worker = config.name.to_string().into();
         // As for requests: all calls from elsewhere are to be seen by who watches.
-        let mut binding = Binding { worker, special: true, ..Binding::of_type::<W>() }.watched(&methods);
+        let mut binding = Binding { worker, special: true, broken: self.broken(), ..Binding::of_type::<W>() }
+            .watched(&methods);
         if config.limits != Limits::new() {
             // Counted beside what the caller has left, so that the error names these limits.
             binding.set_options(CallOptions::new().limits(config.limits));
@@ -101,6 +108,10 @@ where
             services.add(entrypoint, served.limited(config.limits));
         }
         services
+    }
+
+    fn broken(&self) -> Option<Arc<Broken>> {
+        self.broken.clone()
     }
 
     fn bind(&self, bindings: &mut Bindings<'_>) -> Option<Making> {
@@ -114,7 +125,10 @@ where
                     .unwrap_or_else(|payload| Poll::Ready(Err(panicked(payload))))
             });
             let worker = worker.await?;
-            cell.set(worker).map_err(|_| Error::new(Kind::Setup("the Worker was made twice".into())))
+            cell.put(worker).map_err(|_| {
+                let why = format!("it was made again {LATER_MAX} times, which is the most");
+                Error::new(Kind::Setup(why.into()))
+            })
         }))
     }
 }

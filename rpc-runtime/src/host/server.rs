@@ -23,6 +23,7 @@ use super::{
     acceptor::{self, Arrivals, ForSession, Given, Http},
     background::Background,
     directory::{Checked, Taken, Workers, check},
+    shared::Shared,
     supervisor::{HOLD, Supervisor},
 };
 use crate::{
@@ -149,7 +150,7 @@ pub(super) fn start(
 ) -> Result<Running, Faults> {
     crate::panics::install_panic_hook();
     refuse_abort(cfg!(panic = "abort"))?;
-    let Checked { answers, taken } = check(&host.workers, &configs, address.is_some())?;
+    let Checked { answers, taken } = check(&host.workers, &host.shared, &configs, address.is_some())?;
     let name = configs[0].name.place().clone();
     let failed = |what: &str, error: &dyn fmt::Display| Faults::from(name.fault(what).with_received(error));
     let http = match address.filter(|_| answers) {
@@ -194,14 +195,14 @@ pub(super) fn start(
         threads.push(thread);
         let (linked, configs) = (host.workers.clone(), Arc::clone(&configs));
         let (options, ready) = (answers.then(|| host.edge.clone()), ready.clone());
-        let lives = lives.clone();
+        let (lives, shared) = (lives.clone(), host.shared.clone());
         let drain = host.edge.drain;
         #[cfg(feature = "fetch")]
         let outside = host.outside.clone();
         let spawned = named(format!("rpc-{number}")).spawn(move || {
             #[cfg(feature = "fetch")]
             outside.serve_this_thread();
-            serve_thread(&linked, &configs, options, drain, given, ready);
+            serve_thread(&linked, &shared, &configs, options, drain, given, ready);
             drop(lives);
         });
         running.threads.push(spawned.map_err(|error| failed("a thread cannot be started", &error))?);
@@ -308,6 +309,7 @@ fn busy(name: &Place, address: SocketAddr, error: &io::Error) -> Faults {
 /// `options` none of them speaks HTTP.
 fn serve_thread(
     linked: &[Linked],
+    shared: &Shared,
     configs: &[Config],
     options: Option<EdgeOptions>,
     drain: Duration,
@@ -323,7 +325,7 @@ fn serve_thread(
         }
     };
     let mut faults = Faults::new();
-    let workers = Workers::new(linked, configs, &mut faults);
+    let workers = Workers::new(linked, shared, configs, &mut faults);
     if let Err(faults) = runtime.block_on(make(&workers, faults)) {
         return drop(ready.send(Err(faults)));
     }
@@ -335,7 +337,7 @@ fn serve_thread(
     let background = Background::of_this_thread();
     let primary = options.and_then(|options| Some(Connections::new(options, Primary(workers.primary()?))));
     let served = workers.served();
-    let left = runtime.block_on(async {
+    let serving = async {
         let Given { http, sessions } = given;
         let (connections, sessions) =
             tokio::join!(serve_http(primary, http), serve_sessions(served, sessions));
@@ -350,6 +352,12 @@ fn serve_thread(
         );
         background.drain(end).await;
         end.saturating_duration_since(Instant::now())
+    };
+    let left = runtime.block_on(async {
+        tokio::select! {
+            left = serving => left,
+            () = workers.rebuild() => unreachable!("it never ends"),
+        }
     });
     // Before the Workers, so that no task calls a Worker that has gone. Whatever blocks is not waited for longer.
     runtime.shutdown_timeout(left);

@@ -1,10 +1,6 @@
 //! What a session serves.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::{
     arrival::{Arrival, Handler},
@@ -15,6 +11,7 @@ use crate::{
     boundary::Boundary,
     client::{Binding, Client},
     fetch::{FETCH, Fetcher},
+    instances::Instances,
     limits::Limits,
     options::CallOptions,
     service::{MethodInfo, Service, ServiceInfo},
@@ -128,7 +125,7 @@ pub struct ByClient(());
 
 impl<W: Worker> Serve<ByWorker> for W {
     fn add_to(self, services: &mut Services) {
-        let cell = Arc::new(OnceLock::from(self));
+        let cell = Arc::new(Instances::from(self));
         let binding = Binding::of_type::<W>();
         for (entrypoint, served) in W::entrypoint(Entrypoint::new()).served(&cell, &binding) {
             services.add(entrypoint, served);
