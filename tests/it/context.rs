@@ -396,7 +396,58 @@ async fn background_work_is_cut_30_s_after_its_invocation_with_one_warning() {
     sleep(Duration::from_secs(100)).await;
     let warnings = recorder.messages(Level::WARN);
     assert_eq!(warnings, ["work given to `wait_until` was dropped, 30s after its invocation ended"]);
-    assert!(recorder.heard().events[0].1["invocation"].contains("Step/run"));
+    let fields = &recorder.heard().events[0].1;
+    assert!(
+        fields["worker"].starts_with("Acting<") && fields["invocation"].contains("Step/run"),
+        "{fields:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_works_of_an_invocation_that_are_cut_are_one_warning() {
+    let (recorder, _listening) = Recorder::listen();
+    let client = step(|_| async {
+        for _ in 0..5 {
+            Ctx::current().wait_until(pending())?;
+        }
+        Ok(0)
+    });
+    client.run(0).await.unwrap();
+    sleep(Duration::from_secs(31)).await;
+    assert_eq!(recorder.messages(Level::WARN).len(), 1);
+    client.run(0).await.unwrap();
+    sleep(Duration::from_secs(31)).await;
+    assert_eq!(recorder.messages(Level::WARN).len(), 2, "the next invocation is told of for itself");
+}
+
+#[tokio::test(start_paused = true)]
+async fn background_work_of_a_callee_survives_its_caller_however_that_ends() {
+    for is_cancelled in [false, true] {
+        let notes = Notes::default();
+        let below = background(&notes, 20);
+        let parent = step(move |input| {
+            let below = below.clone();
+            async move {
+                below.run(0).await?;
+                if input > 0 {
+                    pending::<()>().await;
+                }
+                Ok(0)
+            }
+        });
+        let grandparent = relay(parent);
+        if is_cancelled {
+            let mut call = Box::pin(grandparent.run(1));
+            assert!(poll_once(call.as_mut()).is_pending());
+            drop(call);
+        } else {
+            grandparent.run(0).await.unwrap();
+        }
+        sleep(Duration::from_secs(19)).await;
+        assert!(notes.lock().unwrap().is_empty());
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(*notes.lock().unwrap(), ["done", "dropped"]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

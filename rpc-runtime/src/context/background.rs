@@ -65,7 +65,7 @@ impl Ctx {
     }
 
     /// Gives work to the executor that the invocation does not wait for: it goes on when the call returns or is
-    /// cancelled, for at most 30 s after that, and is then dropped with a warning.
+    /// cancelled, for at most 30 s after that, and is then dropped, with one warning for all the work of an invocation.
     ///
     /// It inherits metadata, depth and counts, but no deadline. It owns what it uses: clone the client and move
     /// it in. A panic in it is logged, and stops nothing else. What it spawns itself ends with it; what it gives to
@@ -114,16 +114,22 @@ impl Ctx {
             tokio::select! {
                 biased;
                 () = work => {}
-                () = of.0.scope.ended_for(GRACE, grace) => {
-                    tracing::warn!(
-                        target: "rpc_runtime",
-                        invocation = ?of,
-                        "work given to `wait_until` was dropped, {GRACE:?} after its invocation ended",
-                    );
-                }
+                () = of.0.scope.ended_for(GRACE, grace) => of.warn_of_cut(),
             }
         });
         Ok(())
+    }
+
+    /// Work of this invocation is dropped before its end; it is told once for all of it.
+    fn warn_of_cut(&self) {
+        if !self.0.scope.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "rpc_runtime",
+                worker = self.worker(),
+                invocation = ?self,
+                "work given to `wait_until` was dropped, {GRACE:?} after its invocation ended",
+            );
+        }
     }
 
     fn runtime(&self, what: &str) -> Result<Handle, Error> {
@@ -177,6 +183,7 @@ pub(super) struct Scope {
     parts: AtomicUsize,
     children: Mutex<Vec<AbortHandle>>,
     has_ended: AtomicBool,
+    has_warned: AtomicBool,
     ended: Notify,
     ended_at: OnceLock<Instant>,
 }
@@ -187,6 +194,7 @@ impl Scope {
             parts: AtomicUsize::new(1),
             children: Mutex::default(),
             has_ended: AtomicBool::new(false),
+            has_warned: AtomicBool::new(false),
             ended: Notify::new(),
             ended_at: OnceLock::new(),
         }
