@@ -1,11 +1,19 @@
 //! A host as users build one: `tests/it/host/command.rs` runs it as a process of its own.
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use rpc_runtime::{
     Ctx, Entrypoint, Env, Error, Fetch, Host, Request, Response, Result, Secret, Worker, edge::EdgeOptions,
     service,
 };
+
+/// Requests for `/work`.
+static BEGUN: AtomicUsize = AtomicUsize::new(0);
+static FINISHED: AtomicUsize = AtomicUsize::new(0);
 
 #[service]
 trait Greeter {
@@ -52,6 +60,13 @@ impl Fetch for Front {
                 "begun".to_owned()
             }
             "/hang" => std::future::pending().await,
+            "/work" => {
+                BEGUN.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                let answer = self.env.greeter.greet("you").await?;
+                FINISHED.fetch_add(1, Ordering::SeqCst);
+                answer
+            }
             "/hold" => loop {
                 std::thread::sleep(Duration::from_millis(10));
             },
@@ -93,5 +108,10 @@ fn main() -> ExitCode {
     if let Some(drain) = std::env::var("DRAIN_MS").ok().and_then(|ms| ms.parse().ok()) {
         options.drain = Duration::from_millis(drain);
     }
-    Host::new().edge(options).worker::<Front>("front").worker::<Greets>("greets").run()
+    let code = Host::new().edge(options).worker::<Front>("front").worker::<Greets>("greets").run();
+    let [begun, finished] = [&BEGUN, &FINISHED].map(|count| count.load(Ordering::SeqCst));
+    if begun > 0 {
+        println!("{begun} begun, {finished} finished");
+    }
+    code
 }

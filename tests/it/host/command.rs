@@ -21,7 +21,7 @@ vars = { GREETING = "hello" }
 "#;
 
 /// Configuration files in a folder of their own, which goes away with it.
-struct Folder(PathBuf);
+pub(super) struct Folder(PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -41,7 +41,7 @@ impl Folder {
         Self(folder)
     }
 
-    fn both(name: &str) -> Self {
+    pub(super) fn both(name: &str) -> Self {
         Self::new(name, &[("front.toml", FRONT), ("greets.toml", GREETS)])
     }
 
@@ -58,13 +58,13 @@ impl Folder {
 }
 
 /// A host that serves; it is killed with the test.
-struct Serving {
+pub(super) struct Serving {
     child: Child,
     output: BufReader<ChildStdout>,
     /// What it said before it served, and that it does.
     said: String,
     /// Where it serves HTTP, if it does.
-    address: Option<SocketAddr>,
+    pub(super) address: Option<SocketAddr>,
 }
 
 impl Serving {
@@ -86,18 +86,18 @@ impl Serving {
         Self { child, output, said, address }
     }
 
-    fn dev(folder: &Folder) -> Self {
+    pub(super) fn dev(folder: &Folder) -> Self {
         Self::start(&mut folder.command(DEV))
     }
 
     /// Sends a signal to this child, and to no other process.
-    fn signal(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
     /// The exit code, and what was said on the way there.
-    fn end(mut self) -> (Option<i32>, String, String) {
+    pub(super) fn end(mut self) -> (Option<i32>, String, String) {
         let (mut stdout, mut stderr) = (String::new(), String::new());
         self.output.read_to_string(&mut stdout).unwrap();
         self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
