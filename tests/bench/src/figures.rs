@@ -76,6 +76,15 @@ pub const BOUNDARY: &[Figure] = &[
     at_most("idle_session/rpc/resident", 20.0 * 1024.0),
 ];
 
+/// Hosts.
+pub const PLATFORM: &[Figure] = &[
+    at_least("gateway/rpc/rate_best", 0.85, "hello/hyper/rate_best"),
+    at_least("gateway_unix/rpc/rate_best", 0.50, "hello/hyper/rate_best"),
+    more("hop/rpc/cpu_best", 1000.0, "hello/rpc/cpu_best"),
+    at_most("start_50/rpc/time_median", 300.0),
+    at_most("idle_50/rpc/resident", 30.0),
+];
+
 /// Generated code.
 pub const CODEGEN: &[Figure] = &[
     times("service_rpc/dev_clean", 2.0, "service_async_trait/dev_clean"),

@@ -4,6 +4,7 @@
 //! cargo bench -p rpc-bench --bench in_process             # time, allocations, instructions
 //! cargo bench -p rpc-bench --bench in_process -- add      # rows whose name contains `add`
 //! cargo bench -p rpc-bench --bench boundary               # two processes: latency, rate, CPU, memory
+//! cargo bench -p rpc-bench --bench platform               # hosts: requests a second, start, memory
 //! cargo bench -p rpc-bench --bench codegen                # what rustc pays for a service
 //! ```
 //!
@@ -27,5 +28,6 @@ pub mod count;
 pub mod figures;
 pub mod harness;
 pub mod peers;
+pub mod platform;
 pub mod report;
 pub mod rows;

@@ -18,7 +18,7 @@ pub struct Entry {
     pub name: String,
     /// In `unit`.
     pub value: f64,
-    /// `ns`, `us`, `instructions`, `allocations`, `bytes`, `cpu s`, `lines`, `calls/s` or `MiB/s`.
+    /// `ns`, `us`, `instructions`, `allocations`, `bytes`, `cpu s`, `lines`, `calls/s`, `requests/s`, `ms`, `MiB` or `MiB/s`.
     pub unit: &'static str,
     /// Name of the number that `value` is divided by.
     pub yardstick: Option<String>,

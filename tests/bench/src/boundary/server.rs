@@ -150,6 +150,11 @@ impl Folder {
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
     }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
 }
 
 impl Drop for Folder {
