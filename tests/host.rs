@@ -7,8 +7,8 @@ use std::{
 };
 
 use rpc_runtime::{
-    Ctx, Entrypoint, Env, Error, Fetch, Host, Request, Response, Result, Secret, Worker, edge::EdgeOptions,
-    service,
+    Client as _, Ctx, Entrypoint, Env, Error, Fetch, Fetcher, Host, Request, Response, Result, Secret,
+    Worker, edge::EdgeOptions, service,
 };
 
 /// Requests for `/work`.
@@ -27,6 +27,7 @@ struct Front {
 #[derive(Env)]
 struct FrontEnv {
     greeter: GreeterClient,
+    page: Option<Fetcher>,
     #[env(secret)]
     api_key: Option<Secret>,
 }
@@ -58,6 +59,10 @@ impl Fetch for Front {
                     println!("background work is done");
                 })?;
                 "begun".to_owned()
+            }
+            "/page" => {
+                let page = self.env.page.as_ref().ok_or_else(|| Error::denied("there is no page"))?;
+                return page.fetch(request).await;
             }
             "/hang" => std::future::pending().await,
             "/work" => {
@@ -103,12 +108,38 @@ impl Greeter for Greets {
     }
 }
 
+/// Answers requests, and says in which process.
+struct Page;
+
+impl Worker for Page {
+    type Env = ();
+
+    async fn new((): ()) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self> {
+        entrypoint.fetch().named("Admin", |admin| admin.fetch())
+    }
+}
+
+impl Fetch for Page {
+    async fn fetch(&self, _: Request) -> Result<Response> {
+        Ok(Response::new(format!("a page of process {}", std::process::id()).into()))
+    }
+}
+
 fn main() -> ExitCode {
     let mut options = EdgeOptions::default();
     if let Some(drain) = std::env::var("DRAIN_MS").ok().and_then(|ms| ms.parse().ok()) {
         options.drain = Duration::from_millis(drain);
     }
-    let code = Host::new().edge(options).worker::<Front>("front").worker::<Greets>("greets").run();
+    let code = Host::new()
+        .edge(options)
+        .worker::<Front>("front")
+        .worker::<Greets>("greets")
+        .worker::<Page>("page")
+        .run();
     let [begun, finished] = [&BEGUN, &FINISHED].map(|count| count.load(Ordering::SeqCst));
     if begun > 0 {
         println!("{begun} begun, {finished} finished");

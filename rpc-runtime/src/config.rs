@@ -126,7 +126,8 @@ pub struct ServiceBinding {
     /// What that Worker learns of the calls through this binding.
     pub props: Arc<Props>,
     target: String,
-    /// Where that Worker is served, as its own `listen` says; a Worker of the same host where absent.
+    /// Where that Worker is served, as its own `listen` says. Absent, it is one of the same host, or under the command
+    /// `dev` of another one.
     ///
     /// The path of a Unix socket begins with `/` or in the folder of the file.
     pub address: Option<Located<Address>>,

@@ -21,7 +21,6 @@ use crate::{
     raw::Threaded,
     service::Service,
     session::Port,
-    transport::Address,
 };
 
 /// What a Worker may reach. Derive it:
@@ -193,21 +192,22 @@ impl<'a> Field<'_, 'a> {
     /// of services that stay in their thread.
     pub fn client<C: Service>(&mut self) -> Option<C> {
         let binding = self.binding()?;
-        match &binding.address {
-            Some(address) => self.fault(never_leaves::<C>(address)),
+        match self.bindings.directory.dialer(binding) {
+            Some(_) => self.fault(never_leaves::<C>(binding)),
             None => self.client_here(binding),
         }
     }
 
     /// A client of the Worker that the binding of this name leads to: one of this host, or, where the binding has an
-    /// `address`, the one that is served there. What derives [`Env`] takes every client of a service that can leave its
-    /// thread in this way.
+    /// `address`, the one that is served there. Under the command `dev` a Worker of neither is one of another process.
+    /// What derives [`Env`] takes every client of a service that can leave its thread in this way.
     ///
     /// Nothing is connected before the first call; a connection that was lost is made again by the next one.
     pub fn client_anywhere<C: Boundary>(&mut self) -> Option<C> {
         let binding = self.binding()?;
-        let Some(address) = &binding.address else { return self.client_here(binding) };
-        let mut dialer = self.bindings.directory.dialer(address);
+        let Some(mut dialer) = self.bindings.directory.dialer(binding) else {
+            return self.client_here(binding);
+        };
         if let Some(entrypoint) = &binding.entrypoint {
             dialer = dialer.entrypoint(entrypoint);
         }
@@ -380,11 +380,17 @@ impl<'a> Field<'_, 'a> {
     }
 }
 
-fn never_leaves<C: Service>(address: &Located<Address>) -> Fault {
+fn never_leaves<C: Service>(binding: &ServiceBinding) -> Fault {
     let name = short_name(std::any::type_name::<C>());
-    let fault = (address.place().fault("a binding that leads to another process"))
-        .with_expected("a Worker of this host, without an `address`")
-        .with_received(format_args!("`{}`", **address));
+    let problem = "a binding that leads to another process";
+    let fault = match &binding.address {
+        Some(address) => (address.place().fault(problem))
+            .with_expected("a Worker of this host, without an `address`")
+            .with_received(format_args!("`{}`", **address)),
+        None => (binding.service.place().fault(problem))
+            .with_expected("a Worker whose configuration is given")
+            .with_received(format_args!("`{}`", binding.target())),
+    };
     if TypeId::of::<C::Flavour>() == TypeId::of::<Threaded>() {
         return fault.with_help(format_args!("take the `{name}` of the field with `Field::client_anywhere`"));
     }

@@ -7,6 +7,7 @@ mod directory;
 mod graph;
 mod instance;
 mod log;
+mod registered;
 mod server;
 mod shared;
 mod supervisor;
@@ -14,14 +15,19 @@ mod table;
 
 use std::{fmt, net::SocketAddr, process::ExitCode, sync::Arc, thread, time::Duration};
 
-use self::instance::{Instance, Of};
 pub use self::server::Running;
 use self::shared::Shared;
 pub(crate) use self::{background::count as count_background, directory::Directory};
+use self::{
+    directory::Wish,
+    instance::{Instance, Of},
+    server::Plan,
+};
 use crate::{
     config::{Config, Faults},
     edge::EdgeOptions,
     env::Env,
+    registry,
     worker::Worker,
 };
 
@@ -75,6 +81,31 @@ use crate::{
 ///
 /// The socket lies in a folder that is closed to other users, which is made if there is none. Its whole path has at
 /// most 107 bytes.
+///
+/// # Workers in other terminals
+///
+/// For development no address is needed. `dev` puts every Worker that it runs into a *registry*, and a binding to a
+/// Worker whose configuration it was not given leads to the one there, whichever process runs it:
+///
+/// ```sh
+/// gateway dev -c gateway/worker.toml             # in one terminal: AUTH  Worker  auth  [not connected]
+/// auth dev -c auth/worker.toml                   # in another; the first one says: AUTH: auth [connected] process 4711
+/// ```
+///
+/// The order does not matter, nor does an end: the next call reaches a Worker at most half a second after it has
+/// appeared or come back. Until then calls are [`is_unavailable`](crate::Error::is_unavailable) and say what to start;
+/// where requests come in from outside they get a 503 with the same words. A port that nobody asked for is exchanged for
+/// a free one if it is taken.
+///
+/// The registry is a folder of this user, closed to all others: the one that `--registry` names, else the environment
+/// variable `RPC_REGISTRY`, else `$XDG_RUNTIME_DIR/rpc-registry`, else one among the temporary files. In it each Worker has
+/// a socket and an entry, `auth.json`, with its process, the version of the protocol, and its entrypoints, services and
+/// the digests of their contracts. Entries are renewed every 10 s, and count for nothing after 90 s or when their process
+/// is gone. A name belongs to one process at a time: who comes second is refused at the start and told the id of the
+/// first. A Worker of another version of the protocol is not connected, and that is said with the id of its process.
+///
+/// `check` looks into no registry unless `--registry` says so, and then counts who is there now: elsewhere a binding to
+/// a Worker that is not there is a fault. [`start`](Self::start) and [`start_listening`](Self::start_listening) use none.
 ///
 /// # Workers that stay in their thread
 ///
@@ -241,7 +272,7 @@ impl Host {
     ///
     /// Everything that is wrong with the configurations, each fault with its file and line. Nothing runs then.
     pub fn start(self, configs: Vec<Config>, address: SocketAddr) -> Result<Running, Faults> {
-        server::start(self, configs, Some(address))
+        server::start(self, configs, Plan { http: Some(address), ..Plan::default() })
     }
 
     /// Starts the Workers of these configurations, and serves nothing over HTTP: other processes reach those that
@@ -268,7 +299,7 @@ impl Host {
     ///
     /// As [`start`](Self::start); and that no configuration listens anywhere.
     pub fn start_listening(self, configs: Vec<Config>) -> Result<Running, Faults> {
-        server::start(self, configs, None)
+        server::start(self, configs, Plan::default())
     }
 
     /// Checks these configurations as [`start`](Self::start) does, and starts nothing.
@@ -279,7 +310,17 @@ impl Host {
     ///
     /// Everything that is wrong with them.
     pub fn check(&self, configs: &[Config]) -> Result<(), Faults> {
-        directory::check(&self.workers, &self.shared, configs, true).map(drop)
+        self.check_with(configs, None)
+    }
+
+    fn check_with(&self, configs: &[Config], registry: Option<&Arc<registry::Shared>>) -> Result<(), Faults> {
+        directory::check(
+            &self.workers,
+            &self.shared,
+            configs,
+            Wish { http: true, registry, publishes: false },
+        )
+        .map(drop)
     }
 
     fn thread_count(&self) -> usize {

@@ -109,6 +109,8 @@ mod outside;
 mod panics;
 mod proto;
 mod raw;
+#[cfg(feature = "host")]
+mod registry;
 mod service;
 pub mod session;
 pub mod shape;

@@ -47,6 +47,8 @@ mod table;
 mod value;
 mod wire;
 
+#[cfg(feature = "host")]
+pub(crate) use self::hello::VERSION;
 pub(crate) use self::{
     call::{CallId, CallKey, Entries, Left, Metadata, PeerSlot, Slot},
     closed::{Closed, ClosedKind, Closing},

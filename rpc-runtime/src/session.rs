@@ -68,6 +68,8 @@ use tokio::{
 pub(crate) use self::arrival::Failure;
 #[cfg(feature = "net")]
 pub(crate) use self::dial::Dialer;
+#[cfg(feature = "host")]
+pub(crate) use self::dial::{Found, Lookup};
 #[cfg(feature = "net")]
 pub use self::server::Server;
 #[cfg(feature = "host")]
@@ -81,6 +83,9 @@ use self::{
     driver::{Driver, Ways},
     shared::{Access, Shared},
 };
+/// The version of the protocol, for who tells others what is spoken here.
+#[cfg(feature = "host")]
+pub(crate) use crate::proto::VERSION as PROTOCOL;
 use crate::{
     boundary::Boundary,
     client::{Binding, Inner},

@@ -223,12 +223,13 @@ static SERVICE: Keys = Keys(&[
     Key::new(
         "props",
         Kind::Props,
-        "What that Worker learns of calls through this binding, by `Ctx::props`. Not beside an `address`.",
+        "What that Worker learns of calls through this binding, by `Ctx::props`. For a Worker of the same process alone.",
     ),
     Key::new(
         "address",
         Kind::Address,
-        "Where that Worker is served, as its own `listen` says; a Worker of the same process if left out.",
+        "Where that Worker is served, as its own `listen` says. Left out, it is one of the same process, or for `dev` of \
+         another one in the development registry.",
     ),
 ]);
 

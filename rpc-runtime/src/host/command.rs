@@ -16,7 +16,8 @@ use tokio::signal::unix;
 use super::{
     Host, Running, directory,
     graph::{Format, graph},
-    log,
+    log, registered,
+    server::{self, Plan},
     table::table,
 };
 use crate::config::{self, Config, Faults};
@@ -44,7 +45,7 @@ pub(super) fn run(host: Host, args: impl IntoIterator<Item = OsString>) -> ExitC
         faults.extend(directory::check_some(&host.workers, &host.shared, &configs));
     }
     let done = faults.result(configs).and_then(|configs| match name {
-        "check" => host.check(&configs).map(|()| say(&no_faults(&configs))),
+        "check" => check(&host, &configs, matches),
         "graph" => {
             let format = matches.get_one::<String>("format").map_or(Format::Text, |name| Format::of(name));
             say(&graph(&host.workers, &configs, format));
@@ -91,6 +92,11 @@ fn command() -> Command {
         .help("How to write it: for people, for Mermaid or for Graphviz")
         .value_parser(Format::NAMES)
         .default_value("text");
+    let registry = Arg::new("registry")
+        .long("registry")
+        .value_name("FOLDER")
+        .help("The folder where hosts find each other's Workers [default: RPC_REGISTRY, or one of the user]")
+        .value_parser(value_parser!(PathBuf));
     Command::new("host")
         .about("Runs the Workers that are linked into this program")
         .after_help(
@@ -103,15 +109,20 @@ fn command() -> Command {
             Command::new("dev")
                 .about("Serves the first Worker over HTTP, the others to its bindings alone")
                 .after_help(
-                    "A first Worker that listens is served over HTTP only if `--port`, `--address` or its `dev` asks for \
-                     it. SIGINT or SIGTERM stops it, the second one at once.",
+                    "A binding to a Worker of none of the FILEs leads to the `dev` of another terminal, which may start \
+                     later. A first Worker that listens is served over HTTP only if `--port`, `--address` or its `dev` \
+                     asks for it. SIGINT or SIGTERM stops it, the second one at once.",
                 )
-                .args([config.clone(), environment.clone(), address, port]),
+                .args([config.clone(), environment.clone(), address, port, registry.clone()]),
         )
         .subcommand(
             Command::new("check")
                 .about("Tells every fault of the configuration, and starts nothing")
-                .args([config.clone(), environment.clone()]),
+                .after_help(
+                    "A binding to a Worker of none of the FILEs is a fault, unless a `--registry` is named where that \
+                     Worker is now.",
+                )
+                .args([config.clone(), environment.clone(), registry]),
         )
         .subcommand(
             Command::new("graph")
@@ -147,15 +158,36 @@ fn configs(matches: &ArgMatches) -> (Vec<Config>, Faults) {
     (configs, faults)
 }
 
-fn dev(host: Host, configs: Vec<Config>, matches: &ArgMatches) -> Result<(), Faults> {
-    let running = match http_address(&configs, matches) {
-        Some(address) => host.start(configs, address)?,
-        None => host.start_listening(configs)?,
+fn check(host: &Host, configs: &[Config], matches: &ArgMatches) -> Result<(), Faults> {
+    let registry = match matches.get_one::<PathBuf>("registry") {
+        Some(folder) => Some(registered::look(folder.clone(), configs)?),
+        None => None,
     };
+    host.check_with(configs, registry.as_ref())?;
+    say(&no_faults(configs));
+    Ok(())
+}
+
+fn dev(host: Host, configs: Vec<Config>, matches: &ArgMatches) -> Result<(), Faults> {
+    let folder = registered::asked_for(matches.get_one("registry"));
+    let registry = Some(registered::open(folder, &configs)?);
+    let (http, any_port) = http_address(&configs, matches).unzip();
+    let running = server::start(host, configs, Plan { http, any_port: any_port == Some(true), registry })?;
     // Whoever reads that it serves may tell it to stop.
     let signals = Signals::listen();
     let configs = running.configs();
-    say(&table(configs, running.listening(), running.taken()));
+    let registry = running.registry();
+    let shared = registry.map(|registry| &**registry.shared());
+    say(&table(configs, running.listening(), running.taken(), shared));
+    if let Some(registry) = registry {
+        registered::tell(registry, configs, say);
+    }
+    if let (Some(wanted), Some(got)) = (http, running.address())
+        && wanted.port() != 0
+        && wanted.port() != got.port()
+    {
+        say(&format!("port {} is taken by another program, so it is another one\n", wanted.port()));
+    }
     say(&match (configs.first(), running.address()) {
         (Some(first), Some(address)) => format!("{} is served on http://{}\n", *first.name, shown(address)),
         _ => "nothing is served over HTTP, only to the sessions of other processes\n".to_owned(),
@@ -174,8 +206,9 @@ fn dev(host: Host, configs: Vec<Config>, matches: &ArgMatches) -> Result<(), Fau
 
 /// Where HTTP is wanted: as the command line says, else as `dev` of the first configuration does. A Worker that says
 /// itself where it is served gets no port beside that, unless one of them asks for it: a Worker that is moved to a
-/// process of its own does not become reachable from outside by that.
-fn http_address(configs: &[Config], matches: &ArgMatches) -> Option<SocketAddr> {
+/// process of its own does not become reachable from outside by that. Where nobody asks for a port, another one does as
+/// well.
+fn http_address(configs: &[Config], matches: &ArgMatches) -> Option<(SocketAddr, bool)> {
     let first = configs.first();
     let dev = first.map(|config| &config.dev);
     let ip = matches.get_one("address").copied().or_else(|| Some(**dev?.address.as_ref()?));
@@ -184,7 +217,8 @@ fn http_address(configs: &[Config], matches: &ArgMatches) -> Option<SocketAddr> 
     if listens && ip.is_none() && port.is_none() {
         return None;
     }
-    Some(SocketAddr::new(ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), port.unwrap_or(PORT)))
+    let address = SocketAddr::new(ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), port.unwrap_or(PORT));
+    Some((address, port.is_none()))
 }
 
 fn no_faults(configs: &[Config]) -> String {

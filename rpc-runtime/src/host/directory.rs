@@ -15,6 +15,7 @@ use crate::{
     config::{Config, Fault, Faults, Located, Place, ServiceBinding, nearest},
     env::{Bindings, SecretSource, Unread, Wanted},
     fetch::Fetcher,
+    registry,
     service::Service,
     session::{Dialer, Services},
     transport::Address,
@@ -36,8 +37,8 @@ pub(crate) trait Directory: fmt::Debug {
     /// The names of the types it shares.
     fn shared_names(&self) -> Vec<&'static str>;
 
-    /// The way to what is served at an address.
-    fn dialer(&self, address: &Address) -> Dialer;
+    /// The way to a Worker of another process; `None` if the binding leads to one of this host, or nowhere.
+    fn dialer(&self, binding: &ServiceBinding) -> Option<Dialer>;
 }
 
 /// The Workers of one thread.
@@ -47,8 +48,24 @@ pub(super) struct Workers<'a> {
     shared: &'a Shared,
     /// Whether these are all: only then one that is not there is missing.
     is_whole: bool,
-    /// The ways to other processes: one for each address, so that all bindings that lead there share their session.
-    dialers: RefCell<Vec<Dialer>>,
+    /// Where other processes are found, if they are.
+    registry: Option<Arc<registry::Shared>>,
+    /// The ways to other processes, by what they lead to, so that all bindings that lead there share their session.
+    dialers: RefCell<Vec<(Way, Dialer)>>,
+}
+
+/// What a way to another process leads to.
+#[derive(PartialEq)]
+enum Way {
+    Address(String),
+    Worker(String),
+}
+
+/// A Worker that others find through the registry.
+pub(super) struct Published {
+    pub(super) place: Place,
+    pub(super) address: Address,
+    pub(super) entry: registry::Entry,
 }
 
 struct Entry<'a> {
@@ -63,6 +80,7 @@ impl<'a> Workers<'a> {
         linked: &[Linked],
         shared: &'a Shared,
         configs: &'a [Config],
+        registry: Option<&Arc<registry::Shared>>,
         faults: &mut Faults,
     ) -> Self {
         let mut entries: Vec<Entry<'a>> = Vec::with_capacity(configs.len());
@@ -80,7 +98,8 @@ impl<'a> Workers<'a> {
             };
             entries.push(Entry { config, instance: linked });
         }
-        Self { entries, shared, is_whole: true, dialers: RefCell::default() }
+        let registry = registry.cloned();
+        Self { entries, shared, is_whole: true, registry, dialers: RefCell::default() }
     }
 
     /// Makes every `Env`, and gives what makes the Workers: those that others are bound to first. Tells what each was
@@ -136,18 +155,46 @@ impl<'a> Workers<'a> {
         Some(Fetcher::__from_inner(Inner::new(*twin, binding)))
     }
 
-    /// What is served to the sessions of each listener, in the order of the configurations and of `listen` in each.
-    pub(super) fn served(&self) -> Vec<Services> {
-        let mut all = Vec::new();
+    /// What is served to the sessions of each listener, in the order of the configurations and of `listen` in each, and
+    /// then of the Workers that are published, if they are.
+    pub(super) fn served(&self, publishes: bool) -> Vec<Services> {
+        let (mut all, mut published) = (Vec::new(), Vec::new());
         for Entry { config, instance } in &self.entries {
             let services = instance.as_ref().map(|worker| worker.served(config)).unwrap_or_default();
             all.extend(config.listen.iter().map(|_| services.clone()));
+            published.extend(Some(services).filter(|services| publishes && !services.is_empty()));
         }
+        all.extend(published);
         all
     }
 
-    /// What is wrong with the ways in from outside: `http` says whether requests are to be served.
-    fn unreachable(&self, http: bool) -> Vec<Fault> {
+    /// The Workers that others may find: those that serve anything that can leave its thread.
+    fn published(&self, registry: &registry::Shared, faults: &mut Faults) -> Vec<Published> {
+        let mut published = Vec::new();
+        for Entry { config, instance } in &self.entries {
+            let services = instance.as_ref().map(|worker| worker.served(config)).unwrap_or_default();
+            if services.is_empty() {
+                continue;
+            }
+            let place = config.name.place().clone();
+            match registry.address_of(&config.name) {
+                Ok(address) => {
+                    let entry = registry::Entry::of(&config.name, &services);
+                    published.push(Published { place, address, entry });
+                }
+                Err(error) => faults.push(
+                    (place.fault("a Worker that the registry has no room for"))
+                        .with_received(error)
+                        .with_help("choose another folder with `--registry`"),
+                ),
+            }
+        }
+        published
+    }
+
+    /// What is wrong with the ways in from outside: `http` says whether requests are to be served, `published` how
+    /// many of the Workers others find through the registry.
+    fn unreachable(&self, http: bool, published: usize) -> Vec<Fault> {
         let mut faults = listened_twice(self.entries.iter().map(|entry| entry.config));
         for Entry { config, instance } in &self.entries {
             let (Some(listen), Some(worker)) = (config.listen.first(), instance) else { continue };
@@ -155,13 +202,16 @@ impl<'a> Workers<'a> {
                 faults.push(nothing_to_serve(config, listen));
             }
         }
-        if !http && self.entries.iter().all(|entry| entry.config.listen.is_empty()) {
+        let is_alone = self.entries.len() == 1;
+        if !http && published == 0 && self.entries.iter().all(|entry| entry.config.listen.is_empty()) {
             faults.extend(self.entries.first().map(|entry| nobody_listens(entry.config)));
         }
         if http
             && let Some(Entry { config, instance: Some(worker) }) = self.entries.first()
             && config.listen.is_empty()
             && self.primary().is_none()
+            // One Worker in each terminal: it is there for the others.
+            && !(is_alone && published > 0)
         {
             faults.push(not_served(config, worker.as_ref()));
         }
@@ -174,11 +224,38 @@ impl<'a> Workers<'a> {
             // The process that serves it knows what there is.
             return None;
         }
+        if let Some(sought) = self.sought(binding) {
+            return props_elsewhere(binding).or_else(|| missing_elsewhere(caller, binding, sought));
+        }
         let Some(target) = self.find(binding.target()) else {
             return self.is_whole.then(|| self.unknown_service(caller, binding));
         };
         let known = target.instance.as_ref()?.entrypoint(entrypoint(binding)).err()?;
         Some(unknown_entrypoint(caller, binding, &known))
+    }
+
+    /// The Worker of another process that a binding leads to through the registry.
+    fn sought(&self, binding: &ServiceBinding) -> Option<&Arc<registry::Sought>> {
+        if binding.address.is_some() || self.find(binding.target()).is_some() {
+            return None;
+        }
+        self.registry.as_ref()?.find(binding.target())
+    }
+
+    /// A binding that leads to another process may have meant a Worker of this one.
+    fn warn_of_likeness(&self, config: &Config) {
+        let names = || self.entries.iter().map(|entry| entry.config.name.as_str());
+        for binding in config.services.iter().filter(|binding| self.sought(binding).is_some()) {
+            if let Some(near) = nearest(binding.target(), names()) {
+                tracing::warn!(
+                    binding = %*binding.binding,
+                    target = binding.target(),
+                    place = %binding.service.place(),
+                    nearest = near,
+                    "a binding leads to a Worker of another process"
+                );
+            }
+        }
     }
 
     fn find(&self, name: &str) -> Option<&Entry<'a>> {
@@ -230,15 +307,23 @@ impl Directory for Workers<'_> {
         self.shared.names().collect()
     }
 
-    fn dialer(&self, address: &Address) -> Dialer {
+    fn dialer(&self, binding: &ServiceBinding) -> Option<Dialer> {
+        let sought = self.sought(binding);
+        let way = match (&binding.address, sought) {
+            (Some(address), _) => Way::Address(address.to_string()),
+            (None, Some(sought)) => Way::Worker(sought.name().to_owned()),
+            (None, None) => return None,
+        };
         let mut dialers = self.dialers.borrow_mut();
-        let name = address.to_string();
-        if let Some(known) = dialers.iter().find(|dialer| dialer.address().to_string() == name) {
-            return known.clone();
+        if let Some((_, known)) = dialers.iter().find(|(known, _)| *known == way) {
+            return Some(known.clone());
         }
-        let dialer = Dialer::new(address.clone());
-        dialers.push(dialer.clone());
-        dialer
+        let dialer = match (&binding.address, sought) {
+            (Some(address), _) => Dialer::new((**address).clone()),
+            (None, sought) => Dialer::sought(sought?.clone()),
+        };
+        dialers.push((way, dialer.clone()));
+        Some(dialer)
     }
 }
 
@@ -272,6 +357,17 @@ pub(super) struct Checked {
     /// Whether requests are served.
     pub(super) answers: bool,
     pub(super) taken: Vec<Taken>,
+    pub(super) published: Vec<Published>,
+}
+
+/// What is to be served, and how others are found.
+#[derive(Clone, Copy)]
+pub(super) struct Wish<'a> {
+    /// Whether requests are to be served.
+    pub(super) http: bool,
+    pub(super) registry: Option<&'a Arc<registry::Shared>>,
+    /// Whether others are to find the Workers through the registry.
+    pub(super) publishes: bool,
 }
 
 /// The secrets that a Worker has taken.
@@ -280,13 +376,12 @@ pub(super) struct Taken {
     pub(super) secrets: Vec<(&'static str, SecretSource)>,
 }
 
-/// Everything that is wrong with these configurations. What is only strange goes to the log. `http` says whether
-/// requests are to be served.
+/// Everything that is wrong with these configurations. What is only strange goes to the log.
 pub(super) fn check(
     linked: &[Linked],
     shared: &Shared,
     configs: &[Config],
-    http: bool,
+    wish: Wish<'_>,
 ) -> Result<Checked, Faults> {
     let mut faults = Faults::new();
     faults.extend(linked_twice(linked));
@@ -294,25 +389,28 @@ pub(super) fn check(
     if configs.is_empty() {
         faults.push(nothing_to_run());
     }
-    let workers = Workers::new(linked, shared, configs, &mut faults);
+    let workers = Workers::new(linked, shared, configs, wish.registry, &mut faults);
     faults.extend(collisions::faults(workers.services()));
     let (mut unread, mut taken) = (Vec::new(), Vec::new());
     workers.bind(&mut faults, |config, bindings| {
         unread.extend(bindings.unread(config));
         taken.push(Taken { worker: config.name.to_string(), secrets: bindings.secrets().to_vec() });
     });
-    faults.extend(workers.unreachable(http));
+    let registry = wish.registry.filter(|_| wish.publishes);
+    let published = registry.map(|registry| workers.published(registry, &mut faults)).unwrap_or_default();
+    faults.extend(workers.unreachable(wish.http, published.len()));
     faults.result(())?;
     // An `Env` that is not complete may not have come to them.
     unread.iter().for_each(warn_of);
     configs.iter().for_each(warn_of_environment);
-    Ok(Checked { answers: http && workers.primary().is_some(), taken })
+    configs.iter().for_each(|config| workers.warn_of_likeness(config));
+    Ok(Checked { answers: wish.http && workers.primary().is_some(), taken, published })
 }
 
 /// What is wrong with these configurations, beside others that could not be read.
 pub(super) fn check_some(linked: &[Linked], shared: &Shared, configs: &[Config]) -> Faults {
     let mut faults = Faults::new();
-    let mut workers = Workers::new(linked, shared, configs, &mut faults);
+    let mut workers = Workers::new(linked, shared, configs, None, &mut faults);
     workers.is_whole = false;
     faults.extend(collisions::faults(workers.services()));
     workers.bind(&mut faults, |_, _| {});
@@ -465,6 +563,26 @@ fn unknown_entrypoint(caller: &Config, binding: &ServiceBinding, known: &[&str])
         None if known.is_empty() => fault.with_help("it has the default one alone: leave `entrypoint` out"),
         None => fault.with_help(format_args!("there are: {}", known.join(", "))),
     }
+}
+
+/// As for a binding with an `address`.
+fn props_elsewhere(binding: &ServiceBinding) -> Option<Fault> {
+    if binding.props.is_empty() {
+        return None;
+    }
+    let fault = (binding.props.place().fault("props for a Worker of another process"))
+        .with_expected("a Worker whose configuration is given")
+        .with_received(format_args!("`{}`, which is none", binding.target()))
+        .with_help("leave `props` out, or run that Worker in this process: add its `worker.toml` with `-c`");
+    Some(fault)
+}
+
+/// One that is there, and has no such entrypoint.
+fn missing_elsewhere(caller: &Config, binding: &ServiceBinding, sought: &registry::Sought) -> Option<Fault> {
+    let registry::State::Connected { entrypoints, .. } = sought.state() else { return None };
+    let name = entrypoint(binding)?;
+    let known: Vec<_> = entrypoints.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+    (!known.contains(&name)).then(|| unknown_entrypoint(caller, binding, &known))
 }
 
 fn list(offers: &[&str]) -> String {

@@ -22,7 +22,8 @@ use super::{
     Host, Linked,
     acceptor::{self, Arrivals, ForSession, Given, Http},
     background::Background,
-    directory::{Checked, Taken, Workers, check},
+    directory::{Checked, Published, Taken, Wish, Workers, check},
+    registered,
     shared::Shared,
     supervisor::{HOLD, Supervisor},
 };
@@ -32,6 +33,7 @@ use crate::{
     edge::{BodyTooLong, Connections, EdgeOptions, Handler, Peer},
     error::{Error, Reference},
     fetch::Fetcher,
+    registry::{self, Registry},
     session::{SESSIONS_MAX, Services, SessionOptions, Sessions},
     transport::{self, Address, Listener},
     watch::Pulse,
@@ -47,6 +49,7 @@ pub struct Running {
     listening: Vec<Address>,
     configs: Arc<Vec<Config>>,
     taken: Vec<Taken>,
+    registry: Option<Registry>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
     supervisor: Option<Supervisor>,
@@ -57,6 +60,17 @@ pub struct Running {
 
 /// How much longer than running requests have may pass before threads that have not ended are left behind.
 const END: Duration = Duration::from_secs(1);
+
+/// How a host is started.
+#[derive(Default)]
+pub(super) struct Plan {
+    /// Where HTTP is served, if it is.
+    pub(super) http: Option<SocketAddr>,
+    /// Whether another port does as well, because nobody asked for this one.
+    pub(super) any_port: bool,
+    /// Where Workers of other processes are found, and find those of this one.
+    pub(super) registry: Option<Registry>,
+}
 
 impl Running {
     /// The address where the first Worker is served over HTTP; `None` if it is not.
@@ -72,7 +86,11 @@ impl Running {
         &self.listening
     }
 
-    pub(super) fn configs(&self) -> &[Config] {
+    pub(super) fn registry(&self) -> Option<&Registry> {
+        self.registry.as_ref()
+    }
+
+    pub(super) fn configs(&self) -> &Arc<Vec<Config>> {
         &self.configs
     }
 
@@ -91,6 +109,8 @@ impl Running {
     }
 
     fn end(&mut self) {
+        // Nobody is to find what will refuse calls.
+        drop(self.registry.take());
         // Nobody receives it when all threads have ended by themselves.
         let _ = self.stop.send(true);
         // Nobody sends anything; the last thread to end gives it up.
@@ -141,20 +161,21 @@ impl fmt::Debug for Running {
     }
 }
 
-/// Checks, binds the sockets, makes the Workers on every thread, and serves once all of them are there. Without an
-/// address there is no HTTP.
-pub(super) fn start(
-    host: Host,
-    configs: Vec<Config>,
-    address: Option<SocketAddr>,
-) -> Result<Running, Faults> {
+/// Checks, binds the sockets, makes the Workers on every thread, and serves once all of them are there.
+pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Running, Faults> {
     crate::panics::install_panic_hook();
     refuse_abort(cfg!(panic = "abort"))?;
-    let Checked { answers, taken } = check(&host.workers, &host.shared, &configs, address.is_some())?;
+    let found = plan.registry.as_ref().map(Registry::shared);
+    let wish = Wish { http: plan.http.is_some(), registry: found, publishes: true };
+    let Checked { answers, taken, published } = check(&host.workers, &host.shared, &configs, wish)?;
+    let (found, published) = (found.cloned(), Arc::new(published));
     let name = configs[0].name.place().clone();
     let failed = |what: &str, error: &dyn fmt::Display| Faults::from(name.fault(what).with_received(error));
-    let http = match address.filter(|_| answers) {
-        Some(address) => Some(listen(address).map_err(|error| busy(&name, address, &error))?),
+    let http = match plan.http.filter(|_| answers) {
+        Some(address) => {
+            let listener = listen(address, plan.any_port);
+            Some(listener.map_err(|error| busy(&name, address, &error))?)
+        }
         None => None,
     };
     let address = http.as_ref().map(std::net::TcpListener::local_addr).transpose();
@@ -168,6 +189,7 @@ pub(super) fn start(
         listening: Vec::new(),
         configs: Arc::clone(&configs),
         taken,
+        registry: plan.registry,
         stop,
         threads: Vec::new(),
         supervisor: None,
@@ -177,9 +199,10 @@ pub(super) fn start(
     let (bound, bounds) = mpsc::channel();
     let (go, going) = mpsc::channel();
     let acceptor = {
-        let (configs, lives) = (Arc::clone(&configs), lives.clone());
+        let (configs, published) = (Arc::clone(&configs), Arc::clone(&published));
+        let lives = lives.clone();
         named("rpc-accept".to_owned()).spawn(move || {
-            accept(&configs, http, bound, going, stopped);
+            accept(&configs, &published, http, bound, going, stopped);
             drop(lives);
         })
     };
@@ -193,16 +216,21 @@ pub(super) fn start(
     for number in 0..host.thread_count() {
         let (thread, given) = acceptor::thread();
         threads.push(thread);
-        let (linked, configs) = (host.workers.clone(), Arc::clone(&configs));
+        let parts = Parts {
+            linked: host.workers.clone(),
+            shared: host.shared.clone(),
+            configs: Arc::clone(&configs),
+            registry: found.clone(),
+        };
         let (options, ready) = (answers.then(|| host.edge.clone()), ready.clone());
-        let (lives, shared) = (lives.clone(), host.shared.clone());
+        let lives = lives.clone();
         let drain = host.edge.drain;
         #[cfg(feature = "fetch")]
         let outside = host.outside.clone();
         let spawned = named(format!("rpc-{number}")).spawn(move || {
             #[cfg(feature = "fetch")]
             outside.serve_this_thread();
-            serve_thread(&linked, &shared, &configs, options, drain, given, ready);
+            serve_thread(&parts, options, drain, given, ready);
             drop(lives);
         });
         running.threads.push(spawned.map_err(|error| failed("a thread cannot be started", &error))?);
@@ -215,6 +243,9 @@ pub(super) fn start(
             Err(_) => return Err(failed("a thread of the host", &"a panic while the Workers were made")),
         }
     }
+    if let Some(registry) = &running.registry {
+        registered::publish(registry, &published)?;
+    }
     let supervisor = Supervisor::start(pulses, host.hold.unwrap_or(HOLD));
     running.supervisor = Some(supervisor.map_err(|error| failed("a thread cannot be started", &error))?);
     // It waits for nothing else, so it is there.
@@ -222,12 +253,14 @@ pub(super) fn start(
     Ok(running)
 }
 
-/// Binds what the configurations listen at, and hands over what is accepted there and by `http` once there are threads.
+/// Binds what the configurations listen at and where others find them, and hands over what is accepted there and by
+/// `http` once there are threads.
 ///
 /// On a thread of its own from the beginning, because a socket stays with the runtime that bound it, and whoever starts
 /// the host may be inside of one.
 fn accept(
     configs: &[Config],
+    published: &[Published],
     http: Option<std::net::TcpListener>,
     bound: Sender<Result<Vec<Address>, Faults>>,
     going: Receiver<Vec<acceptor::Thread>>,
@@ -238,7 +271,7 @@ fn accept(
         Faults::from(fault.with_received(error))
     });
     let listeners = listeners.and_then(|runtime| {
-        let listeners = runtime.block_on(bind(configs))?;
+        let listeners = runtime.block_on(bind(configs, published))?;
         Ok((runtime, listeners))
     });
     let (runtime, listeners) = match listeners {
@@ -246,21 +279,28 @@ fn accept(
         // Where nobody is left to be told, the start has failed already; here and below.
         Err(faults) => return drop(bound.send(Err(faults))),
     };
-    if bound.send(Ok(listeners.iter().map(|listener| listener.local_address().clone()).collect())).is_err() {
+    let configured = &listeners[..listeners.len() - published.len()];
+    if bound.send(Ok(configured.iter().map(|listener| listener.local_address().clone()).collect())).is_err() {
         return;
     }
     let Ok(threads) = going.recv() else { return };
     runtime.block_on(acceptor::accept(http, listeners, threads, stopped));
 }
 
-/// Every `listen` of every configuration; all faults at once.
-async fn bind(configs: &[Config]) -> Result<Vec<Listener>, Faults> {
+/// Every `listen` of every configuration, and the sockets of what is published; all faults at once.
+async fn bind(configs: &[Config], published: &[Published]) -> Result<Vec<Listener>, Faults> {
     let mut faults = Faults::new();
     let mut listeners = Vec::new();
     for address in configs.iter().flat_map(|config| &config.listen) {
         match Listener::bind(address).await {
             Ok(listener) => listeners.push(listener),
             Err(error) => faults.push(not_bound(address, &error)),
+        }
+    }
+    for published in published {
+        match Listener::bind(&published.address).await {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => faults.push(registered::not_bound(published, &error)),
         }
     }
     faults.result(listeners)
@@ -290,8 +330,13 @@ fn named(name: String) -> thread::Builder {
     thread::Builder::new().name(name).stack_size(STACK_BYTES)
 }
 
-fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let listener = std::net::TcpListener::bind(address)?;
+fn listen(address: SocketAddr, any_port: bool) -> io::Result<std::net::TcpListener> {
+    let listener = match std::net::TcpListener::bind(address) {
+        Err(error) if any_port && error.kind() == io::ErrorKind::AddrInUse => {
+            std::net::TcpListener::bind(SocketAddr::new(address.ip(), 0))?
+        }
+        bound => bound?,
+    };
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
@@ -305,12 +350,18 @@ fn busy(name: &Place, address: SocketAddr, error: &io::Error) -> Faults {
     fault.into()
 }
 
+/// What a thread makes its Workers of.
+struct Parts {
+    linked: Vec<Linked>,
+    shared: Shared,
+    configs: Arc<Vec<Config>>,
+    registry: Option<Arc<registry::Shared>>,
+}
+
 /// Makes the Workers of one thread, and serves the connections that it is given until there will be no more. Without
 /// `options` none of them speaks HTTP.
 fn serve_thread(
-    linked: &[Linked],
-    shared: &Shared,
-    configs: &[Config],
+    Parts { linked, shared, configs, registry }: &Parts,
     options: Option<EdgeOptions>,
     drain: Duration,
     given: Given,
@@ -325,7 +376,7 @@ fn serve_thread(
         }
     };
     let mut faults = Faults::new();
-    let workers = Workers::new(linked, shared, configs, &mut faults);
+    let workers = Workers::new(linked, shared, configs, registry.as_ref(), &mut faults);
     if let Err(faults) = runtime.block_on(make(&workers, faults)) {
         return drop(ready.send(Err(faults)));
     }
@@ -335,8 +386,11 @@ fn serve_thread(
     }
     drop(ready);
     let background = Background::of_this_thread();
-    let primary = options.and_then(|options| Some(Connections::new(options, Primary(workers.primary()?))));
-    let served = workers.served();
+    let primary = options.and_then(|options| {
+        let primary = Primary { fetcher: workers.primary()?, registry: registry.clone() };
+        Some(Connections::new(options, primary))
+    });
+    let served = workers.served(registry.is_some());
     let serving = async {
         let Given { http, sessions } = given;
         let (connections, sessions) =
@@ -424,17 +478,28 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 /// The Worker that is served.
-struct Primary(Fetcher);
+struct Primary {
+    fetcher: Fetcher,
+    registry: Option<Arc<registry::Shared>>,
+}
 
 impl Handler for Primary {
     async fn handle(&self, request: Request, _: Peer) -> Response {
-        self.0.fetch(request).await.unwrap_or_else(|error| failure(&error))
+        let answered = self.fetcher.fetch(request).await;
+        answered.unwrap_or_else(|error| failure(&error, self.registry.as_deref()))
     }
 }
 
-/// What a client outside of the system gets to see of an error: its class, and where the log has the rest.
-fn failure(error: &Error) -> Response {
+/// What a client outside of the system gets to see of an error: its class, and where the log has the rest. Who
+/// develops is told what to start as well.
+fn failure(error: &Error, registry: Option<&registry::Shared>) -> Response {
     let reference = Reference::new();
+    if error.tells_of_absence()
+        && let Some(words) = registry.and_then(|registry| registry.words_in(&error.to_string()))
+    {
+        tracing::warn!(%reference, error = %Chain(error), "a request was refused");
+        return reference.into_response(StatusCode::SERVICE_UNAVAILABLE, &words);
+    }
     if error.tells_of_overload() || error.tells_of_absence() {
         tracing::warn!(%reference, error = %Chain(error), "a request was refused");
         return reference.into_response(
@@ -453,7 +518,7 @@ fn failure(error: &Error) -> Response {
 }
 
 /// An error with what caused it: `cannot connect: connection refused`.
-struct Chain<'a, E>(&'a E);
+pub(super) struct Chain<'a, E>(pub(super) &'a E);
 
 impl<E: std::error::Error> fmt::Display for Chain<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,17 +1,19 @@
 //! What each Worker may reach, as `dev` tells it when it starts.
 
-use super::directory::Taken;
+use super::{directory::Taken, registered};
 use crate::{
     config::{Config, ServiceBinding},
+    registry,
     transport::Address,
 };
 
 /// Each Worker, where it listens, and a table of its bindings, variables and secrets: `listening` has each address that
-/// a configuration says, in their order, and `taken` the secrets of each.
+/// a configuration says, in their order, `taken` the secrets of each, and `registry` those that are elsewhere.
 pub(super) fn table<'a>(
     configs: &[Config],
     listening: impl IntoIterator<Item = &'a Address>,
     taken: &[Taken],
+    registry: Option<&registry::Shared>,
 ) -> String {
     let mut listening = listening.into_iter();
     let mut text = String::new();
@@ -20,7 +22,7 @@ pub(super) fn table<'a>(
         for address in listening.by_ref().take(config.listen.len()) {
             text += &format!("  listens at {address}\n");
         }
-        text += &aligned(&rows(config, taken));
+        text += &aligned(&rows(config, configs, taken, registry));
     }
     text
 }
@@ -28,9 +30,22 @@ pub(super) fn table<'a>(
 /// A binding, its kind, what it leads to, and where that is.
 type Row = [String; 4];
 
-fn rows(config: &Config, taken: &[Taken]) -> Vec<Row> {
+fn rows(
+    config: &Config,
+    configs: &[Config],
+    taken: &[Taken],
+    registry: Option<&registry::Shared>,
+) -> Vec<Row> {
     let services = config.services.iter().map(|binding| {
-        let at = binding.address.as_ref().map_or_else(|| "local".to_owned(), |address| address.to_string());
+        let is_here = configs.iter().any(|config| *config.name == binding.target());
+        let at = match (&binding.address, registry.and_then(|registry| registry.find(binding.target()))) {
+            (Some(address), _) => address.to_string(),
+            (None, Some(sought)) if !is_here => {
+                // What is told here is news no longer.
+                registered::described(binding, &sought.news().unwrap_or_else(|| sought.state()))
+            }
+            _ => "local".to_owned(),
+        };
         [binding.binding.to_string(), "Worker".to_owned(), target(binding), at]
     });
     let vars = config.vars.iter().map(|variable| {

@@ -72,6 +72,6 @@ impl Hello {
 pub(super) const MAGIC: [u8; 4] = *b"RPC\0";
 
 /// The only one so far.
-pub(super) const VERSION: u64 = 1;
+pub(crate) const VERSION: u64 = 1;
 
 pub(super) const HELLO_BYTES_MAX: usize = 4096;

@@ -42,9 +42,33 @@ pub(crate) struct Dialer {
 }
 
 struct Dialing {
-    address: Address,
+    target: Target,
     lines: Mutex<HashMap<runtime::Id, Line>>,
     retries: Mutex<RetryBudget>,
+}
+
+/// Where sessions lead to.
+enum Target {
+    At(Address),
+    #[cfg(feature = "host")]
+    Sought(Arc<dyn Lookup>),
+}
+
+/// Somebody who is served now here and now there, or not at all.
+#[cfg(feature = "host")]
+pub(crate) trait Lookup: fmt::Debug + Send + Sync {
+    /// Where that is now, or what a caller is told.
+    fn find(&self) -> Result<Found, String>;
+
+    /// What a caller is told when nobody listens where it should be, and why.
+    fn not_there(&self, why: &str) -> String;
+}
+
+/// Where somebody is served.
+pub(crate) struct Found {
+    pub(crate) address: Address,
+    /// Another number for another one in its place, who has had no failed attempts yet.
+    pub(crate) generation: u64,
 }
 
 /// The session of one runtime, or the attempt to have one.
@@ -57,6 +81,7 @@ enum Line {
         until: Instant,
         wait: Duration,
         why: Failure,
+        generation: u64,
     },
 }
 
@@ -103,7 +128,17 @@ const ATTEMPTS_MAX: u32 = 3;
 
 impl Dialer {
     pub(crate) fn new(address: Address) -> Self {
-        let dialing = Dialing { address, lines: Mutex::default(), retries: Mutex::new(RetryBudget::new()) };
+        Self::to(Target::At(address))
+    }
+
+    /// Calls whoever is found, wherever that is.
+    #[cfg(feature = "host")]
+    pub(crate) fn sought(lookup: Arc<dyn Lookup>) -> Self {
+        Self::to(Target::Sought(lookup))
+    }
+
+    fn to(target: Target) -> Self {
+        let dialing = Dialing { target, lines: Mutex::default(), retries: Mutex::new(RetryBudget::new()) };
         Self { dialing: Arc::new(dialing), entrypoint: Arc::default() }
     }
 
@@ -111,11 +146,6 @@ impl Dialer {
     #[cfg(feature = "host")]
     pub(crate) fn entrypoint(&self, name: &str) -> Self {
         Self { dialing: Arc::clone(&self.dialing), entrypoint: name.into() }
-    }
-
-    #[cfg(feature = "host")]
-    pub(crate) fn address(&self) -> &Address {
-        &self.dialing.address
     }
 
     /// Sends a call, at once if there is a session.
@@ -240,6 +270,11 @@ impl Dialer {
             Some(Line::Connecting(attempt)) if attempt.has_changed().is_ok() => {
                 return Ok(Looked::Connecting(attempt.clone()));
             }
+            _ => {}
+        }
+        let found = self.dialing.target.find().map_err(|failure| failure.unavailable())?;
+        match lines.get(&runtime.id()) {
+            Some(Line::Down { generation, .. }) if *generation != found.generation => {}
             Some(Line::Down { until, why, .. }) if *until > Instant::now() => {
                 let waits = has_deadline && !why.refused;
                 return if waits { Ok(Looked::Later(*until)) } else { Err(why.unavailable()) };
@@ -249,26 +284,29 @@ impl Dialer {
         }
         let (tell, attempt) = watch::channel(Attempt::Going);
         lines.insert(runtime.id(), Line::Connecting(attempt.clone()));
-        runtime.spawn(self.clone().connect(tell, wait, runtime.id()));
+        runtime.spawn(self.clone().connect(found, tell, wait, runtime.id()));
         Ok(Looked::Connecting(attempt))
     }
 
-    async fn connect(self, tell: watch::Sender<Attempt>, wait: Duration, runtime: runtime::Id) {
-        let outcome = match transport::connect(&self.dialing.address).await {
+    async fn connect(
+        self,
+        Found { address, generation }: Found,
+        tell: watch::Sender<Attempt>,
+        wait: Duration,
+        runtime: runtime::Id,
+    ) {
+        let outcome = match transport::connect(&address).await {
             Ok(stream) => SessionOptions::new()
                 .start(stream)
                 .map(|session| session.0)
                 .map_err(|error| Failure { why: error.to_string(), refused: false }),
-            Err(error) => {
-                let refused = error.is_not_there() || error.is_denied() || error.is_invalid();
-                Err(Failure { why: error.to_string(), refused })
-            }
+            Err(error) => Err(self.dialing.target.refused(&error)),
         };
         let (line, attempt) = match outcome {
             Ok(access) => (Line::Up(access.clone()), Attempt::Up(access)),
             Err(why) => {
                 let until = Instant::now() + jittered(wait);
-                (Line::Down { until, wait, why: why.clone() }, Attempt::Failed(why))
+                (Line::Down { until, wait, why: why.clone(), generation }, Attempt::Failed(why))
             }
         };
         let mut lines = self.lines();
@@ -285,6 +323,26 @@ impl Dialer {
 
     fn retries(&self) -> std::sync::MutexGuard<'_, RetryBudget> {
         self.dialing.retries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Target {
+    fn find(&self) -> Result<Found, Failure> {
+        match self {
+            Self::At(address) => Ok(Found { address: address.clone(), generation: 0 }),
+            #[cfg(feature = "host")]
+            Self::Sought(lookup) => lookup.find().map_err(|why| Failure { why, refused: true }),
+        }
+    }
+
+    fn refused(&self, error: &transport::Error) -> Failure {
+        let refused = error.is_not_there() || error.is_denied() || error.is_invalid();
+        let why = match self {
+            #[cfg(feature = "host")]
+            Self::Sought(lookup) if error.is_not_there() => lookup.not_there(&error.to_string()),
+            _ => error.to_string(),
+        };
+        Failure { why, refused }
     }
 }
 
@@ -358,7 +416,12 @@ impl RetryBudget {
 
 impl fmt::Debug for Dialer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Dialer").field(&self.dialing.address).finish()
+        let mut tuple = f.debug_tuple("Dialer");
+        match &self.dialing.target {
+            Target::At(address) => tuple.field(address).finish(),
+            #[cfg(feature = "host")]
+            Target::Sought(lookup) => tuple.field(lookup).finish(),
+        }
     }
 }
 

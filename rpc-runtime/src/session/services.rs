@@ -152,6 +152,17 @@ impl Services {
         self.0.is_empty()
     }
 
+    /// Entrypoint, service and the digest of its contract, in hexadecimal digits; in the order of their names.
+    #[cfg(feature = "host")]
+    pub(crate) fn list(&self) -> Vec<(&str, &str, String)> {
+        let digits = |digest: Digest| digest.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut list: Vec<_> = (self.0.iter())
+            .map(|((entrypoint, service), served)| (&**entrypoint, &**service, digits(served.digest)))
+            .collect();
+        list.sort_unstable();
+        list
+    }
+
     /// With the contracts of all of them, for who has other ones.
     pub(super) fn with_contracts(mut self) -> Self {
         let infos: Vec<_> = self.0.values().map(|served| served.info).collect();

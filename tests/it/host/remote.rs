@@ -9,10 +9,10 @@ use rpc_runtime::{Client, Ctx, edge::EdgeOptions, transport::Address};
 use super::{starting::told, *};
 
 /// A folder for sockets, short enough for their addresses. It goes away with the test.
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("rpc-{}-{name}", std::process::id()));
         Self(folder)
     }

@@ -7,7 +7,7 @@ use crate::{
 
 #[test]
 fn overload_is_503_and_everything_else_500() {
-    let status = |kind| failure(&Error::new(kind)).status().as_u16();
+    let status = |kind| failure(&Error::new(kind), None).status().as_u16();
     assert_eq!(status(Kind::Overloaded("the queue is full".into())), 503);
     assert_eq!(status(Kind::Unavailable("not started".into())), 503);
     assert_eq!(status(Kind::Denied("no".into())), 500);
@@ -17,7 +17,7 @@ fn overload_is_503_and_everything_else_500() {
 
 #[tokio::test]
 async fn the_answer_to_overload_says_nothing_of_the_reason() {
-    let response = failure(&Error::new(Kind::Overloaded("s3cret".into())));
+    let response = failure(&Error::new(Kind::Overloaded("s3cret".into())), None);
     let reference = response.headers()["x-error-reference"].to_str().unwrap().to_owned();
     assert_eq!(
         response.into_body().text().await.unwrap(),

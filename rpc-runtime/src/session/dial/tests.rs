@@ -19,7 +19,8 @@ fn dialer() -> Dialer {
 /// The last attempt failed, and the next one is far away.
 fn down(dialer: &Dialer) {
     let why = Failure { why: "it is away".to_owned(), refused: false };
-    let line = Line::Down { until: Instant::now() + Duration::from_secs(60), wait: WAIT_MAX, why };
+    let (until, generation) = (Instant::now() + Duration::from_secs(60), 0);
+    let line = Line::Down { until, wait: WAIT_MAX, why, generation };
     dialer.lines().insert(Handle::current().id(), line);
 }
 

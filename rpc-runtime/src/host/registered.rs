@@ -1,0 +1,100 @@
+//! What a host says of the development registry: how it finds it, and what it tells of those who come and go.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::{directory::Published, table::target};
+use crate::{
+    config::{Config, Fault, Faults, Place, ServiceBinding},
+    registry::{self, Registry, Shared, State},
+    transport,
+};
+
+/// The environment variable that names the folder.
+pub(super) const VARIABLE: &str = "RPC_REGISTRY";
+
+/// The folder, if the command line or the environment names one.
+pub(super) fn asked_for(argument: Option<&PathBuf>) -> Option<PathBuf> {
+    let variable = || std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    argument.cloned().or_else(variable)
+}
+
+/// Opens the registry for a host of these Workers.
+pub(super) fn open(path: Option<PathBuf>, configs: &[Config]) -> Result<Registry, Fault> {
+    let path = path.unwrap_or_else(registry::default_path);
+    Registry::open(path, wanted(configs)).map_err(|error| unusable(&error))
+}
+
+/// Looks at the registry once, for a check.
+pub(super) fn look(path: PathBuf, configs: &[Config]) -> Result<Arc<Shared>, Fault> {
+    Shared::look_once(path, wanted(configs)).map_err(|error| unusable(&error))
+}
+
+/// The targets of bindings that are in another process, each once.
+fn wanted(configs: &[Config]) -> Vec<String> {
+    let mut names = Vec::new();
+    for binding in configs.iter().flat_map(|config| &config.services) {
+        if leads_elsewhere(binding, configs) && !names.iter().any(|name| name == binding.target()) {
+            names.push(binding.target().to_owned());
+        }
+    }
+    names
+}
+
+fn leads_elsewhere(binding: &ServiceBinding, configs: &[Config]) -> bool {
+    binding.address.is_none() && configs.iter().all(|config| *config.name != binding.target())
+}
+
+/// Lets others find the Workers of a host.
+pub(super) fn publish(registry: &Registry, published: &[Published]) -> Result<(), Faults> {
+    let entries = published.iter().map(|published| published.entry.clone()).collect();
+    registry.publish(entries).map_err(|error| unusable(&error).into())
+}
+
+/// From now on, prints what changes for the bindings of these Workers.
+pub(super) fn tell(registry: &Registry, configs: &Arc<Vec<Config>>, say: fn(&str)) {
+    let configs = Arc::clone(configs);
+    registry.shared().tell(Box::new(move |sought, state| {
+        for config in configs.iter() {
+            let leads_there = |binding: &&ServiceBinding| {
+                leads_elsewhere(binding, &configs) && binding.target() == sought.name()
+            };
+            for binding in config.services.iter().filter(leads_there) {
+                let (name, target) = (&*config.name, target(binding));
+                say(&format!("{name} {}: {target} {}\n", *binding.binding, described(binding, state)));
+            }
+        }
+    }));
+}
+
+/// Where the Worker of a binding is: `[connected] process 4711`.
+pub(super) fn described(binding: &ServiceBinding, state: &State) -> String {
+    match state {
+        State::Absent => "[not connected]".to_owned(),
+        State::Unusable(why) => format!("[not connected] {why}"),
+        State::Connected { pid, entrypoints, .. } => {
+            match binding.entrypoint.as_ref().filter(|name| !entrypoints.contains(name)) {
+                Some(name) => format!("[connected] process {pid}, which has no entrypoint `{}`", **name),
+                None => format!("[connected] process {pid}"),
+            }
+        }
+    }
+}
+
+/// Somebody else runs a Worker of this name, or a socket cannot be had for another reason.
+pub(super) fn not_bound(published: &Published, error: &transport::Error) -> Fault {
+    let why = super::server::Chain(error);
+    if error.is_in_use() {
+        return (published.place.fault("a Worker that another process has already"))
+            .with_expected("a name that nobody else has in the registry")
+            .with_received(format_args!("`{}`: {why}", published.entry.name()))
+            .with_help("stop that process, or choose another registry with `--registry`");
+    }
+    published.place.fault("a Worker that cannot be put into the registry").with_received(why)
+}
+
+fn unusable(error: &registry::Error) -> Fault {
+    (Place::nowhere("the registry").fault("a registry that cannot be used"))
+        .with_expected("a folder of this user, closed to all others")
+        .with_received(error)
+        .with_help(format_args!("choose another one with `--registry`, or by the variable {VARIABLE}"))
+}

@@ -1,0 +1,190 @@
+//! The development registry: a folder by which the hosts of one user find each other's Workers.
+//!
+//! Each Worker has a file there, by its name, and beside it the socket where it is served. A file is written anew every
+//! 10 s. It counts for nothing once it is 90 s old, or as soon as the process that wrote it is gone. What others have
+//! written is read with limits, and trusted for the name of a socket in the same folder alone.
+//!
+//! The files are looked at five times a second, and not watched: whether a process still lives, no event tells, and a
+//! host looks only at the few names that its own bindings want. That costs no dependency.
+
+mod entry;
+mod folder;
+mod process;
+mod sought;
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use self::folder::Folder;
+pub(crate) use self::{
+    entry::Entry,
+    folder::{Error, default_path},
+    sought::{Sought, State},
+};
+use crate::transport::{self, Address};
+
+/// The registry as one host uses it. Dropping it takes its Workers out.
+pub(crate) struct Registry {
+    shared: Arc<Shared>,
+    /// Dropped, it ends the thread.
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the threads of a host know of it.
+pub(crate) struct Shared {
+    folder: Folder,
+    /// The Workers of other processes that bindings of this host lead to.
+    sought: Vec<Arc<Sought>>,
+    /// Whether one that is not there may come yet.
+    is_open_ended: bool,
+    published: Mutex<Vec<Entry>>,
+    listener: Mutex<Option<Listener>>,
+}
+
+/// Is told what has become of a Worker that is sought.
+pub(crate) type Listener = Box<dyn Fn(&Sought, &State) + Send>;
+
+impl Registry {
+    /// Looks for these Workers in the folder, which is made if there is none, and goes on to look for them.
+    pub(crate) fn open(path: PathBuf, names: impl IntoIterator<Item = String>) -> Result<Self, Error> {
+        let shared = Arc::new(Shared::new(Folder::made(path)?, names, true));
+        let (stop, stopped) = mpsc::channel();
+        let watching = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("rpc-registry".to_owned())
+            .spawn(move || watching.watch(&stopped))
+            .map_err(|error| shared.folder.failed("a thread to watch it cannot be started", &error))?;
+        Ok(Self { shared, stop: Some(stop), thread: Some(thread) })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Lets others find these Workers, which are served by now.
+    pub(crate) fn publish(&self, entries: Vec<Entry>) -> Result<(), Error> {
+        let mut published = self.shared.published();
+        *published = entries;
+        published.iter().try_for_each(|entry| self.shared.folder.write(entry))
+    }
+
+    /// Lets nobody find them any more.
+    pub(crate) fn withdraw(&self) {
+        for entry in self.shared.published().drain(..) {
+            self.shared.folder.remove(&entry);
+        }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.withdraw();
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been told by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn new(folder: Folder, names: impl IntoIterator<Item = String>, is_open_ended: bool) -> Self {
+        let sought: Vec<_> = names.into_iter().map(|name| Arc::new(Sought::new(name))).collect();
+        let shared =
+            Self { folder, sought, is_open_ended, published: Mutex::default(), listener: Mutex::default() };
+        shared.look();
+        shared
+    }
+
+    /// Looks for these Workers once. Those that are not there now are not there.
+    pub(crate) fn look_once(
+        path: PathBuf,
+        names: impl IntoIterator<Item = String>,
+    ) -> Result<Arc<Self>, Error> {
+        Ok(Arc::new(Self::new(Folder::found(path)?, names, false)))
+    }
+
+    /// The Worker of that name, if it is or may come to be in another process.
+    pub(crate) fn find(&self, name: &str) -> Option<&Arc<Sought>> {
+        let sought = self.sought.iter().find(|sought| sought.name() == name)?;
+        (self.is_open_ended || matches!(sought.state(), State::Connected { .. })).then_some(sought)
+    }
+
+    /// Where a Worker of this process is served to the others.
+    pub(crate) fn address_of(&self, name: &str) -> Result<Address, transport::Error> {
+        self.folder.address(&Entry::socket_of(name))
+    }
+
+    /// What a caller was told of a Worker that is not there, if this text tells it.
+    pub(crate) fn words_in(&self, text: &str) -> Option<String> {
+        let mut words = self.sought.iter().flat_map(|sought| [sought.absent(), sought.what_to_start()]);
+        words.find(|words| text.contains(words))
+    }
+
+    /// From now on, tells what becomes of the Workers that are sought.
+    pub(crate) fn tell(&self, listener: Listener) {
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+    }
+
+    fn watch(&self, stopped: &mpsc::Receiver<()>) {
+        let mut written = Instant::now();
+        while stopped.recv_timeout(LOOK) == Err(mpsc::RecvTimeoutError::Timeout) {
+            self.look();
+            if written.elapsed() >= RENEW {
+                written = Instant::now();
+                self.renew();
+            }
+        }
+    }
+
+    fn look(&self) {
+        for sought in &self.sought {
+            sought.set(self.folder.look_for(sought.name()));
+        }
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(listener) = &*listener {
+            let news = self.sought.iter().filter_map(|sought| Some((sought, sought.news()?)));
+            news.for_each(|(sought, state)| listener(sought, &state));
+        }
+    }
+
+    fn renew(&self) {
+        for entry in self.published().iter() {
+            if let Err(error) = self.folder.write(entry) {
+                tracing::warn!(%error, "the registry entry of a Worker cannot be renewed");
+            }
+        }
+    }
+
+    fn published(&self) -> std::sync::MutexGuard<'_, Vec<Entry>> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Registry").field(&self.folder).finish()
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f)
+    }
+}
+
+/// How often the files are looked at: a call reaches a Worker 0.5 s after it has appeared, whatever it has to wait for
+/// besides.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How often an entry is written anew.
+const RENEW: Duration = Duration::from_secs(10);
+
+/// How old an entry may be: nine times missed is dead or stopped.
+const STALE: Duration = Duration::from_secs(90);

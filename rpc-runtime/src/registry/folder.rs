@@ -1,0 +1,168 @@
+//! The folder of the registry: who may have one, what is read there, and what is written.
+
+use std::{
+    env, fmt,
+    fs::{self, DirBuilder, File},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rustix::{fs::OFlags, process::geteuid};
+
+use super::{Entry, STALE, State, process};
+use crate::{
+    session::PROTOCOL,
+    transport::{self, Address},
+};
+
+/// Where the registry is when nobody says otherwise: `$XDG_RUNTIME_DIR/rpc-registry`, or a folder of the user among the
+/// temporary files.
+pub(crate) fn default_path() -> PathBuf {
+    match env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute()) {
+        Some(folder) => folder.join("rpc-registry"),
+        None => env::temp_dir().join(format!("rpc-registry-{}", geteuid().as_raw())),
+    }
+}
+
+/// A folder of this user, closed to others.
+#[derive(Debug)]
+pub(super) struct Folder(PathBuf);
+
+/// What is wrong with the registry.
+#[derive(Debug)]
+pub(crate) struct Error {
+    path: PathBuf,
+    why: String,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.why)
+    }
+}
+
+impl Folder {
+    /// Makes it if there is none.
+    pub(super) fn made(path: PathBuf) -> Result<Self, Error> {
+        if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&path) {
+            return Err(Error { path, why: format!("it cannot be made: {error}") });
+        }
+        Self::found(path)
+    }
+
+    pub(super) fn found(path: PathBuf) -> Result<Self, Error> {
+        let failed = |why: String| Err(Error { path: path.clone(), why });
+        let whole = match path.canonicalize() {
+            Ok(whole) => whole,
+            Err(error) => return failed(format!("it cannot be found: {error}")),
+        };
+        let metadata = match fs::symlink_metadata(&whole) {
+            Ok(metadata) => metadata,
+            Err(error) => return failed(format!("it cannot be looked at: {error}")),
+        };
+        let (owner, user, mode) = (metadata.uid(), geteuid().as_raw(), metadata.mode() & 0o7777);
+        if !metadata.is_dir() {
+            failed("it is not a folder".to_owned())
+        } else if owner != user {
+            failed(format!("it belongs to user {owner}, and this is user {user}"))
+        } else if mode & 0o077 != 0 {
+            failed(format!("it has mode {mode:04o}, and others must not look inside: say `chmod 700` of it"))
+        } else {
+            Ok(Self(whole))
+        }
+    }
+
+    pub(super) fn failed(&self, what: &str, error: &io::Error) -> Error {
+        Error { path: self.0.clone(), why: format!("{what}: {error}") }
+    }
+
+    /// A socket in it.
+    pub(super) fn address(&self, socket: &str) -> Result<Address, transport::Error> {
+        Address::unix(self.0.join(socket))
+    }
+
+    /// Nobody reads a part of it: it gets its name when it is whole. Only who holds the socket of the Worker writes.
+    pub(super) fn write(&self, entry: &Entry) -> Result<(), Error> {
+        let bytes = serde_json::to_vec(entry).map_err(|error| self.failed("an entry", &error.into()))?;
+        let whole = self.file(&entry.name);
+        let part = self.0.join(format!(".{}.part", Entry::file_of(&entry.name)));
+        let write = || {
+            let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+            file.write_all(&bytes)?;
+            fs::rename(&part, &whole)
+        };
+        write().map_err(|error| self.failed("an entry cannot be written", &error))
+    }
+
+    /// Removes it, unless it is that of another process by now.
+    pub(super) fn remove(&self, entry: &Entry) {
+        let path = self.file(&entry.name);
+        let is_ours = |found: &Entry| (found.pid, found.started) == (entry.pid, entry.started);
+        if read(&path).is_ok_and(|(found, _)| is_ours(&found)) {
+            // What stays is that of a dead process.
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// What there is of a Worker.
+    pub(super) fn look_for(&self, name: &str) -> State {
+        let (entry, age) = match read(&self.file(name)) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return State::Absent,
+            Err(error) => return State::Unusable(format!("its entry in the registry: {error}")),
+        };
+        let Entry { pid, started, protocol, version, socket, .. } = &entry;
+        if age > STALE || !process::lives(*pid, *started) {
+            return State::Absent;
+        }
+        if *protocol != PROTOCOL {
+            return State::Unusable(format!(
+                "process {pid} speaks version {protocol} of the protocol (rpc-runtime {version:.32}), and this one version \
+                 {PROTOCOL} (rpc-runtime {}): build both with the same",
+                env!("CARGO_PKG_VERSION")
+            ));
+        }
+        if entry.name != name || !entry.is_in_folder() {
+            return State::Unusable(format!(
+                "its entry in the registry, of process {pid}, leads to somewhere else"
+            ));
+        }
+        match self.address(socket) {
+            Ok(address) => State::Connected {
+                pid: *pid,
+                started: *started,
+                address,
+                entrypoints: entry.entrypoints.into_iter().map(|entrypoint| entrypoint.name).collect(),
+            },
+            Err(error) => State::Unusable(error.to_string()),
+        }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(Entry::file_of(name))
+    }
+}
+
+/// An entry, and how old it is.
+fn read(path: &Path) -> io::Result<(Entry, Duration)> {
+    // A pipe would keep whoever opens it waiting for a writer.
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(ENTRY_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > ENTRY_BYTES_MAX {
+        return Err(io::Error::other(format!("it is longer than {ENTRY_BYTES_MAX} bytes")));
+    }
+    let entry = serde_json::from_slice(&bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    // One of the future has just been written, by a clock that was set since.
+    Ok((entry, metadata.modified()?.elapsed().unwrap_or_default()))
+}
+
+/// Longest entry that is read, in bytes. One of a Worker with 100 services has 10 KiB.
+const ENTRY_BYTES_MAX: u64 = 64 * 1024;

@@ -1,0 +1,120 @@
+//! A Worker of another process, which comes and goes.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::{
+    session::{Found, Lookup},
+    transport::Address,
+};
+
+/// A Worker that bindings of this host lead to.
+#[derive(Debug)]
+pub(crate) struct Sought {
+    name: String,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    state: State,
+    /// How often it has changed.
+    generation: u64,
+    is_news: bool,
+}
+
+/// What there is of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum State {
+    #[default]
+    Absent,
+    /// There is something, and why it is of no use.
+    Unusable(String),
+    Connected {
+        pid: u32,
+        started: Option<u64>,
+        address: Address,
+        /// The names of its entrypoints; the default one has none.
+        entrypoints: Vec<String>,
+    },
+}
+
+impl Sought {
+    pub(super) fn new(name: String) -> Self {
+        Self { name, known: Mutex::default() }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.known().state.clone()
+    }
+
+    /// What there is, if it has changed since this was asked last.
+    pub(crate) fn news(&self) -> Option<State> {
+        let mut known = self.known();
+        std::mem::take(&mut known.is_news).then(|| known.state.clone())
+    }
+
+    pub(super) fn set(&self, state: State) {
+        let mut known = self.known();
+        if !known.state.is_like(&state) {
+            known.generation += 1;
+            known.is_news = true;
+        }
+        known.state = state;
+    }
+
+    /// What a caller is told while it is not there.
+    pub(super) fn absent(&self) -> String {
+        match &self.known().state {
+            State::Unusable(why) => format!("the Worker `{}` is not connected: {why}", self.name),
+            // One that has ended may still be known.
+            State::Absent | State::Connected { .. } => self.what_to_start(),
+        }
+    }
+
+    pub(super) fn what_to_start(&self) -> String {
+        format!(
+            "the Worker `{0}` is not connected: start it in another terminal with `dev -c {0}/worker.toml`, or wherever \
+             its configuration lies",
+            self.name
+        )
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lookup for Sought {
+    fn find(&self) -> Result<Found, String> {
+        let known = self.known();
+        if let State::Connected { address, .. } = &known.state {
+            return Ok(Found { address: address.clone(), generation: known.generation });
+        }
+        drop(known);
+        Err(self.absent())
+    }
+
+    /// It has ended, and its entry will be found to be that of a dead process.
+    fn not_there(&self, _: &str) -> String {
+        self.what_to_start()
+    }
+}
+
+impl State {
+    /// Whether it is no other process, and no other reason.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Absent, Self::Absent) => true,
+            (Self::Unusable(one), Self::Unusable(other)) => one == other,
+            (
+                Self::Connected { pid, started, .. },
+                Self::Connected { pid: other_pid, started: other_started, .. },
+            ) => (pid, started) == (other_pid, other_started),
+            _ => false,
+        }
+    }
+}
