@@ -54,7 +54,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::fault::{Fault, Faults};
@@ -78,8 +78,11 @@ pub struct Config {
     ///
     /// Lower case letters, digits, `-` and `_`, at most 63: it must fit a label of a host name.
     pub name: Located<String>,
-    /// What runs: the name of an entrypoint that is linked into the program.
+    /// What runs: the name of an entrypoint that is linked into the program, or the path of another program, which has
+    /// a `/` in it.
     pub main: Located<String>,
+    /// Whether it has a process of its own.
+    pub isolation: Isolation,
     /// The bindings to other Workers, in the order of the file.
     pub services: Vec<ServiceBinding>,
     /// Where the Worker is served to Workers of other processes: to those whose binding has this `address`.
@@ -94,11 +97,23 @@ pub struct Config {
     pub dev: Dev,
     /// The environment that was chosen, if one was.
     pub environment: Option<Located<String>>,
+    executable: Option<PathBuf>,
     secrets: Secrets,
     not_inherited: Vec<String>,
     /// Of the key `services`, or of the file where it is not there.
     services_place: Place,
     place: Place,
+}
+
+/// What stands between a Worker and the others of its host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Isolation {
+    /// Nothing: a call is a plain call.
+    #[default]
+    Thread,
+    /// A process of its own, which the command `dev` starts and watches.
+    Process,
 }
 
 /// How the command `dev` serves a Worker over HTTP, if it is that of the first configuration.
@@ -291,6 +306,22 @@ impl Config {
     #[must_use]
     pub fn not_inherited(&self) -> &[String] {
         &self.not_inherited
+    }
+
+    /// Whether it runs in a process of its own.
+    pub(crate) fn is_apart(&self) -> bool {
+        self.isolation == Isolation::Process || self.executable.is_some()
+    }
+
+    /// The program that runs it, if it is another one.
+    pub(crate) fn executable(&self) -> Option<&Path> {
+        self.executable.as_deref()
+    }
+
+    /// The same in the process that it has for its own, as the Worker that is linked there under this name.
+    pub(crate) fn in_its_process(self, main: &str) -> Self {
+        let main = Located::new(main.to_owned(), self.main.place().clone());
+        Self { main, isolation: Isolation::Thread, executable: None, ..self }
     }
 
     /// The secrets of the file that `secrets.file` names.

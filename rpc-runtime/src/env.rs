@@ -192,10 +192,10 @@ impl<'a> Field<'_, 'a> {
     /// of services that stay in their thread.
     pub fn client<C: Service>(&mut self) -> Option<C> {
         let binding = self.binding()?;
-        match self.bindings.directory.dialer(binding) {
-            Some(_) => self.fault(never_leaves::<C>(binding)),
-            None => self.client_here(binding),
+        if self.bindings.directory.leaves(self.bindings.config, binding) {
+            return self.fault(never_leaves::<C>(binding));
         }
+        self.client_here(binding)
     }
 
     /// A client of the Worker that the binding of this name leads to: one of this host, or, where the binding has an

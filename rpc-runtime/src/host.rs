@@ -1,6 +1,7 @@
 //! A process that runs Workers.
 
 mod acceptor;
+mod apart;
 mod background;
 mod command;
 mod directory;
@@ -106,6 +107,32 @@ use crate::{
 ///
 /// `check` looks into no registry unless `--registry` says so, and then counts who is there now: elsewhere a binding to
 /// a Worker that is not there is a fault. [`start`](Self::start) and [`start_listening`](Self::start_listening) use none.
+///
+/// # Workers with processes of their own
+///
+/// One line moves a Worker out of the process of `dev`, which then starts another one for it and watches that:
+///
+/// ```toml
+/// # auth/worker.toml
+/// name = "auth"
+/// main = "auth"                                         # this program is started again, to run this Worker alone
+/// isolation = "process"
+/// ```
+///
+/// A `main` with a `/` in it is the path of another program, which begins in the folder of the file, and is started in the
+/// same way. It is a host too, built on [`run`](Self::run); there the Worker runs that is linked under its `name`, or the
+/// only one. Callers stay as they are, and so do entrypoints and `fetch`; what such a Worker is bound to may be in this
+/// process. Both ends meet in the registry.
+///
+/// The process reads the same file, environment and secrets as this one. What it says is said again with `[auth]` before
+/// each line. When it ends, that is told with its exit status, and it is started again: after 100 ms, then twice as long
+/// each time up to 30 s, each wait made shorter by up to a half at random; one that has run for 60 s begins anew. Calls
+/// are [`is_unavailable`](crate::Error::is_unavailable) meanwhile and say so. When the host stops, the process gets SIGTERM
+/// after the host's own Workers have come to their end, and is killed 30 s later; when the host dies, the pipe between
+/// them closes and the process stops by itself.
+///
+/// A binding to or from such a Worker has no `props`, and the Worker no `listen`. There is no sandbox: another process
+/// keeps its memory apart, and has the same rights.
 ///
 /// # Workers that stay in their thread
 ///
@@ -311,6 +338,17 @@ impl Host {
     /// Everything that is wrong with them.
     pub fn check(&self, configs: &[Config]) -> Result<(), Faults> {
         self.check_with(configs, None)
+    }
+
+    /// The same configuration for the process that a Worker has for its own: where `main` is the path of this very program,
+    /// what runs is the Worker linked under the `name`, or the only one there is.
+    fn linked_for(&self, config: Config) -> Config {
+        let named = self.workers.iter().find(|linked| linked.main == config.name.as_str());
+        let main = match (config.executable(), named, &self.workers[..]) {
+            (Some(_), Some(linked), _) | (Some(_), None, [linked]) => linked.main.to_owned(),
+            _ => config.main.to_string(),
+        };
+        config.in_its_process(&main)
     }
 
     fn check_with(&self, configs: &[Config], registry: Option<&Arc<registry::Shared>>) -> Result<(), Faults> {

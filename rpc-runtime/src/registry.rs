@@ -14,7 +14,7 @@ mod sought;
 
 use std::{
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -114,6 +114,10 @@ impl Shared {
     pub(crate) fn find(&self, name: &str) -> Option<&Arc<Sought>> {
         let sought = self.sought.iter().find(|sought| sought.name() == name)?;
         (self.is_open_ended || matches!(sought.state(), State::Connected { .. })).then_some(sought)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Where a Worker of this process is served to the others.

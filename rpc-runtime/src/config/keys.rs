@@ -133,6 +133,7 @@ impl Rule {
 pub(crate) static FILE: Keys = Keys(&[
     NAME.required(),
     MAIN.required(),
+    ISOLATION,
     SERVICES,
     LISTEN,
     VARS,
@@ -146,7 +147,7 @@ pub(crate) static FILE: Keys = Keys(&[
     Key::new(
         "env",
         Kind::Named(&ENVIRONMENT),
-        "Named environments, of which `--env` chooses one. It inherits `main` and `limits`; everything else is its \
+        "Named environments, of which `--env` chooses one. It inherits `main`, `isolation` and `limits`; everything else is its \
          own, and its name is that of the Worker, `-` and its own, unless it has a `name`.",
     ),
     Key::new(
@@ -157,7 +158,7 @@ pub(crate) static FILE: Keys = Keys(&[
 ]);
 
 /// An entry of `env`.
-static ENVIRONMENT: Keys = Keys(&[NAME, MAIN, SERVICES, LISTEN, VARS, SECRETS, LIMITS]);
+static ENVIRONMENT: Keys = Keys(&[NAME, MAIN, ISOLATION, SERVICES, LISTEN, VARS, SECRETS, LIMITS]);
 
 const NAME: Key = Key::new(
     "name",
@@ -168,8 +169,16 @@ const NAME: Key = Key::new(
 const MAIN: Key = Key::new(
     "main",
     Kind::Text(Rule::Text),
-    "What runs: the name under which a Worker is linked into the program, as `Host::worker` has it.",
+    "What runs: the name under which a Worker is linked into the program, as `Host::worker` has it; or, with a `/` in it, \
+     the path of another program that is a host, which then is a process of its own.",
 );
+
+const ISOLATION: Key = Key::new(
+    "isolation",
+    Kind::OneOf(&["thread", "process"]),
+    "What is between the Worker and the others: `process` lets `dev` start a process of its own for it, and watch it.",
+)
+.default(Default::Text("thread"));
 
 const SERVICES: Key = Key::new(
     "services",

@@ -1,7 +1,7 @@
 //! The sections of a file: its top level, and the environments, of which one may be chosen.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::keys::{self, Rule};
@@ -9,7 +9,9 @@ use super::place::{Source, nearest};
 use super::reader::Reader;
 use super::secrets::Secrets;
 use super::value::Table;
-use super::{Config, Dev, Fault, Faults, Located, Origin, Place, Props, ServiceBinding, Variable, Vars};
+use super::{
+    Config, Dev, Fault, Faults, Isolation, Located, Origin, Place, Props, ServiceBinding, Variable, Vars,
+};
 use crate::limits::{LimitMode, Limits};
 use crate::transport::Address;
 
@@ -17,6 +19,9 @@ use crate::transport::Address;
 struct Section {
     name: Option<Located<String>>,
     main: Option<Located<String>>,
+    isolation: Option<Isolation>,
+    /// Where the path begins that `main` may be.
+    folder: Option<PathBuf>,
     services: Vec<ServiceBinding>,
     services_place: Place,
     listen: Vec<Located<Address>>,
@@ -59,6 +64,7 @@ pub(super) fn read(
     let section = Section {
         name: section.name.or(own_name),
         main: section.main.or(top.main),
+        isolation: section.isolation.or(top.isolation),
         limits: section.limits.or(top.limits),
         ..section
     };
@@ -72,6 +78,11 @@ impl Section {
         Self {
             name: reader.string("name"),
             main: reader.string("main"),
+            isolation: reader.one_of("isolation").map(|word| match word {
+                "process" => Isolation::Process,
+                _ => Isolation::Thread,
+            }),
+            folder: folder.map(Path::to_owned),
             services: reader.tables("services", |entry| binding(entry, folder)),
             services_place: reader.place_of("services"),
             listen: reader.addresses("listen", folder),
@@ -82,9 +93,13 @@ impl Section {
     }
 
     fn config(self, place: Place, dev: Dev) -> Option<Config> {
+        let main = self.main?;
+        let is_path = main.contains('/');
         Some(Config {
             name: self.name?,
-            main: self.main?,
+            executable: is_path.then(|| self.folder.unwrap_or_default().join(main.as_str())),
+            main,
+            isolation: self.isolation.unwrap_or_default(),
             services: self.services,
             listen: self.listen,
             vars: self.vars,

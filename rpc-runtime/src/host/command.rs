@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix;
 
 use super::{
-    Host, Running, directory,
+    Host, Running, apart, directory,
     graph::{Format, graph},
     log, registered,
     server::{self, Plan},
@@ -36,6 +36,9 @@ pub(super) fn run(host: Host, args: impl IntoIterator<Item = OsString>) -> ExitC
     };
     log::install();
     let (name, matches) = matches.subcommand().expect("clap asks for a command");
+    if name == apart::COMMAND {
+        return alone(host, matches);
+    }
     if name == "schema" {
         say(&config::schema());
         return ExitCode::SUCCESS;
@@ -115,6 +118,11 @@ fn command() -> Command {
                 )
                 .args([config.clone(), environment.clone(), address, port, registry.clone()]),
         )
+        .subcommand(Command::new(apart::COMMAND).hide(true).args([
+            config.clone(),
+            environment.clone(),
+            registry.clone(),
+        ]))
         .subcommand(
             Command::new("check")
                 .about("Tells every fault of the configuration, and starts nothing")
@@ -202,6 +210,43 @@ fn dev(host: Host, configs: Vec<Config>, matches: &ArgMatches) -> Result<(), Fau
         }
     }
     Ok(())
+}
+
+/// Runs one Worker in the process that was started for it, until that is told to stop or whoever started it has ended.
+fn alone(host: Host, matches: &ArgMatches) -> ExitCode {
+    let (configs, faults) = configs(matches);
+    let started = faults.result(configs).and_then(|configs| {
+        let configs: Vec<_> = configs.into_iter().map(|config| host.linked_for(config)).collect();
+        let registry = Some(registered::open(registered::asked_for(matches.get_one("registry")), &configs)?);
+        server::start(host, configs, Plan { registry, ..Plan::default() })
+    });
+    let running = match started {
+        Ok(running) => running,
+        Err(faults) => {
+            faults.eprint();
+            return ExitCode::FAILURE;
+        }
+    };
+    let (over, ended) = std::sync::mpsc::channel();
+    let parent = over.clone();
+    std::thread::spawn(move || {
+        apart::wait_for_parent();
+        let _ = parent.send(());
+    });
+    if let Ok(mut signals) = Signals::listen() {
+        std::thread::spawn(move || {
+            signals.wait();
+            let _ = over.send(());
+        });
+    }
+    // Whichever comes first; nobody sends nothing.
+    let _ = ended.recv();
+    std::thread::spawn(|| {
+        std::thread::sleep(apart::DRAIN);
+        std::process::exit(1);
+    });
+    running.stop();
+    ExitCode::SUCCESS
 }
 
 /// Where HTTP is wanted: as the command line says, else as `dev` of the first configuration does. A Worker that says

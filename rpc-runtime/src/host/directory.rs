@@ -11,13 +11,14 @@ use super::{
     shared::Shared,
 };
 use crate::{
+    boundary::Boundary as _,
     client::{Binding, Broken, INVOCATION, Inner},
     config::{Config, Fault, Faults, Located, Place, ServiceBinding, nearest},
     env::{Bindings, SecretSource, Unread, Wanted},
     fetch::Fetcher,
     registry,
     service::Service,
-    session::{Dialer, Services},
+    session::{Dialer, Port, Services},
     transport::Address,
     worker::Offered,
 };
@@ -37,6 +38,9 @@ pub(crate) trait Directory: fmt::Debug {
     /// The names of the types it shares.
     fn shared_names(&self) -> Vec<&'static str>;
 
+    /// Whether a binding of this Worker leads out of its process.
+    fn leaves(&self, caller: &Config, binding: &ServiceBinding) -> bool;
+
     /// The way to a Worker of another process; `None` if the binding leads to one of this host, or nowhere.
     fn dialer(&self, binding: &ServiceBinding) -> Option<Dialer>;
 }
@@ -48,6 +52,8 @@ pub(super) struct Workers<'a> {
     shared: &'a Shared,
     /// Whether these are all: only then one that is not there is missing.
     is_whole: bool,
+    /// Whether they run, and are not only looked at: then those with a process of their own are not here.
+    runs: bool,
     /// Where other processes are found, if they are.
     registry: Option<Arc<registry::Shared>>,
     /// The ways to other processes, by what they lead to, so that all bindings that lead there share their session.
@@ -90,6 +96,10 @@ impl<'a> Workers<'a> {
                 continue;
             }
             let linked = match linked.iter().find(|linked| linked.main == *config.main) {
+                _ if config.executable().is_some() => {
+                    faults.extend(not_executable(config));
+                    None
+                }
                 Some(linked) => Some((linked.instance)()),
                 None => {
                     faults.push(unknown_main(&config.main, linked));
@@ -98,8 +108,13 @@ impl<'a> Workers<'a> {
             };
             entries.push(Entry { config, instance: linked });
         }
-        let registry = registry.cloned();
-        Self { entries, shared, is_whole: true, registry, dialers: RefCell::default() }
+        let (registry, dialers) = (registry.cloned(), RefCell::default());
+        Self { entries, shared, is_whole: true, runs: false, registry, dialers }
+    }
+
+    /// The same, to be run: without those that have a process of their own.
+    pub(super) fn running(self) -> Self {
+        Self { runs: true, ..self }
     }
 
     /// Makes every `Env`, and gives what makes the Workers: those that others are bound to first. Tells what each was
@@ -115,6 +130,7 @@ impl<'a> Workers<'a> {
             );
         }
         let mut makings: Vec<_> = (self.entries.iter())
+            .filter(|Entry { config, .. }| !(self.runs && config.is_apart()))
             .filter_map(|Entry { config, instance }| {
                 let mut bindings = Bindings::new(config, self, faults);
                 let making = instance.as_ref()?.bind(&mut bindings)?;
@@ -141,8 +157,13 @@ impl<'a> Workers<'a> {
     /// answers requests.
     pub(super) fn primary(&self) -> Option<Fetcher> {
         let Entry { config, instance } = self.entries.first()?;
-        let twin = instance.as_ref()?.twin(None, TypeId::of::<Fetcher>())?;
-        let twin = twin.downcast::<Box<<Fetcher as Service>::Dyn>>().ok()?;
+        let twin = if config.is_apart() && (self.runs || instance.is_none()) {
+            let sought = self.registry.as_ref()?.find(&config.name)?;
+            Box::new(Fetcher::proxy(Port::to(Dialer::sought(sought.clone()), Fetcher::INFO)))
+        } else {
+            let twin = instance.as_ref()?.twin(None, TypeId::of::<Fetcher>())?;
+            twin.downcast::<Box<<Fetcher as Service>::Dyn>>().ok()?
+        };
         let binding = Binding {
             worker: config.name.to_string().into(),
             cost: INVOCATION,
@@ -159,7 +180,7 @@ impl<'a> Workers<'a> {
     /// then of the Workers that are published, if they are.
     pub(super) fn served(&self, publishes: bool) -> Vec<Services> {
         let (mut all, mut published) = (Vec::new(), Vec::new());
-        for Entry { config, instance } in &self.entries {
+        for Entry { config, instance } in self.entries.iter().filter(|entry| !entry.config.is_apart()) {
             let services = instance.as_ref().map(|worker| worker.served(config)).unwrap_or_default();
             all.extend(config.listen.iter().map(|_| services.clone()));
             published.extend(Some(services).filter(|services| publishes && !services.is_empty()));
@@ -171,7 +192,7 @@ impl<'a> Workers<'a> {
     /// The Workers that others may find: those that serve anything that can leave its thread.
     fn published(&self, registry: &registry::Shared, faults: &mut Faults) -> Vec<Published> {
         let mut published = Vec::new();
-        for Entry { config, instance } in &self.entries {
+        for Entry { config, instance } in self.entries.iter().filter(|entry| !entry.config.is_apart()) {
             let services = instance.as_ref().map(|worker| worker.served(config)).unwrap_or_default();
             if services.is_empty() {
                 continue;
@@ -197,9 +218,11 @@ impl<'a> Workers<'a> {
     fn unreachable(&self, http: bool, published: usize) -> Vec<Fault> {
         let mut faults = listened_twice(self.entries.iter().map(|entry| entry.config));
         for Entry { config, instance } in &self.entries {
-            let (Some(listen), Some(worker)) = (config.listen.first(), instance) else { continue };
+            let apart = config.is_apart().then(|| config.main.place());
+            let place = config.listen.first().map(Located::place).or(apart);
+            let (Some(place), Some(worker)) = (place, instance) else { continue };
             if worker.served(config).is_empty() {
-                faults.push(nothing_to_serve(config, listen));
+                faults.push(nothing_to_serve(config, place));
             }
         }
         let is_alone = self.entries.len() == 1;
@@ -227,6 +250,12 @@ impl<'a> Workers<'a> {
         if let Some(sought) = self.sought(binding) {
             return props_elsewhere(binding).or_else(|| missing_elsewhere(caller, binding, sought));
         }
+        if self.leaves(caller, binding) && self.find(binding.target()).is_some() {
+            let fault = props_elsewhere(binding);
+            if fault.is_some() {
+                return fault;
+            }
+        }
         let Some(target) = self.find(binding.target()) else {
             return self.is_whole.then(|| self.unknown_service(caller, binding));
         };
@@ -240,6 +269,16 @@ impl<'a> Workers<'a> {
             return None;
         }
         self.registry.as_ref()?.find(binding.target())
+    }
+
+    /// The Worker with a process of its own that a binding leads to. While they are only looked at, it is looked at too.
+    fn apart(&self, binding: &ServiceBinding) -> Option<Arc<registry::Sought>> {
+        let Entry { config, instance } = self.find(binding.target())?;
+        if binding.address.is_some() || !config.is_apart() || !(self.runs || instance.is_none()) {
+            return None;
+        }
+        let sought = self.registry.as_ref().and_then(|registry| registry.find(&config.name));
+        Some(sought.cloned().unwrap_or_else(|| Arc::new(registry::Sought::new(config.name.to_string()))))
     }
 
     /// A binding that leads to another process may have meant a Worker of this one.
@@ -307,9 +346,19 @@ impl Directory for Workers<'_> {
         self.shared.names().collect()
     }
 
+    fn leaves(&self, caller: &Config, binding: &ServiceBinding) -> bool {
+        match self.find(binding.target()) {
+            _ if binding.address.is_some() => true,
+            None => self.sought(binding).is_some(),
+            Some(target) => {
+                *target.config.name != *caller.name && (target.config.is_apart() || caller.is_apart())
+            }
+        }
+    }
+
     fn dialer(&self, binding: &ServiceBinding) -> Option<Dialer> {
-        let sought = self.sought(binding);
-        let way = match (&binding.address, sought) {
+        let sought = self.sought(binding).cloned().or_else(|| self.apart(binding));
+        let way = match (&binding.address, &sought) {
             (Some(address), _) => Way::Address(address.to_string()),
             (None, Some(sought)) => Way::Worker(sought.name().to_owned()),
             (None, None) => return None,
@@ -320,7 +369,7 @@ impl Directory for Workers<'_> {
         }
         let dialer = match (&binding.address, sought) {
             (Some(address), _) => Dialer::new((**address).clone()),
-            (None, sought) => Dialer::sought(sought?.clone()),
+            (None, sought) => Dialer::sought(sought?),
         };
         dialers.push((way, dialer.clone()));
         Some(dialer)
@@ -398,7 +447,13 @@ pub(super) fn check(
     });
     let registry = wish.registry.filter(|_| wish.publishes);
     let published = registry.map(|registry| workers.published(registry, &mut faults)).unwrap_or_default();
-    faults.extend(workers.unreachable(wish.http, published.len()));
+    let apart = configs.iter().filter(|config| config.is_apart());
+    if wish.publishes && wish.registry.is_none() {
+        faults.extend(apart.clone().map(needs_dev));
+    }
+    faults.extend(apart.clone().filter_map(listens_apart));
+    let found = published.len() + apart.filter(|_| wish.publishes).count();
+    faults.extend(workers.unreachable(wish.http, found));
     faults.result(())?;
     // An `Env` that is not complete may not have come to them.
     unread.iter().for_each(warn_of);
@@ -499,8 +554,12 @@ fn listened_twice<'a>(configs: impl Iterator<Item = &'a Config>) -> Vec<Fault> {
     faults
 }
 
-fn nothing_to_serve(config: &Config, listen: &Located<Address>) -> Fault {
-    (listen.place().fault("a listener with nothing to serve"))
+fn nothing_to_serve(config: &Config, place: &Place) -> Fault {
+    let problem = match config.listen.first() {
+        Some(_) => "a listener with nothing to serve",
+        None => "a process with nothing to serve",
+    };
+    (place.fault(problem))
         .with_expected("a Worker whose entrypoint offers `fetch`, or a service that is not local")
         .with_received(format_args!("`{}`, which offers nothing that leaves its thread", *config.main))
 }
@@ -565,6 +624,37 @@ fn unknown_entrypoint(caller: &Config, binding: &ServiceBinding, known: &[&str])
     }
 }
 
+/// A program that embeds a host may have no command to start itself with.
+fn needs_dev(config: &Config) -> Fault {
+    (config.main.place().fault("a Worker with a process of its own"))
+        .with_expected("the command `dev` of `Host::run`, which starts and watches such processes")
+        .with_received(format_args!("`{}` in a host that is started otherwise", *config.name))
+}
+
+/// Its process is served in the registry, and nowhere else.
+fn listens_apart(config: &Config) -> Option<Fault> {
+    let place = config.listen.first()?.place();
+    let fault = place.fault("a Worker with a process of its own that listens");
+    Some(fault.with_expected("no `listen`").with_help(
+        "give the `worker.toml` without `isolation` to a `dev` of its own to have it served at an address",
+    ))
+}
+
+fn not_executable(config: &Config) -> Option<Fault> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = config.executable()?;
+    let why = match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 => return None,
+        Ok(_) => "which cannot be executed".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Some(
+        (config.main.place().fault("a program that cannot be started"))
+            .with_expected("the path of a program, which begins in the folder of this file or with `/`")
+            .with_received(format_args!("`{}`: {why}", path.display())),
+    )
+}
+
 /// As for a binding with an `address`.
 fn props_elsewhere(binding: &ServiceBinding) -> Option<Fault> {
     if binding.props.is_empty() {
@@ -572,8 +662,8 @@ fn props_elsewhere(binding: &ServiceBinding) -> Option<Fault> {
     }
     let fault = (binding.props.place().fault("props for a Worker of another process"))
         .with_expected("a Worker whose configuration is given")
-        .with_received(format_args!("`{}`, which is none", binding.target()))
-        .with_help("leave `props` out, or run that Worker in this process: add its `worker.toml` with `-c`");
+        .with_received(format_args!("`{}`, which runs elsewhere", binding.target()))
+        .with_help("leave `props` out, or run that Worker in this process: name its `worker.toml` with `-c`");
     Some(fault)
 }
 

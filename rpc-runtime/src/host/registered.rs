@@ -32,6 +32,7 @@ pub(super) fn look(path: PathBuf, configs: &[Config]) -> Result<Arc<Shared>, Fau
 /// The targets of bindings that are in another process, each once.
 fn wanted(configs: &[Config]) -> Vec<String> {
     let mut names = Vec::new();
+    names.extend(configs.iter().filter(|config| config.is_apart()).map(|config| config.name.to_string()));
     for binding in configs.iter().flat_map(|config| &config.services) {
         if leads_elsewhere(binding, configs) && !names.iter().any(|name| name == binding.target()) {
             names.push(binding.target().to_owned());
@@ -40,8 +41,9 @@ fn wanted(configs: &[Config]) -> Vec<String> {
     names
 }
 
-fn leads_elsewhere(binding: &ServiceBinding, configs: &[Config]) -> bool {
-    binding.address.is_none() && configs.iter().all(|config| *config.name != binding.target())
+pub(super) fn leads_elsewhere(binding: &ServiceBinding, configs: &[Config]) -> bool {
+    let is_here = |config: &Config| *config.name == binding.target() && !config.is_apart();
+    binding.address.is_none() && !configs.iter().any(is_here)
 }
 
 /// Lets others find the Workers of a host.
@@ -84,12 +86,17 @@ pub(super) fn described(binding: &ServiceBinding, state: &State) -> String {
 pub(super) fn not_bound(published: &Published, error: &transport::Error) -> Fault {
     let why = super::server::Chain(error);
     if error.is_in_use() {
-        return (published.place.fault("a Worker that another process has already"))
-            .with_expected("a name that nobody else has in the registry")
-            .with_received(format_args!("`{}`: {why}", published.entry.name()))
-            .with_help("stop that process, or choose another registry with `--registry`");
+        return taken(&published.place, published.entry.name(), &why.to_string());
     }
     published.place.fault("a Worker that cannot be put into the registry").with_received(why)
+}
+
+/// Two Workers of one name cannot both be found.
+pub(super) fn taken(place: &Place, name: &str, by: &str) -> Fault {
+    (place.fault("a Worker that another process has already"))
+        .with_expected("a name that nobody else has in the registry")
+        .with_received(format_args!("`{name}`: {by}"))
+        .with_help("stop that process, or choose another registry with `--registry`")
 }
 
 fn unusable(error: &registry::Error) -> Fault {

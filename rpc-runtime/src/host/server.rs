@@ -21,6 +21,7 @@ use tokio::{
 use super::{
     Host, Linked,
     acceptor::{self, Arrivals, ForSession, Given, Http},
+    apart::Apart,
     background::Background,
     directory::{Checked, Published, Taken, Wish, Workers, check},
     registered,
@@ -50,6 +51,7 @@ pub struct Running {
     configs: Arc<Vec<Config>>,
     taken: Vec<Taken>,
     registry: Option<Registry>,
+    apart: Option<Apart>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
     supervisor: Option<Supervisor>,
@@ -125,6 +127,8 @@ impl Running {
                 tracing::error!(thread = name, "a thread of the host ended with a panic");
             }
         }
+        // They are called as long as anything here runs.
+        drop(self.apart.take());
     }
 }
 
@@ -190,6 +194,7 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
         configs: Arc::clone(&configs),
         taken,
         registry: plan.registry,
+        apart: None,
         stop,
         threads: Vec::new(),
         supervisor: None,
@@ -211,6 +216,10 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
         Ok(bound) => bound?,
         Err(_) => return Err(failed("a thread of the host", &"a panic while sockets were bound")),
     };
+    if let Some(registry) = &running.registry {
+        // Before the Workers of this process are made, which may call them then.
+        running.apart = Some(Apart::start(&configs, registry)?);
+    }
     let mut threads = Vec::new();
     let (ready, readies) = mpsc::channel();
     for number in 0..host.thread_count() {
@@ -376,7 +385,7 @@ fn serve_thread(
         }
     };
     let mut faults = Faults::new();
-    let workers = Workers::new(linked, shared, configs, registry.as_ref(), &mut faults);
+    let workers = Workers::new(linked, shared, configs, registry.as_ref(), &mut faults).running();
     if let Err(faults) = runtime.block_on(make(&workers, faults)) {
         return drop(ready.send(Err(faults)));
     }

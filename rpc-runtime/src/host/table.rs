@@ -22,6 +22,9 @@ pub(super) fn table<'a>(
         for address in listening.by_ref().take(config.listen.len()) {
             text += &format!("  listens at {address}\n");
         }
+        if config.is_apart() {
+            text += "  runs in a process of its own\n";
+        }
         text += &aligned(&rows(config, configs, taken, registry));
     }
     text
@@ -37,13 +40,13 @@ fn rows(
     registry: Option<&registry::Shared>,
 ) -> Vec<Row> {
     let services = config.services.iter().map(|binding| {
-        let is_here = configs.iter().any(|config| *config.name == binding.target());
         let at = match (&binding.address, registry.and_then(|registry| registry.find(binding.target()))) {
             (Some(address), _) => address.to_string(),
-            (None, Some(sought)) if !is_here => {
+            (None, Some(sought)) if registered::leads_elsewhere(binding, configs) => {
                 // What is told here is news no longer.
                 registered::described(binding, &sought.news().unwrap_or_else(|| sought.state()))
             }
+            _ if config.is_apart() => "its host".to_owned(),
             _ => "local".to_owned(),
         };
         [binding.binding.to_string(), "Worker".to_owned(), target(binding), at]

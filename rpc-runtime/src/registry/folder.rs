@@ -74,6 +74,10 @@ impl Folder {
         }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
     pub(super) fn failed(&self, what: &str, error: &io::Error) -> Error {
         Error { path: self.0.clone(), why: format!("{what}: {error}") }
     }

@@ -20,6 +20,8 @@ struct Known {
     /// How often it has changed.
     generation: u64,
     is_news: bool,
+    /// Why it is not there, if that is known.
+    why: Option<String>,
 }
 
 /// What there is of it.
@@ -39,12 +41,17 @@ pub(crate) enum State {
 }
 
 impl Sought {
-    pub(super) fn new(name: String) -> Self {
+    pub(crate) fn new(name: String) -> Self {
         Self { name, known: Mutex::default() }
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Says why it is not there, and what is done about it.
+    pub(crate) fn explain(&self, why: String) {
+        self.known().why = Some(why);
     }
 
     pub(crate) fn state(&self) -> State {
@@ -68,7 +75,11 @@ impl Sought {
 
     /// What a caller is told while it is not there.
     pub(super) fn absent(&self) -> String {
-        match &self.known().state {
+        let known = self.known();
+        if let Some(why) = &known.why {
+            return format!("the Worker `{}` is not connected: {why}", self.name);
+        }
+        match &known.state {
             State::Unusable(why) => format!("the Worker `{}` is not connected: {why}", self.name),
             // One that has ended may still be known.
             State::Absent | State::Connected { .. } => self.what_to_start(),
@@ -100,7 +111,7 @@ impl Lookup for Sought {
 
     /// It has ended, and its entry will be found to be that of a dead process.
     fn not_there(&self, _: &str) -> String {
-        self.what_to_start()
+        self.absent()
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use super::*;
 
+mod apart;
 mod graph;
 mod registry;
 

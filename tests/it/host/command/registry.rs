@@ -81,6 +81,7 @@ fn workers_of_other_terminals_are_found_in_any_order_and_again_without_a_restart
         let appeared = Instant::now();
         assert_eq!(greets.address, None, "it answers no requests, and is there for the others");
         wait_until("it is found", || get(front.address, "/you").body == "hello, you");
+        // No assertion: it hangs on the machine. At most 500 ms is what is wanted.
         println!("found {} ms after it said that it serves", appeared.elapsed().as_millis());
         let id = greets.child.id();
         assert_eq!(line(&lines), format!("front GREETER: greets [connected] process {id}"));

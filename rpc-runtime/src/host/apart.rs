@@ -1,0 +1,254 @@
+//! Workers in processes of their own, which the host starts, watches and ends.
+
+use std::{
+    fmt,
+    hash::{BuildHasher as _, RandomState},
+    io::{self, BufRead as _, BufReader, Read, Write as _},
+    os::unix::process::CommandExt as _,
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use super::registered;
+use crate::{
+    config::{Config, Fault, Faults},
+    registry::{Registry, Sought, State},
+};
+
+/// The name of the command that such a process runs; it is told to nobody.
+pub(super) const COMMAND: &str = "apart";
+
+/// The processes of a host. Dropping it ends them.
+pub(super) struct Apart(Vec<Watch>);
+
+struct Watch {
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Apart {
+    /// Starts a process for each Worker that has one, and waits until it is served or has ended.
+    pub(super) fn start(configs: &[Config], registry: &Registry) -> Result<Self, Faults> {
+        let mut watches = Vec::new();
+        let mut first = Vec::new();
+        for config in configs.iter().filter(|config| config.is_apart()) {
+            let Some(sought) = registry.shared().find(&config.name).cloned() else { continue };
+            if let State::Connected { pid, .. } = sought.state() {
+                return Err(
+                    registered::taken(config.name.place(), &config.name, &format!("process {pid}")).into()
+                );
+            }
+            sought.explain("its process is not up yet, or has just ended".to_owned());
+            let (stop, stopped) = mpsc::channel();
+            let (ended, end) = mpsc::channel();
+            let executable =
+                config.executable().map_or_else(std::env::current_exe, |path| Ok(path.to_owned()));
+            let process = Process {
+                name: config.name.to_string(),
+                executable: executable.map_err(|error| not_started(config, &error))?,
+                arguments: arguments(config, registry),
+                sought: Arc::clone(&sought),
+                ended,
+            };
+            let thread = thread::Builder::new()
+                .name(format!("rpc-apart-{}", process.name))
+                .spawn(move || process.watch(&stopped))
+                .map_err(|error| not_started(config, &error))?;
+            watches.push(Watch { stop: Some(stop), thread: Some(thread) });
+            first.push((sought, end));
+        }
+        let begun = Instant::now();
+        for (sought, end) in first {
+            while !matches!(sought.state(), State::Connected { .. })
+                && begun.elapsed() < START
+                && end.recv_timeout(TICK) == Err(mpsc::RecvTimeoutError::Timeout)
+            {}
+        }
+        Ok(Self(watches))
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        // All of them at once, and then one after the other waited for.
+        self.0.iter_mut().for_each(|watch| drop(watch.stop.take()));
+        for watch in &mut self.0 {
+            if let Some(thread) = watch.thread.take() {
+                // A panic there has been told by the panic hook.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn not_started(config: &Config, error: &io::Error) -> Fault {
+    config.main.place().fault("a process that cannot be started").with_received(error)
+}
+
+fn arguments(config: &Config, registry: &Registry) -> Vec<PathBuf> {
+    let mut arguments: Vec<PathBuf> = vec![COMMAND.into(), "-c".into(), config.place().file().into()];
+    arguments.extend(["--registry".into(), registry.shared().path().to_owned()]);
+    if let Some(environment) = &config.environment {
+        arguments.extend(["--env".into(), environment.as_str().into()]);
+    }
+    arguments
+}
+
+/// One Worker's process, and what is needed to start it again.
+struct Process {
+    name: String,
+    executable: PathBuf,
+    arguments: Vec<PathBuf>,
+    sought: Arc<Sought>,
+    ended: mpsc::Sender<()>,
+}
+
+impl Process {
+    /// Keeps it running until it is told to stop.
+    fn watch(&self, stopped: &mpsc::Receiver<()>) {
+        let mut wait = WAIT_MIN;
+        loop {
+            let begun = Instant::now();
+            let why = match self.run(stopped) {
+                Ok(Some(status)) => format!("its process has ended, {status}"),
+                Ok(None) => return,
+                Err(error) => format!("`{}` cannot be started: {error}", self.executable.display()),
+            };
+            if begun.elapsed() >= STEADY {
+                wait = WAIT_MIN;
+            }
+            let pause = jittered(wait);
+            wait = wait.saturating_mul(2).min(WAIT_MAX);
+            self.sought.explain(format!("{why}; it is being started again"));
+            tell(&self.name, &format!("{why}; it is started again in {} ms", pause.as_millis()));
+            // Nobody waits for more than the first one.
+            let _ = self.ended.send(());
+            if stopped.recv_timeout(pause) != Err(mpsc::RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    }
+
+    /// Runs it to its end; `None` if that was asked for.
+    fn run(&self, stopped: &mpsc::Receiver<()>) -> io::Result<Option<ExitStatus>> {
+        let mut child = Command::new(&self.executable)
+            .args(&self.arguments)
+            // It ends when this closes, which also the death of this process does.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // An interrupt of the terminal is for this process, which then stops the other one in its turn.
+            .process_group(0)
+            .spawn()?;
+        let outputs = [
+            child.stdout.take().map(|output| self.repeat(output, io::stdout)),
+            child.stderr.take().map(|output| self.repeat(output, io::stderr)),
+        ];
+        let status = loop {
+            if stopped.recv_timeout(TICK) != Err(mpsc::RecvTimeoutError::Timeout) {
+                self.end(child)?;
+                break None;
+            }
+            if let Some(status) = child.try_wait()? {
+                break Some(status);
+            }
+        };
+        // Its last words come before what is said of its end; unless somebody else has inherited its output.
+        let ended = Instant::now();
+        while ended.elapsed() < LAST_WORDS && outputs.iter().flatten().any(|output| !output.is_finished()) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(status)
+    }
+
+    /// Asks it to stop, and kills it if it does not in time.
+    fn end(&self, mut child: Child) -> io::Result<()> {
+        if let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            // It has not been waited for, so nobody else has its id.
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        }
+        let begun = Instant::now();
+        while child.try_wait()?.is_none() {
+            if begun.elapsed() > DRAIN {
+                tell(&self.name, "it does not stop, and is killed");
+                child.kill()?;
+                child.wait()?;
+                break;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// Says again what it says, with its name before each line.
+    fn repeat<W: io::Write + 'static>(
+        &self,
+        output: impl Read + Send + 'static,
+        to: fn() -> W,
+    ) -> JoinHandle<()> {
+        let name = self.name.clone();
+        thread::spawn(move || {
+            let mut output = BufReader::new(output);
+            loop {
+                let mut line = Vec::new();
+                // A longer line is cut in two, so that no memory without bounds is needed.
+                match (&mut output).take(LINE_BYTES_MAX).read_until(b'\n', &mut line) {
+                    Ok(0) | Err(_) => return,
+                    Ok(_) => {
+                        let line = String::from_utf8_lossy(&line);
+                        // A closed terminal is no reason to fail.
+                        let _ =
+                            to().write_all(format!("[{name}] {}\n", line.trim_end_matches('\n')).as_bytes());
+                    }
+                }
+            }
+        })
+    }
+}
+
+fn tell(name: &str, what: &str) {
+    // A closed terminal is no reason to fail.
+    let _ = io::stderr().lock().write_all(format!("[{name}] {what}\n").as_bytes());
+}
+
+/// Waits until the host that has started this process has ended, or closes the pipe between them.
+pub(super) fn wait_for_parent() {
+    let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+}
+
+/// Between a half of it and all of it, so that what failed together does not come back together.
+fn jittered(wait: Duration) -> Duration {
+    let random = RandomState::new().hash_one(wait);
+    wait.mul_f64(0.5 + (random >> 40) as f64 / f64::from(1 << 25))
+}
+
+impl fmt::Debug for Apart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Apart").field(&self.0.len()).finish()
+    }
+}
+
+/// How long after its end a process is started again, at first; twice as long each time, up to the longest.
+const WAIT_MIN: Duration = Duration::from_millis(100);
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How long a process runs before its next end counts as the first one.
+const STEADY: Duration = Duration::from_secs(60);
+
+/// How long the start of the host waits for such a process.
+const START: Duration = Duration::from_secs(10);
+
+/// How long one that is to stop may go on. What the model gives.
+pub(super) const DRAIN: Duration = Duration::from_secs(30);
+
+/// How long its output is read after its end.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// How often is looked whether it still runs.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Longest line of output that is told as one, in bytes.
+const LINE_BYTES_MAX: u64 = 64 * 1024;

@@ -1,0 +1,148 @@
+//! Workers with processes of their own, which the host starts and watches.
+
+use std::{fs, os::unix::fs::symlink};
+
+use super::*;
+
+const APART: &str = "isolation = \"process\"\n";
+
+const PAGE: &str = "name = \"page\"\nmain = \"page\"\n";
+
+/// `front` is bound to `greets`, and to `page` at an entrypoint; each has its keys.
+fn folder(name: &str, front: &str, greets: &str, page: &str) -> Folder {
+    let bindings = "\"greets\" }, { binding = \"PAGE\", service = \"page\", entrypoint = \"Admin\" }";
+    let front = FRONT.replace("\"greets\" }", bindings) + front;
+    let greets = format!("{GREETS}{greets}");
+    let files = [("front.toml", &*front), ("greets.toml", &greets), ("page.toml", page)];
+    Folder::new(name, &files)
+}
+
+const ALL: &[&str] = &["dev", "-c", "front.toml", "-c", "greets.toml", "-c", "page.toml", "--port", "0"];
+
+fn process_of(page: &str) -> u32 {
+    page.strip_prefix("a page of process ").unwrap_or_else(|| panic!("{page}")).parse().unwrap()
+}
+
+fn lives(process: u32) -> bool {
+    // One that has ended and was left to somebody who does not look is a zombie.
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"));
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+fn kill(process: u32) {
+    let id = process.to_string();
+    assert!(Command::new("kill").args(["-KILL", &id]).status().unwrap().success());
+}
+
+#[test]
+fn a_worker_gets_a_process_of_its_own_by_one_line_of_its_configuration() {
+    let page = format!("{PAGE}{APART}");
+    let folder = folder("apart", "", APART, &page);
+    let serving = Serving::start(&mut folder.command(ALL));
+    assert!(serving.said.contains("greets\n  runs in a process of its own\n"), "{}", serving.said);
+    assert!(serving.said.contains("  GREETER  Worker  greets      [connected] process "), "{}", serving.said);
+    let first = get(serving.address, "/page");
+    let first = process_of(&first.body);
+    assert_ne!(first, serving.child.id());
+    assert_eq!(get(serving.address, "/you").body, "hello, you", "its variables come from its own file");
+
+    // It is started again, and whoever calls meanwhile is told.
+    kill(first);
+    let mut told = Vec::new();
+    wait_until("it is there again", || {
+        std::thread::sleep(Duration::from_millis(20));
+        get(serving.address, "/page")
+            .body
+            .strip_prefix("a page of process ")
+            .is_some_and(|id| id != first.to_string())
+    });
+    let second = process_of(&get(serving.address, "/page").body);
+    kill(second);
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        let answer = get(serving.address, "/page");
+        told.push(answer.body);
+        if answer.status == 200 {
+            break;
+        }
+        // One that was under way has an outcome that nobody knows.
+        assert!(answer.status == 503 || told.len() == 1 && answer.status == 500, "{told:#?}");
+        // Each is told in the log, which nobody reads here before the end.
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let ended = "the Worker `page` is not connected: its process has ended, signal: 9 (SIGKILL); it is being started \
+                 again";
+    assert!(told.iter().any(|told| told.starts_with(ended)), "{told:#?}");
+    let third = process_of(told.last().unwrap());
+
+    serving.signal("TERM");
+    let (code, _, stderr) = serving.end();
+    assert_eq!(code, Some(0));
+    assert!(!lives(third), "it ends with its host");
+    let line = "[page] its process has ended, signal: 9 (SIGKILL); it is started again in ";
+    assert_eq!(stderr.matches(line).count(), 2, "{stderr}");
+}
+
+#[test]
+fn what_a_process_says_is_told_with_its_name_and_it_reaches_the_workers_of_its_host() {
+    let folder = folder("apart-first", APART, "", PAGE);
+    let serving = Serving::start(folder.command(ALL).env("API_KEY", "s3cret"));
+    // The first Worker, which is served over HTTP, is the one that is elsewhere; those that it calls are here.
+    assert_eq!(get(serving.address, "/you").body, "hello, you");
+    assert_eq!(process_of(&get(serving.address, "/page").body), serving.child.id());
+    assert_eq!(get(serving.address, "/key").body, "Secret(..) of 6 bytes");
+    assert_eq!(get(serving.address, "/background").body, "begun");
+    serving.signal("TERM");
+    let (code, stdout, stderr) = serving.end();
+    assert_eq!((code, &*stderr), (Some(0), ""));
+    assert!(stdout.contains("[front] background work is done\n"), "it is drained: {stdout}");
+}
+
+#[test]
+fn a_process_ends_when_its_host_is_killed() {
+    let page = format!("{PAGE}{APART}");
+    let folder = folder("apart-orphan", "", "", &page);
+    let serving = Serving::start(&mut folder.command(ALL));
+    let page = process_of(&get(serving.address, "/page").body);
+    assert!(lives(page));
+    serving.signal("KILL");
+    wait_until("it notices", || !lives(page));
+}
+
+#[test]
+fn another_program_is_named_by_its_path() {
+    let page = PAGE.replace("main = \"page\"", "main = \"./program\"");
+    let folder = folder("apart-path", "", "", &page);
+    let (code, _, stderr) =
+        folder.run(&["check", "-c", "front.toml", "-c", "greets.toml", "-c", "page.toml"]);
+    assert_eq!((code, stderr.matches("error: ").count()), (Some(1), 1), "{stderr}");
+    assert!(stderr.contains("error: main: a program that cannot be started"), "{stderr}");
+    symlink(env!("CARGO_BIN_EXE_rpc-tests-host"), folder.0.join("program")).unwrap();
+    let (code, stdout, stderr) =
+        folder.run(&["check", "-c", "front.toml", "-c", "greets.toml", "-c", "page.toml"]);
+    assert_eq!((code, &*stdout, &*stderr), (Some(0), "no faults: front, greets, page\n", ""));
+    let serving = Serving::start(&mut folder.command(ALL));
+    assert_ne!(process_of(&get(serving.address, "/page").body), serving.child.id());
+}
+
+#[test]
+fn what_a_process_of_its_own_cannot_have_is_a_fault() {
+    let page = format!("{PAGE}{APART}listen = [\"tcp:127.0.0.1:0\"]\n");
+    let folder = folder("apart-faults", "", APART, &page);
+    let bindings = fs::read_to_string(folder.0.join("front.toml")).unwrap();
+    let bindings = bindings.replace("service = \"greets\"", "service = \"greets\", props = { a = 1 }");
+    fs::write(folder.0.join("front.toml"), bindings).unwrap();
+    let (code, _, stderr) = folder.run(ALL);
+    let problems: Vec<_> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        problems,
+        [
+            "error: services[0].props: props for a Worker of another process",
+            "error: listen[0]: a Worker with a process of its own that listens"
+        ]
+    );
+    let host = Host::new().worker::<AuthWorker>("auth");
+    let faults = on_a_free_port(host, &[&format!("{AUTH}{APART}")]).unwrap_err();
+    assert_eq!(faults.iter().next().unwrap().problem(), "a Worker with a process of its own");
+}
