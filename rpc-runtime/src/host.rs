@@ -93,8 +93,7 @@ use crate::{
 /// auth dev -c auth/worker.toml                   # in another; the first one says: AUTH: auth [connected] process 4711
 /// ```
 ///
-/// The order does not matter, nor does an end: the next call reaches a Worker at most half a second after it has
-/// appeared or come back. Until then calls are [`is_unavailable`](crate::Error::is_unavailable) and say what to start;
+/// The order does not matter, nor does an end: the next call reaches a Worker that has appeared or come back. Until then calls are [`is_unavailable`](crate::Error::is_unavailable) and say what to start;
 /// where requests come in from outside they get a 503 with the same words. A port that nobody asked for is exchanged for
 /// a free one if it is taken.
 ///

@@ -95,7 +95,8 @@ impl Drop for Registry {
 
 impl Shared {
     fn new(folder: Folder, names: impl IntoIterator<Item = String>, is_open_ended: bool) -> Self {
-        let sought: Vec<_> = names.into_iter().map(|name| Arc::new(Sought::new(name))).collect();
+        let sought = |name| Arc::new(Sought::new(name, folder.clone()));
+        let sought = names.into_iter().map(sought).collect();
         let shared =
             Self { folder, sought, is_open_ended, published: Mutex::default(), listener: Mutex::default() };
         shared.look();
@@ -149,7 +150,7 @@ impl Shared {
 
     fn look(&self) {
         for sought in &self.sought {
-            sought.set(self.folder.look_for(sought.name()));
+            sought.look();
         }
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(listener) = &*listener {
@@ -183,8 +184,8 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// How often the files are looked at: a call reaches a Worker 0.5 s after it has appeared, whatever it has to wait for
-/// besides.
+/// How often the files are looked at. What is said of a Worker changes that much later; a call to one that is not known
+/// looks for itself.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// How often an entry is written anew.

@@ -278,7 +278,7 @@ impl<'a> Workers<'a> {
             return None;
         }
         let sought = self.registry.as_ref().and_then(|registry| registry.find(&config.name));
-        Some(sought.cloned().unwrap_or_else(|| Arc::new(registry::Sought::new(config.name.to_string()))))
+        Some(sought.cloned().unwrap_or_else(|| Arc::new(registry::Sought::nowhere(config.name.to_string()))))
     }
 
     /// A binding that leads to another process may have meant a Worker of this one.

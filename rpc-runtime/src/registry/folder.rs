@@ -27,7 +27,7 @@ pub(crate) fn default_path() -> PathBuf {
 }
 
 /// A folder of this user, closed to others.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Folder(PathBuf);
 
 /// What is wrong with the registry.

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::folder::Folder;
 use crate::{
     session::{Found, Lookup},
     transport::Address,
@@ -11,6 +12,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Sought {
     name: String,
+    /// Where it is looked for, if anywhere.
+    folder: Option<Folder>,
     known: Mutex<Known>,
 }
 
@@ -41,8 +44,20 @@ pub(crate) enum State {
 }
 
 impl Sought {
-    pub(crate) fn new(name: String) -> Self {
-        Self { name, known: Mutex::default() }
+    pub(super) fn new(name: String, folder: Folder) -> Self {
+        Self { name, folder: Some(folder), known: Mutex::default() }
+    }
+
+    /// One that never comes.
+    pub(crate) fn nowhere(name: String) -> Self {
+        Self { name, folder: None, known: Mutex::default() }
+    }
+
+    /// Looks what there is now. It takes a few microseconds where there is no file, some tens where there is one.
+    pub(super) fn look(&self) {
+        if let Some(folder) = &self.folder {
+            self.set(folder.look_for(&self.name));
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -64,7 +79,7 @@ impl Sought {
         std::mem::take(&mut known.is_news).then(|| known.state.clone())
     }
 
-    pub(super) fn set(&self, state: State) {
+    fn set(&self, state: State) {
         let mut known = self.known();
         if !known.state.is_like(&state) {
             known.generation += 1;
@@ -94,6 +109,12 @@ impl Sought {
         )
     }
 
+    fn found(&self) -> Option<Found> {
+        let known = self.known();
+        let State::Connected { address, .. } = &known.state else { return None };
+        Some(Found { address: address.clone(), generation: known.generation })
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -101,16 +122,18 @@ impl Sought {
 
 impl Lookup for Sought {
     fn find(&self) -> Result<Found, String> {
-        let known = self.known();
-        if let State::Connected { address, .. } = &known.state {
-            return Ok(Found { address: address.clone(), generation: known.generation });
-        }
-        drop(known);
-        Err(self.absent())
+        self.found()
+            .or_else(|| {
+                // It may have come since it was looked for last, and a call does not wait for the next time.
+                self.look();
+                self.found()
+            })
+            .ok_or_else(|| self.absent())
     }
 
-    /// It has ended, and its entry will be found to be that of a dead process.
+    /// It has ended, so its entry is that of a dead process by now.
     fn not_there(&self, _: &str) -> String {
+        self.look();
         self.absent()
     }
 }
