@@ -74,6 +74,8 @@
 //! - `unsafe` stands in one private module, `raw`, which runs under Miri.
 //! - Expansions state facts; whatever they could do is done here.
 
+#[cfg(feature = "net")]
+mod backoff;
 mod boundary;
 mod buffer;
 mod call;

@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    hash::{BuildHasher as _, RandomState},
     io::{self, BufRead as _, BufReader, Read, Write as _},
     os::unix::process::CommandExt as _,
     path::PathBuf,
@@ -14,6 +13,7 @@ use std::{
 
 use super::registered;
 use crate::{
+    backoff::Backoff,
     config::{Config, Fault, Faults},
     registry::{Registry, Sought, State},
 };
@@ -32,7 +32,8 @@ struct Watch {
 impl Apart {
     /// Starts a process for each Worker that has one, and waits until it is served or has ended.
     pub(super) fn start(configs: &[Config], registry: &Registry) -> Result<Self, Faults> {
-        let mut watches = Vec::new();
+        // From here on whoever leaves ends what was started.
+        let mut apart = Self(Vec::new());
         let mut first = Vec::new();
         for config in configs.iter().filter(|config| config.is_apart()) {
             let Some(sought) = registry.shared().find(&config.name).cloned() else { continue };
@@ -57,7 +58,7 @@ impl Apart {
                 .name(format!("rpc-apart-{}", process.name))
                 .spawn(move || process.watch(&stopped))
                 .map_err(|error| not_started(config, &error))?;
-            watches.push(Watch { stop: Some(stop), thread: Some(thread) });
+            apart.0.push(Watch { stop: Some(stop), thread: Some(thread) });
             first.push((sought, end));
         }
         let begun = Instant::now();
@@ -67,7 +68,7 @@ impl Apart {
                 && end.recv_timeout(TICK) == Err(mpsc::RecvTimeoutError::Timeout)
             {}
         }
-        Ok(Self(watches))
+        Ok(apart)
     }
 }
 
@@ -109,7 +110,7 @@ struct Process {
 impl Process {
     /// Keeps it running until it is told to stop.
     fn watch(&self, stopped: &mpsc::Receiver<()>) {
-        let mut wait = WAIT_MIN;
+        let mut backoff = BACKOFF;
         loop {
             let begun = Instant::now();
             let why = match self.run(stopped) {
@@ -118,10 +119,9 @@ impl Process {
                 Err(error) => format!("`{}` cannot be started: {error}", self.executable.display()),
             };
             if begun.elapsed() >= STEADY {
-                wait = WAIT_MIN;
+                backoff = BACKOFF;
             }
-            let pause = jittered(wait);
-            wait = wait.saturating_mul(2).min(WAIT_MAX);
+            let pause = backoff.pause();
             self.sought.explain(format!("{why}; it is being started again"));
             tell(&self.name, &format!("{why}; it is started again in {} ms", pause.as_millis()));
             // Nobody waits for more than the first one.
@@ -219,12 +219,6 @@ pub(super) fn wait_for_parent() {
     let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
 }
 
-/// Between a half of it and all of it, so that what failed together does not come back together.
-fn jittered(wait: Duration) -> Duration {
-    let random = RandomState::new().hash_one(wait);
-    wait.mul_f64(0.5 + (random >> 40) as f64 / f64::from(1 << 25))
-}
-
 impl fmt::Debug for Apart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Apart").field(&self.0.len()).finish()
@@ -232,8 +226,7 @@ impl fmt::Debug for Apart {
 }
 
 /// How long after its end a process is started again, at first; twice as long each time, up to the longest.
-const WAIT_MIN: Duration = Duration::from_millis(100);
-const WAIT_MAX: Duration = Duration::from_secs(30);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
 
 /// How long a process runs before its next end counts as the first one.
 const STEADY: Duration = Duration::from_secs(60);

@@ -27,6 +27,7 @@ use super::{
     shared::{Access, Shared},
 };
 use crate::{
+    backoff::Backoff,
     clock,
     error::Kind,
     service::ServiceInfo,
@@ -79,7 +80,7 @@ enum Line {
     /// Not before then, because the last attempt failed.
     Down {
         until: Instant,
-        wait: Duration,
+        backoff: Backoff,
         why: Failure,
         generation: u64,
     },
@@ -117,11 +118,8 @@ pub(super) struct Again {
     outgoing: Outgoing,
 }
 
-/// How long after a failed attempt the next one is made, at first. It doubles up to [`WAIT_MAX`]; each wait is made
-/// shorter by up to a half at random, so that many callers do not come back at once.
-const WAIT_MIN: Duration = Duration::from_millis(10);
-
-const WAIT_MAX: Duration = Duration::from_secs(1);
+/// How long after a failed attempt the next one is made.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
 
 /// How often a call is sent at most.
 const ATTEMPTS_MAX: u32 = 3;
@@ -216,13 +214,12 @@ impl Dialer {
     /// Tries again what may be tried again, as long as there is hope, time and budget.
     async fn recover(self, service: &'static ServiceInfo, mut reply: Reply, again: Option<Again>) -> Reply {
         let Some(again) = again else { return reply };
-        let mut wait = WAIT_MIN;
+        let mut backoff = BACKOFF;
         for _ in 1..ATTEMPTS_MAX {
             if !reply.may_be_tried_again() || !self.retries().spend() {
                 break;
             }
-            let pause = jittered(wait);
-            wait = wait.saturating_mul(2).min(WAIT_MAX);
+            let pause = backoff.pause();
             if again.outgoing.deadline.is_some_and(|deadline| clock::now() + pause >= deadline) {
                 break;
             }
@@ -264,7 +261,7 @@ impl Dialer {
         let runtime =
             Handle::try_current().map_err(|_| Failed::before(Kind::Setup(super::NO_RUNTIME.into())))?;
         let mut lines = self.lines();
-        let mut wait = WAIT_MIN;
+        let mut backoff = BACKOFF;
         match lines.get(&runtime.id()) {
             Some(Line::Up(access)) if access.takes_calls() => return Ok(Looked::Up(access.clone())),
             Some(Line::Connecting(attempt)) if attempt.has_changed().is_ok() => {
@@ -279,12 +276,12 @@ impl Dialer {
                 let waits = has_deadline && !why.refused;
                 return if waits { Ok(Looked::Later(*until)) } else { Err(why.unavailable()) };
             }
-            Some(Line::Down { wait: last, .. }) => wait = last.saturating_mul(2).min(WAIT_MAX),
+            Some(Line::Down { backoff: last, .. }) => backoff = *last,
             _ => {}
         }
         let (tell, attempt) = watch::channel(Attempt::Going);
         lines.insert(runtime.id(), Line::Connecting(attempt.clone()));
-        runtime.spawn(self.clone().connect(found, tell, wait, runtime.id()));
+        runtime.spawn(self.clone().connect(found, tell, backoff, runtime.id()));
         Ok(Looked::Connecting(attempt))
     }
 
@@ -292,7 +289,7 @@ impl Dialer {
         self,
         Found { address, generation }: Found,
         tell: watch::Sender<Attempt>,
-        wait: Duration,
+        mut backoff: Backoff,
         runtime: runtime::Id,
     ) {
         let outcome = match transport::connect(&address).await {
@@ -305,8 +302,8 @@ impl Dialer {
         let (line, attempt) = match outcome {
             Ok(access) => (Line::Up(access.clone()), Attempt::Up(access)),
             Err(why) => {
-                let until = Instant::now() + jittered(wait);
-                (Line::Down { until, wait, why: why.clone(), generation }, Attempt::Failed(why))
+                let until = Instant::now() + backoff.pause();
+                (Line::Down { until, backoff, why: why.clone(), generation }, Attempt::Failed(why))
             }
         };
         let mut lines = self.lines();
@@ -365,14 +362,6 @@ impl Again {
         let (dialer, service) = (dialer.clone(), *service);
         Box::pin(dialer.recover(service, reply, Some(self)))
     }
-}
-
-/// Between a half of it and all of it.
-fn jittered(wait: Duration) -> Duration {
-    // The random keys of a hash table of this thread and the time: no secret hangs on it.
-    use std::hash::{BuildHasher, RandomState};
-    let random = RandomState::new().hash_one(clock::now());
-    wait.mul_f64(0.5 + (random >> 40) as f64 / f64::from(1 << 25))
 }
 
 /// How much of the traffic may be retries: a fifth, and ten a second. In an outage callers then add a fifth to the load,

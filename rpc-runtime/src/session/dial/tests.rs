@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{runtime::Handle, time::Instant};
 
-use super::{Dialer, Failure, Line, WAIT_MAX};
+use super::{BACKOFF, Dialer, Failure, Line};
 use crate::{clock, error::Kind, session::reply::Why};
 
 fn dialer() -> Dialer {
@@ -20,7 +20,7 @@ fn dialer() -> Dialer {
 fn down(dialer: &Dialer) {
     let why = Failure { why: "it is away".to_owned(), refused: false };
     let (until, generation) = (Instant::now() + Duration::from_secs(60), 0);
-    let line = Line::Down { until, wait: WAIT_MAX, why, generation };
+    let line = Line::Down { until, backoff: BACKOFF, why, generation };
     dialer.lines().insert(Handle::current().id(), line);
 }
 
