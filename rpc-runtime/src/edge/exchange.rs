@@ -1,6 +1,5 @@
 //! One request and its answer.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use super::head::{self, Refusal};
 use super::request_body::{BodyHead, Fate, RequestBody};
 use super::transport::Link;
 use super::tunnel::Tunnel;
-use crate::{Body, BodyError, Upgraded, error::Reference, fetch::hop_by_hop};
+use crate::{Body, BodyError, Upgraded, error::Reference, fetch::hop_by_hop, panics, raw::Payload};
 
 /// Answers one request, and makes the answer one that leaves the connection in a known state.
 pub(super) async fn exchange<H: Handler>(
@@ -176,7 +175,7 @@ async fn contained<H: Handler>(connection: &Connection<H>, request: Request<Body
     };
     handled.unwrap_or_else(|panic| {
         let reference = Reference::new();
-        let message = panic_message(&*panic);
+        let message = panics::describe(panic);
         tracing::error!(%reference, %method, path = path.as_ref().map(PathAndQuery::path), ?peer, panic = message, "the handler panicked");
         reference.into_failure()
     })
@@ -193,23 +192,21 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             // Dropped before its end: the client has gone, and nobody is left to be told.
             if let Err(panic) = this.discard() {
-                tracing::error!(panic = panic_message(&*panic), "a cancelled handler panicked");
+                tracing::error!(panic = panics::describe(panic), "a cancelled handler panicked");
             }
         }
     }
 }
 
-type Panic = Box<dyn Any + Send>;
-
 impl<F> Contained<F> {
-    fn discard(self: Pin<&mut Self>) -> Result<(), Panic> {
+    fn discard(self: Pin<&mut Self>) -> Result<(), Payload> {
         let mut future = self.project().future;
         catch_unwind(AssertUnwindSafe(|| future.set(None)))
     }
 }
 
 impl<F: Future> Contained<F> {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Panic>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Payload>> {
         let polled = {
             let Some(future) = self.as_mut().project().future.as_pin_mut() else { return Poll::Pending };
             match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
@@ -221,11 +218,6 @@ impl<F: Future> Contained<F> {
         let dropped = self.discard();
         Poll::Ready(polled.and_then(|output| dropped.map(|()| output)))
     }
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("not a text")
 }
 
 impl Reference {
@@ -275,7 +267,7 @@ impl HttpBody for Answer {
         let polled =
             catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx))).unwrap_or_else(|panic| {
                 let reference = Reference::new();
-                tracing::error!(%reference, panic = panic_message(&*panic), "the body of an answer panicked");
+                tracing::error!(%reference, panic = panics::describe(panic), "the body of an answer panicked");
                 Poll::Ready(Some(Err(BodyError::new(format!("reference {reference}")))))
             });
         if let Poll::Ready(Some(Err(error))) = &polled {
@@ -299,7 +291,7 @@ impl Drop for Answer {
         let body = self.body.take();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
             tracing::error!(
-                panic = panic_message(&*panic),
+                panic = panics::describe(panic),
                 "the body of an answer panicked as it was dropped"
             );
         }
