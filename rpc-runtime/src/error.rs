@@ -385,10 +385,10 @@ impl Error {
         matches!(&self.0.kind, Kind::Limit(Exceeded { limit, .. }) if *limit == BODY_BYTES)
     }
 
-    /// The same of somebody who is not there, however many hops away.
+    /// What it tells of somebody who is not there, however many hops away.
     #[cfg(feature = "host")]
-    pub(crate) fn tells_of_absence(&self) -> bool {
-        matches!(self.0.kind, Kind::Unavailable(_))
+    pub(crate) fn absence(&self) -> Option<&str> {
+        if let Kind::Unavailable(why) = &self.0.kind { Some(why) } else { None }
     }
 
     /// What happened, in a word.

@@ -126,12 +126,6 @@ impl Shared {
         self.folder.address(&Entry::socket_of(name))
     }
 
-    /// What a caller was told of a Worker that is not there, if this text tells it.
-    pub(crate) fn words_in(&self, text: &str) -> Option<String> {
-        let mut words = self.sought.iter().flat_map(|sought| [sought.absent(), sought.what_to_start()]);
-        words.find(|words| text.contains(words))
-    }
-
     /// From now on, tells what becomes of the Workers that are sought.
     pub(crate) fn tell(&self, listener: Listener) {
         *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);

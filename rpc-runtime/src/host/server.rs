@@ -396,7 +396,7 @@ fn serve_thread(
     drop(ready);
     let background = Background::of_this_thread();
     let primary = options.and_then(|options| {
-        let primary = Primary { fetcher: workers.primary()?, registry: registry.clone() };
+        let primary = Primary { fetcher: workers.primary()?, is_development: registry.is_some() };
         Some(Connections::new(options, primary))
     });
     let served = workers.served(registry.is_some());
@@ -489,32 +489,26 @@ fn runtime() -> io::Result<Runtime> {
 /// The Worker that is served.
 struct Primary {
     fetcher: Fetcher,
-    registry: Option<Arc<registry::Shared>>,
+    /// Whether it is served to who develops it: to the `dev` of a terminal.
+    is_development: bool,
 }
 
 impl Handler for Primary {
     async fn handle(&self, request: Request, _: Peer) -> Response {
         let answered = self.fetcher.fetch(request).await;
-        answered.unwrap_or_else(|error| failure(&error, self.registry.as_deref()))
+        answered.unwrap_or_else(|error| failure(&error, self.is_development))
     }
 }
 
 /// What a client outside of the system gets to see of an error: its class, and where the log has the rest. Who
-/// develops is told what to start as well.
-fn failure(error: &Error, registry: Option<&registry::Shared>) -> Response {
+/// develops is told who is not there as well, and what to start.
+fn failure(error: &Error, is_development: bool) -> Response {
     let reference = Reference::new();
-    if error.tells_of_absence()
-        && let Some(words) = registry.and_then(|registry| registry.words_in(&error.to_string()))
-    {
+    if error.tells_of_overload() || error.absence().is_some() {
         tracing::warn!(%reference, error = %Chain(error), "a request was refused");
-        return reference.into_response(StatusCode::SERVICE_UNAVAILABLE, &words);
-    }
-    if error.tells_of_overload() || error.tells_of_absence() {
-        tracing::warn!(%reference, error = %Chain(error), "a request was refused");
-        return reference.into_response(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the service is overloaded or not ready, try again later",
-        );
+        let told = error.absence().filter(|_| is_development);
+        let told = told.unwrap_or("the service is overloaded or not ready, try again later");
+        return reference.into_response(StatusCode::SERVICE_UNAVAILABLE, told);
     }
     if error.tells_of_long_body() {
         tracing::warn!(%reference, error = %Chain(error), "a request failed");

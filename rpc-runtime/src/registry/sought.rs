@@ -90,23 +90,15 @@ impl Sought {
 
     /// What a caller is told while it is not there.
     pub(super) fn absent(&self) -> String {
-        let known = self.known();
-        if let Some(why) = &known.why {
-            return format!("the Worker `{}` is not connected: {why}", self.name);
-        }
-        match &known.state {
-            State::Unusable(why) => format!("the Worker `{}` is not connected: {why}", self.name),
+        let (name, known) = (&self.name, self.known());
+        let why = match (&known.why, &known.state) {
+            (Some(why), _) | (None, State::Unusable(why)) => why.clone(),
             // One that has ended may still be known.
-            State::Absent | State::Connected { .. } => self.what_to_start(),
-        }
-    }
-
-    pub(super) fn what_to_start(&self) -> String {
-        format!(
-            "the Worker `{0}` is not connected: start it in another terminal with `dev -c {0}/worker.toml`, or wherever \
-             its configuration lies",
-            self.name
-        )
+            (None, State::Absent | State::Connected { .. }) => format!(
+                "start it in another terminal with `dev -c {name}/worker.toml`, or wherever its configuration lies"
+            ),
+        };
+        format!("the Worker `{name}` is not connected: {why}")
     }
 
     fn found(&self) -> Option<Found> {

@@ -7,7 +7,7 @@ use crate::{
 
 #[test]
 fn overload_is_503_and_everything_else_500() {
-    let status = |kind| failure(&Error::new(kind), None).status().as_u16();
+    let status = |kind| failure(&Error::new(kind), false).status().as_u16();
     assert_eq!(status(Kind::Overloaded("the queue is full".into())), 503);
     assert_eq!(status(Kind::Unavailable("not started".into())), 503);
     assert_eq!(status(Kind::Denied("no".into())), 500);
@@ -16,8 +16,18 @@ fn overload_is_503_and_everything_else_500() {
 }
 
 #[tokio::test]
+async fn who_develops_is_told_who_is_not_there() {
+    let told = |is_development| async move {
+        let absent = Error::new(Kind::Unavailable("start it: app dev -c auth.toml".into()));
+        failure(&absent, is_development).into_body().text().await.unwrap()
+    };
+    assert!(told(true).await.starts_with("start it: app dev -c auth.toml"), "{}", told(true).await);
+    assert!(!told(false).await.contains("auth.toml"), "{}", told(false).await);
+}
+
+#[tokio::test]
 async fn the_answer_to_overload_says_nothing_of_the_reason() {
-    let response = failure(&Error::new(Kind::Overloaded("s3cret".into())), None);
+    let response = failure(&Error::new(Kind::Overloaded("s3cret".into())), false);
     let reference = response.headers()["x-error-reference"].to_str().unwrap().to_owned();
     assert_eq!(
         response.into_body().text().await.unwrap(),
