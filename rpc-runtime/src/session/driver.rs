@@ -1,7 +1,8 @@
 //! What moves a session: bytes in, handlers, bytes out, in turns of one task.
 //!
 //! A turn reads what there is, hands it to the protocol, polls at most [`READY_PER_TURN`] handlers that were woken, and
-//! writes everything that came of it with one vectored write. Then other tasks of the thread have their turn.
+//! writes what came of it with a vectored write for [`FIRST_ANSWERS`] answers, then for twice as many, and one for the
+//! rest. Then other tasks of the thread have their turn.
 
 use std::{
     cell::RefCell,
@@ -41,6 +42,12 @@ use crate::{
 /// How many handlers are polled before what they gave is written.
 const READY_PER_TURN: usize = 64;
 
+/// How many answers of a turn are written before the next one is made; twice as many after each such write. With all 64
+/// calls of a caller answered in one write, each end waited while the other one worked: 0.28 of a raw multiplexer's
+/// calls/s, and 0.65 with a write after 16 (32: 0.43, 8: 0.56). Twice as many each time, so that a large batch has few
+/// writes.
+const FIRST_ANSWERS: usize = 16;
+
 /// How many bytes are read before the handlers have their turn: as much as a socket holds, so that a small call that
 /// stands behind a part of a long value waits for no more than that.
 const READ_PER_TURN: usize = 128 * 1024;
@@ -70,6 +77,8 @@ pub(super) struct Driver<S> {
     /// Who is to be woken, once no lock is held.
     woken: Vec<Waker>,
     ends: Vec<(CallId, Handled)>,
+    /// How many of them are written before the turn goes on.
+    due: usize,
     /// Whether the other end may still send.
     readable: bool,
 }
@@ -102,6 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             events: VecDeque::new(),
             woken: Vec::new(),
             ends: Vec::new(),
+            due: FIRST_ANSWERS,
             readable: true,
         }
     }
@@ -183,10 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         // Handled where they lie: they are large, and most of what is in a call moves into its handler.
         let mut events = mem::take(&mut self.events);
         for event in &mut events {
-            if self.ends.len() >= READY_PER_TURN {
-                // The other end works on these answers while this one makes the next.
-                self.answer(cx);
-            }
+            self.answer_due(cx);
             match event {
                 Event::Call(call) => self.begin(call),
                 Event::Cancelled { id } => self.cancel(*id, Status::Cancelled),
@@ -213,8 +220,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.ends.push((call.id, handled));
     }
 
-    /// Writes what handlers have answered.
-    fn answer(&mut self, cx: &mut Context<'_>) {
+    /// Polls handlers that were woken. Returns whether there are more.
+    fn poll_handlers(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut left = READY_PER_TURN;
+        while left > 0 {
+            let most = self.due.min(left);
+            left -= most;
+            let ends = &mut self.ends;
+            if !self.handlers.poll_ready(most, cx.waker(), |id, handled| ends.push((id, handled))) {
+                return false;
+            }
+            self.answer_due(cx);
+        }
+        true
+    }
+
+    /// Writes what handlers have answered, if it is enough: the other end works on these answers while this one makes
+    /// the next.
+    fn answer_due(&mut self, cx: &mut Context<'_>) {
+        if self.ends.len() < self.due {
+            return;
+        }
+        self.due *= 2;
         let shared = Arc::clone(&self.shared);
         let mut table = shared.lock();
         self.end_calls(&mut table);
@@ -422,11 +449,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
             table.now = clock::now();
             table.driver = None;
         }
+        this.due = FIRST_ANSWERS;
         let more_to_read = this.read(cx);
         this.handle_events(cx);
-        let ends = &mut this.ends;
-        let more_ready =
-            this.handlers.poll_ready(READY_PER_TURN, cx.waker(), |id, handled| ends.push((id, handled)));
+        let more_ready = this.poll_handlers(cx);
         let shared = Arc::clone(&this.shared);
         let mut table = shared.lock();
         this.end_calls(&mut table);

@@ -101,17 +101,8 @@ impl Handlers {
         session: &Waker,
         mut answered: impl FnMut(CallId, Handled),
     ) -> bool {
-        if self.turn.is_empty() {
-            let mut ready = self.ready.lock();
-            std::mem::swap(&mut self.turn, &mut ready.places);
-            if self.turn.is_empty() {
-                // Only who finds nothing waits to be told.
-                match &mut ready.session {
-                    Some(waker) => waker.clone_from(session),
-                    none => *none = Some(session.clone()),
-                }
-                return false;
-            }
+        if !self.take_turn(session) {
+            return false;
         }
         let count = self.turn.len().min(most);
         for at in 0..count {
@@ -125,7 +116,25 @@ impl Handlers {
             }
         }
         self.turn.drain(..count);
-        true
+        self.take_turn(session)
+    }
+
+    /// Takes the list of those that were woken, if none is left of the last one. Returns whether there are any.
+    fn take_turn(&mut self, session: &Waker) -> bool {
+        if !self.turn.is_empty() {
+            return true;
+        }
+        let mut ready = self.ready.lock();
+        std::mem::swap(&mut self.turn, &mut ready.places);
+        let none = self.turn.is_empty();
+        if none {
+            // Only who finds nothing waits to be told.
+            match &mut ready.session {
+                Some(waker) => waker.clone_from(session),
+                none => *none = Some(session.clone()),
+            }
+        }
+        !none
     }
 
     /// Drops the handler of a call, if it has not answered.
