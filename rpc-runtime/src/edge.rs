@@ -68,11 +68,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::{Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 pub use self::options::EdgeOptions;
 
@@ -182,7 +183,8 @@ pub async fn serve<H: Handler>(
     for accepted in acceptor.close() {
         let _ = connections.take(accepted);
     }
-    connections.drain().await
+    let end = Instant::now() + connections.shared.options.drain;
+    connections.drain(end).await
 }
 
 /// Keeps the kernel from taking megabytes of an answer at once. Whether a client takes what is written is seen by how
@@ -219,6 +221,7 @@ pub(crate) struct Connections<H> {
 
 impl<H: Handler> Connections<H> {
     pub(crate) fn new(options: EdgeOptions, handler: H) -> Self {
+        let options = options.bounded();
         let shared = Arc::new(Shared { handler, options, stopping: Stopping::default() });
         Self { shared, tasks: JoinSet::new() }
     }
@@ -245,11 +248,16 @@ impl<H: Handler> Connections<H> {
         }
     }
 
-    /// Lets what runs come to its end, as [`serve`] says; gives how many connections had to be cut.
-    pub(crate) async fn drain(mut self) -> usize {
+    /// From now on a connection ends when it is idle. More may be taken, which end after their first answer.
+    pub(crate) fn begin_to_drain(&self) {
         self.shared.stopping.begin();
+    }
+
+    /// Lets what runs come to its end until then, as [`serve`] says; gives how many connections had to be cut.
+    pub(crate) async fn drain(mut self, end: Instant) -> usize {
+        self.begin_to_drain();
         let drained = async { while self.tasks.join_next().await.is_some() {} };
-        if timeout(self.shared.options.drain, drained).await.is_ok() {
+        if timeout_at(end.into(), drained).await.is_ok() {
             return 0;
         }
         let cut = self.tasks.len();

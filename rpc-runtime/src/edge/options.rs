@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Limits and times of a served socket.
 ///
 /// The defaults are for a socket that anybody may connect to. Times are measured on tokio's clock
-/// and can be made short for tests.
+/// and can be made short for tests; one of more than a year is a year.
 ///
 /// ```
 /// use std::time::Duration;
@@ -64,7 +64,8 @@ pub struct EdgeOptions {
     ///
     /// Default 30 s. The connection is closed.
     pub write_timeout: Duration,
-    /// Most connections at a time; further ones wait in the listener's queue.
+    /// Most connections at a time; further ones wait in the listener's queue. A host divides them
+    /// between its threads, each of which takes at least one.
     ///
     /// Default 10,000: half of the 20,000 descriptors a server is usually given.
     pub connections_max: usize,
@@ -117,6 +118,22 @@ impl Default for EdgeOptions {
 }
 
 impl EdgeOptions {
+    /// With times that a clock can reach: more than a year is a year.
+    pub(crate) fn bounded(self) -> Self {
+        const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        Self {
+            head_timeout: self.head_timeout.min(LONGEST),
+            idle_timeout: self.idle_timeout.min(LONGEST),
+            body_window: self.body_window.min(LONGEST),
+            linger: self.linger.min(LONGEST),
+            write_timeout: self.write_timeout.min(LONGEST),
+            ping: self.ping.min(LONGEST),
+            drain: self.drain.min(LONGEST),
+            drain_idle: self.drain_idle.min(LONGEST),
+            ..self
+        }
+    }
+
     /// hyper panics below its smallest buffer; a smaller limit is its smallest.
     pub(super) fn buffer_bytes_max(&self) -> usize {
         self.head_bytes_max.max(8 << 10)

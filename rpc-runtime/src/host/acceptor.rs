@@ -144,7 +144,37 @@ impl Source for Numbered {
     }
 }
 
-/// One accepted connection after the other, each to the thread that has the fewest, until `stopped` says so.
+/// How far the end of a host has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Serving,
+    /// HTTP comes to its end until then. Other processes are served as before.
+    Closing(Instant),
+    /// All of it comes to its end until then.
+    Ending(Instant),
+}
+
+impl Stage {
+    /// When all must have come to its end: now, if nobody has said.
+    pub(super) fn end(self) -> Instant {
+        match self {
+            Self::Serving => Instant::now(),
+            Self::Closing(end) | Self::Ending(end) => end,
+        }
+    }
+
+    /// Whether HTTP comes to its end.
+    pub(super) fn is_closing(self) -> bool {
+        self != Self::Serving
+    }
+
+    /// Whether sessions do.
+    pub(super) fn is_ending(self) -> bool {
+        matches!(self, Self::Ending(_))
+    }
+}
+
+/// One accepted connection after the other, each to the thread that has the fewest, as long as `stage` lets it.
 ///
 /// One socket for all threads, not one for each: with SO_REUSEPORT a listener that closes resets what waits in its
 /// queue, and the kernel hands connections to threads by chance, blocked ones included.
@@ -152,7 +182,7 @@ pub(super) async fn accept(
     http: Option<std::net::TcpListener>,
     listeners: Vec<Listener>,
     threads: Vec<Thread>,
-    stopped: watch::Receiver<bool>,
+    stage: watch::Receiver<Stage>,
 ) {
     let (http_lanes, session_lanes): (Vec<_>, Vec<_>) =
         threads.into_iter().map(|Thread { http, sessions }| (http, sessions)).unzip();
@@ -161,35 +191,41 @@ pub(super) async fn accept(
     match http.map(TcpListener::from_std).transpose() {
         Ok(None) => {}
         Ok(Some(listener)) => {
-            accepting.spawn(accept_from(Acceptor::new(listener), http_lanes, stopped.clone()));
+            accepting.spawn(accept_from(
+                Acceptor::new(listener),
+                http_lanes,
+                stage.clone(),
+                Stage::is_closing,
+            ));
         }
         Err(error) => tracing::error!(%error, "cannot accept connections"),
     }
     for (number, listener) in listeners.into_iter().enumerate() {
         let lanes = Lanes::clone(&session_lanes);
-        accepting.spawn(accept_from(Numbered(number, listener), lanes, stopped.clone()));
+        accepting.spawn(accept_from(Numbered(number, listener), lanes, stage.clone(), Stage::is_ending));
     }
     drop(session_lanes);
-    // The threads drain when the last of the lanes is gone.
+    // A thread knows that no more will come of a kind when the last lane of that is gone.
     while accepting.join_next().await.is_some() {}
 }
 
 async fn accept_from<S: Source>(
     mut source: S,
     threads: Lanes<S::Connection>,
-    mut stopped: watch::Receiver<bool>,
+    mut stage: watch::Receiver<Stage>,
+    is_over: fn(Stage) -> bool,
 ) {
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = stopped.wait_for(|stopped| *stopped) => break,
+            _ = stage.wait_for(|stage| is_over(*stage)) => break,
             accepted = source.accept() => accepted,
         };
         tokio::select! {
             biased;
             () = threads.hand_over(accepted) => {}
             // All threads are full, and will be told to end what they have.
-            _ = stopped.wait_for(|stopped| *stopped) => break,
+            _ = stage.wait_for(|stage| is_over(*stage)) => break,
         }
     }
     for accepted in source.close().await {

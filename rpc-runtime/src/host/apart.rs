@@ -25,7 +25,7 @@ pub(super) const COMMAND: &str = "apart";
 pub(super) struct Apart(Vec<Watch>);
 
 struct Watch {
-    stop: Option<mpsc::Sender<()>>,
+    stop: Option<mpsc::Sender<Instant>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -72,16 +72,30 @@ impl Apart {
     }
 }
 
-impl Drop for Apart {
-    fn drop(&mut self) {
+impl Apart {
+    /// Asks all of them to stop, and kills those that do not until a moment after `end`.
+    pub(super) fn end(mut self, end: Instant) {
+        self.stop(end);
+    }
+
+    fn stop(&mut self, end: Instant) {
         // All of them at once, and then one after the other waited for.
-        self.0.iter_mut().for_each(|watch| drop(watch.stop.take()));
+        for watch in &mut self.0 {
+            // One that nobody hears has ended.
+            let _ = watch.stop.take().map(|stop| stop.send(end));
+        }
         for watch in &mut self.0 {
             if let Some(thread) = watch.thread.take() {
                 // A panic there has been told by the panic hook.
                 let _ = thread.join();
             }
         }
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        self.stop(Instant::now() + DRAIN);
     }
 }
 
@@ -109,7 +123,7 @@ struct Process {
 
 impl Process {
     /// Keeps it running until it is told to stop.
-    fn watch(&self, stopped: &mpsc::Receiver<()>) {
+    fn watch(&self, stopped: &mpsc::Receiver<Instant>) {
         let mut backoff = BACKOFF;
         loop {
             let begun = Instant::now();
@@ -133,7 +147,7 @@ impl Process {
     }
 
     /// Runs it to its end; `None` if that was asked for.
-    fn run(&self, stopped: &mpsc::Receiver<()>) -> io::Result<Option<ExitStatus>> {
+    fn run(&self, stopped: &mpsc::Receiver<Instant>) -> io::Result<Option<ExitStatus>> {
         let mut child = Command::new(&self.executable)
             .args(&self.arguments)
             // It ends when this closes, which also the death of this process does.
@@ -148,9 +162,12 @@ impl Process {
             child.stderr.take().map(|output| self.repeat(output, io::stderr)),
         ];
         let status = loop {
-            if stopped.recv_timeout(TICK) != Err(mpsc::RecvTimeoutError::Timeout) {
-                self.end(child)?;
-                break None;
+            match stopped.recv_timeout(TICK) {
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                told => {
+                    self.end(child, told.unwrap_or_else(|_| Instant::now()))?;
+                    break None;
+                }
             }
             if let Some(status) = child.try_wait()? {
                 break Some(status);
@@ -164,15 +181,15 @@ impl Process {
         Ok(status)
     }
 
-    /// Asks it to stop, and kills it if it does not in time.
-    fn end(&self, mut child: Child) -> io::Result<()> {
+    /// Asks it to stop, and kills it if it has not a moment after `end`.
+    fn end(&self, mut child: Child, end: Instant) -> io::Result<()> {
         if let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
             // It has not been waited for, so nobody else has its id.
             rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
         }
-        let begun = Instant::now();
+        let end = end.max(Instant::now()) + GRACE;
         while child.try_wait()?.is_none() {
-            if begun.elapsed() > DRAIN {
+            if Instant::now() > end {
                 tell(&self.name, "it does not stop, and is killed");
                 child.kill()?;
                 child.wait()?;
@@ -234,8 +251,11 @@ const STEADY: Duration = Duration::from_secs(60);
 /// How long the start of the host waits for such a process.
 const START: Duration = Duration::from_secs(10);
 
-/// How long one that is to stop may go on. What the model gives.
+/// How long one that is to stop may go on where nobody says. What the model gives.
 pub(super) const DRAIN: Duration = Duration::from_secs(30);
+
+/// How much longer, so that it can end what it was told to end by then.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// How long its output is read after its end.
 const LAST_WORDS: Duration = Duration::from_millis(200);

@@ -42,14 +42,21 @@ impl Background {
         HERE.with_borrow_mut(|here| here.get_or_insert_default().clone())
     }
 
-    /// Waits until there is none left.
-    pub(super) async fn drain(&self, end: Instant) {
-        // A count of 0 means that no work runs, and only work could begin another: every invocation has ended.
+    /// Waits until then for none to be left.
+    pub(super) async fn settle(&self, end: Instant) {
         while self.0.works.load(Ordering::Acquire) > 0 {
             if timeout_at(end.into(), self.0.none_left.notified()).await.is_err() {
-                let cut = self.0.works.load(Ordering::Relaxed);
-                return tracing::warn!(cut, "work given to `wait_until` is cut, because the host stops");
+                return;
             }
+        }
+    }
+
+    /// The same when every invocation has ended: only work could begin another then. What is left is cut.
+    pub(super) async fn drain(&self, end: Instant) {
+        self.settle(end).await;
+        let cut = self.0.works.load(Ordering::Acquire);
+        if cut > 0 {
+            tracing::warn!(cut, "work given to `wait_until` is cut, because the host stops");
         }
     }
 }

@@ -169,7 +169,7 @@ impl<'a> Workers<'a> {
             cost: INVOCATION,
             // Every request is to be seen by who watches, not those alone that wait for something.
             special: true,
-            broken: instance.as_ref()?.broken(),
+            broken: instance.as_ref().and_then(|instance| instance.broken()),
             ..Binding::of_type::<Fetcher>().limited(config.limits)
         };
         let binding = binding.watched(&[]);

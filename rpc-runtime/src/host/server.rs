@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{
     Host, Linked,
-    acceptor::{self, Arrivals, ForSession, Given, Http},
+    acceptor::{self, Arrivals, ForSession, Given, Http, Stage},
     apart::Apart,
     background::Background,
     directory::{Checked, Published, Taken, Wish, Workers, check},
@@ -52,9 +52,11 @@ pub struct Running {
     taken: Vec<Taken>,
     registry: Option<Registry>,
     apart: Option<Apart>,
-    stop: watch::Sender<bool>,
+    stage: watch::Sender<Stage>,
     threads: Vec<JoinHandle<()>>,
     supervisor: Option<Supervisor>,
+    /// Given up by every thread when it serves no HTTP any more.
+    closing: Receiver<()>,
     /// Given up by every thread when it ends.
     alive: Receiver<()>,
     drain: Duration,
@@ -106,17 +108,24 @@ impl Running {
     ///
     /// A thread that a handler holds cannot be ended. It is left behind 1 s after that, with an error in the log that
     /// names the Worker and the method, and ends with the process.
-    pub fn stop(mut self) {
-        self.end();
+    pub fn stop(self) {
+        drop(self);
     }
 
     fn end(&mut self) {
+        let end = Instant::now() + self.drain;
+        if let Some(apart) = self.apart.take() {
+            // In this order, because requests that run need these processes, which need this one to come to their end.
+            self.stage.send_replace(Stage::Closing(end));
+            // Nobody sends anything; the last thread gives it up.
+            let _ = self.closing.recv_timeout(self.drain);
+            apart.end(end);
+        }
         // Nobody is to find what will refuse calls.
         drop(self.registry.take());
-        // Nobody receives it when all threads have ended by themselves.
-        let _ = self.stop.send(true);
-        // Nobody sends anything; the last thread to end gives it up.
-        if self.alive.recv_timeout(self.drain.saturating_add(END)) == Err(RecvTimeoutError::Timeout) {
+        self.stage.send_replace(Stage::Ending(end));
+        let left = (end + END).saturating_duration_since(Instant::now());
+        if self.alive.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
             let supervisor = self.supervisor.as_ref();
             self.threads.retain(|thread| thread.is_finished() || leave_behind(thread, supervisor));
         }
@@ -127,8 +136,6 @@ impl Running {
                 tracing::error!(thread = name, "a thread of the host ended with a panic");
             }
         }
-        // They are called as long as anything here runs.
-        drop(self.apart.take());
     }
 }
 
@@ -175,6 +182,7 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
     let (found, published) = (found.cloned(), Arc::new(published));
     let name = configs[0].name.place().clone();
     let failed = |what: &str, error: &dyn fmt::Display| Faults::from(name.fault(what).with_received(error));
+    let edge = host.edge.clone().bounded();
     let http = match plan.http.filter(|_| answers) {
         Some(address) => {
             let listener = listen(address, plan.any_port);
@@ -184,8 +192,9 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
     };
     let address = http.as_ref().map(std::net::TcpListener::local_addr).transpose();
     let address = address.map_err(|error| failed("the address cannot be read", &error))?;
-    let (stop, stopped) = watch::channel(false);
+    let (stage, stages) = watch::channel(Stage::Serving);
     let (lives, alive) = mpsc::channel();
+    let (serves, closing) = mpsc::channel();
     let configs = Arc::new(configs);
     // Declared before what its threads wait for, and thus dropped after it if a thread cannot start.
     let mut running = Running {
@@ -195,19 +204,22 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
         taken,
         registry: plan.registry,
         apart: None,
-        stop,
+        stage,
         threads: Vec::new(),
         supervisor: None,
+        closing,
         alive,
-        drain: host.edge.drain,
+        drain: edge.drain,
     };
+    // Dropped before it: whoever leaves early waits for the threads that there are, and for nobody else.
+    let (lives, serves) = (lives, serves);
     let (bound, bounds) = mpsc::channel();
     let (go, going) = mpsc::channel();
     let acceptor = {
         let (configs, published) = (Arc::clone(&configs), Arc::clone(&published));
-        let lives = lives.clone();
+        let (lives, stage) = (lives.clone(), stages.clone());
         named("rpc-accept".to_owned()).spawn(move || {
-            accept(&configs, &published, http, bound, going, stopped);
+            accept(&configs, &published, http, bound, going, stage);
             drop(lives);
         })
     };
@@ -231,20 +243,19 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
             configs: Arc::clone(&configs),
             registry: found.clone(),
         };
-        let (options, ready) = (answers.then(|| host.edge.clone()), ready.clone());
-        let lives = lives.clone();
-        let drain = host.edge.drain;
+        let (options, ready) = (answers.then(|| edge.clone()), ready.clone());
+        let (lives, told) = (lives.clone(), Told { stages: stages.clone(), serves: serves.clone() });
         #[cfg(feature = "fetch")]
         let outside = host.outside.clone();
         let spawned = named(format!("rpc-{number}")).spawn(move || {
             #[cfg(feature = "fetch")]
             outside.serve_this_thread();
-            serve_thread(&parts, options, drain, given, ready);
+            serve_thread(&parts, options, given, told, ready);
             drop(lives);
         });
         running.threads.push(spawned.map_err(|error| failed("a thread cannot be started", &error))?);
     }
-    drop((ready, lives));
+    drop((ready, lives, serves));
     let mut pulses = Vec::new();
     for _ in &threads {
         match readies.recv() {
@@ -273,7 +284,7 @@ fn accept(
     http: Option<std::net::TcpListener>,
     bound: Sender<Result<Vec<Address>, Faults>>,
     going: Receiver<Vec<acceptor::Thread>>,
-    stopped: watch::Receiver<bool>,
+    stages: watch::Receiver<Stage>,
 ) {
     let listeners = runtime().map_err(|error| {
         let fault = configs[0].name.place().fault("the runtime of a thread cannot be made");
@@ -293,7 +304,7 @@ fn accept(
         return;
     }
     let Ok(threads) = going.recv() else { return };
-    runtime.block_on(acceptor::accept(http, listeners, threads, stopped));
+    runtime.block_on(acceptor::accept(http, listeners, threads, stages));
 }
 
 /// Every `listen` of every configuration, and the sockets of what is published; all faults at once.
@@ -367,13 +378,20 @@ struct Parts {
     registry: Option<Arc<registry::Shared>>,
 }
 
+/// How a thread learns of its end, and tells of it.
+struct Told {
+    stages: watch::Receiver<Stage>,
+    /// Given up when no HTTP is served any more.
+    serves: Sender<()>,
+}
+
 /// Makes the Workers of one thread, and serves the connections that it is given until there will be no more. Without
 /// `options` none of them speaks HTTP.
 fn serve_thread(
     Parts { linked, shared, configs, registry }: &Parts,
     options: Option<EdgeOptions>,
-    drain: Duration,
     given: Given,
+    Told { stages, serves }: Told,
     ready: Sender<Result<(String, Arc<Pulse>), Faults>>,
 ) {
     // Where nobody is left to be told, the start has failed already.
@@ -402,17 +420,23 @@ fn serve_thread(
     let served = workers.served(registry.is_some());
     let serving = async {
         let Given { http, sessions } = given;
-        let (connections, sessions) =
-            tokio::join!(serve_http(primary, http), serve_sessions(served, sessions));
-        let end = Instant::now() + drain;
-        tokio::join!(
-            async {
-                if let Some(connections) = connections {
-                    connections.drain().await;
-                }
-            },
-            sessions.drain(end.into()),
-        );
+        let http = async {
+            if let Some(connections) = serve_http(primary, http, stages.clone()).await {
+                connections.drain(stages.borrow().end()).await;
+            }
+            let stage = *stages.borrow();
+            if let Stage::Closing(end) = stage {
+                // What requests have left to be done may call processes that are ended next.
+                background.settle(end).await;
+            }
+            drop(serves);
+        };
+        let sessions = async {
+            let sessions = serve_sessions(served, sessions, stages.clone()).await;
+            sessions.drain(stages.borrow().end().into()).await;
+        };
+        tokio::join!(http, sessions);
+        let end = stages.borrow().end();
         background.drain(end).await;
         end.saturating_duration_since(Instant::now())
     };
@@ -445,10 +469,17 @@ async fn make(workers: &Workers<'_>, mut faults: Faults) -> Result<(), Faults> {
 async fn serve_http(
     connections: Option<Connections<Primary>>,
     mut given: Arrivals<Http>,
+    mut stages: watch::Receiver<Stage>,
 ) -> Option<Connections<Primary>> {
     let mut connections = connections?;
+    let mut drains = false;
     loop {
         tokio::select! {
+            // Where there is no room, what waits is taken when these have ended.
+            _ = stages.wait_for(|stage| stage.is_closing()), if !drains => {
+                drains = true;
+                connections.begin_to_drain();
+            }
             taken = given.next(), if !connections.are_full() => {
                 let Some((stream, address)) = taken else { return Some(connections) };
                 let taken = TcpStream::from_std(stream).and_then(|stream| connections.take((stream, address)));
@@ -463,10 +494,16 @@ async fn serve_http(
 }
 
 /// The same for sessions, each with what is served to those of its listener.
-async fn serve_sessions(served: Vec<Services>, mut given: Arrivals<ForSession>) -> Sessions {
+async fn serve_sessions(
+    served: Vec<Services>,
+    mut given: Arrivals<ForSession>,
+    mut stages: watch::Receiver<Stage>,
+) -> Sessions {
     let mut sessions = Sessions::default();
     loop {
         tokio::select! {
+            // Where there is no room, none will be taken any more.
+            _ = stages.wait_for(|stage| stage.is_ending()), if sessions.len() >= SESSIONS_MAX => return sessions,
             taken = given.next(), if sessions.len() < SESSIONS_MAX => {
                 let Some((listener, stream)) = taken else { return sessions };
                 match stream.attach() {

@@ -47,6 +47,12 @@ impl Folder {
         Self::new(name, &[("front.toml", FRONT), ("greets.toml", GREETS)])
     }
 
+    /// The same, but that the first one has a process of its own.
+    pub(super) fn front_apart(name: &str) -> Self {
+        let front = format!("{FRONT}isolation = \"process\"\n");
+        Self::new(name, &[("front.toml", &front), ("greets.toml", GREETS)])
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rpc-tests-host"));
         // One for each, so that two of them may run the same Workers.

@@ -48,6 +48,11 @@ impl Fetch for Slow {
     }
 }
 
+const SLOW: [&str; 2] = [
+    "name = 'slow'\nmain = 'slow'\nservices = [{ binding = 'AUTH', service = 'auth' }]\nvars = { PROBE = 'full' }",
+    "name = 'auth'\nmain = 'auth'\nvars = { PROBE = 'full-auth' }",
+];
+
 fn start(probe: &str, drain: Duration) -> Running {
     let mut options = EdgeOptions::default();
     options.drain = drain;
@@ -95,6 +100,31 @@ fn what_does_not_end_is_cut_when_the_time_is_over() {
         let took = start.elapsed();
         assert!(took >= Duration::from_millis(190) && took < PATIENCE / 2, "{path}: {took:?}");
     }
+}
+
+#[test]
+fn a_thread_that_has_no_room_drains_what_it_has() {
+    let mut options = EdgeOptions::default();
+    options.connections_max = 1;
+    options.drain = PATIENCE;
+    let host = Host::new().threads(1).edge(options).worker::<Slow>("slow").worker::<AuthWorker>("auth");
+    let running = on_a_free_port(host, &SLOW).unwrap();
+    let mut idle = Connection::open(running.address());
+    assert_eq!(idle.get("/").body, "done");
+    // There is no room for it before the other one has ended.
+    let mut waiting = Connection::open(running.address());
+    waiting.send("/");
+    let start = Instant::now();
+    running.stop();
+    assert!(start.elapsed() < PATIENCE / 2, "{:?}", start.elapsed());
+    assert_eq!(waiting.answer().body, "done");
+}
+
+#[test]
+fn a_time_to_drain_may_be_as_long_as_can_be_said() {
+    let running = start("longest", Duration::MAX);
+    assert_eq!(get(running.address(), "/").body, "done");
+    running.stop();
 }
 
 #[test]

@@ -65,9 +65,18 @@ fn answer(stream: &mut TcpStream) -> Option<String> {
 
 #[test]
 fn a_host_that_is_told_to_stop_under_load_loses_no_call_that_it_has_begun() {
-    let folder = Folder::both("load");
+    stop_under_load(&Folder::both("load"), "");
+}
+
+/// Which calls Workers of the host in turn.
+#[test]
+fn nor_does_one_whose_first_worker_has_a_process_of_its_own() {
+    stop_under_load(&Folder::front_apart("load-apart"), "[front] ");
+}
+
+fn stop_under_load(folder: &Folder, before: &str) {
     for _ in 0..stops() {
-        let serving = Serving::dev(&folder);
+        let serving = Serving::dev(folder);
         let (address, is_stopping) = (serving.address.unwrap(), Arc::new(AtomicBool::new(false)));
         let clients: Vec<_> = (0..16)
             .map(|_| {
@@ -83,11 +92,11 @@ fn a_host_that_is_told_to_stop_under_load_loses_no_call_that_it_has_begun() {
         assert!(start.elapsed() <= Duration::from_secs(31), "{:?}", start.elapsed());
         let asked: Vec<_> = clients.into_iter().map(|client| client.join().unwrap()).collect();
         let answered: usize = asked.iter().map(|asked| asked.answered).sum();
-        let counted = stdout.lines().last().unwrap_or_default();
+        let counted = stdout.lines().rfind(|line| line.ends_with(" finished")).unwrap_or_default();
         assert!(answered > 50, "{answered}: there was no load");
         assert_eq!(
             (code, counted),
-            (Some(0), &*format!("{answered} begun, {answered} finished")),
+            (Some(0), &*format!("{before}{answered} begun, {answered} finished")),
             "{stderr}"
         );
         // A connection that was accepted in the last moment and not read may be closed, once for each client.

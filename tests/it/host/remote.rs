@@ -444,7 +444,9 @@ fn an_address_that_cannot_be_had_is_a_fault_at_its_line() {
         open.socket()
     );
     let host = Host::new().worker::<AuthWorker>("auth");
+    let start = Instant::now();
     let told = told(&host.start_listening(parsed(&[&format!("{AUTH}{listen}")])).unwrap_err());
+    assert!(start.elapsed() < PATIENCE, "at once: nothing runs that it would wait for");
     let expected = [
         ("0.toml:6:1 listen[1]: ", "this very process listens there", "stop the one that listens there"),
         ("0.toml:7:1 listen[2]: ", "the port is in use", "stop the one that listens there"),

@@ -123,6 +123,32 @@ fn another_program_is_named_by_its_path() {
     assert_eq!((code, &*stdout, &*stderr), (Some(0), "no faults: front, greets, page\n", ""));
     let serving = Serving::start(&mut folder.command(ALL));
     assert_ne!(process_of(&get(serving.address, "/page").body), serving.child.id());
+    drop(serving);
+    // Also if it is the one that is served over HTTP.
+    let serving = Serving::start(&mut folder.command(&["dev", "-c", "page.toml", "--port", "0"]));
+    assert_ne!(process_of(&get(serving.address, "/").body), serving.child.id());
+}
+
+#[test]
+fn a_process_that_does_not_stop_is_killed_when_the_time_of_its_host_is_over() {
+    let page = format!("{PAGE}{APART}");
+    let folder = folder("apart-stopped", "", "", &page);
+    let serving = Serving::start(folder.command(ALL).env("DRAIN_MS", "500"));
+    let page = process_of(&get(serving.address, "/page").body);
+    let stopped = Command::new("kill").args(["-STOP", &page.to_string()]).status();
+    assert!(stopped.unwrap().success());
+    let mut connection = Connection::open(serving.address);
+    connection.send("/hang");
+    std::thread::sleep(Duration::from_millis(100));
+    let start = Instant::now();
+    serving.signal("TERM");
+    let (code, _, stderr) = serving.end();
+    let took = start.elapsed();
+    // 500 ms for what runs, and at most 1 s more.
+    assert!(took >= Duration::from_millis(500) && took < PATIENCE / 2, "{took:?}");
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("[page] it does not stop, and is killed\n"), "{stderr}");
+    assert!(!lives(page));
 }
 
 #[test]

@@ -119,8 +119,10 @@ fn requests_go_to_another_terminal_as_calls_do() {
 fn a_name_that_another_process_has_is_refused_with_its_id() {
     let folder = folder("name-taken", "");
     let greets = dev(&folder, "greets.toml");
+    let start = Instant::now();
     let (code, stdout, stderr) = run(&folder, &["dev", "-c", "greets.toml", "--port", "0"]);
     assert_eq!((code, &*stdout), (Some(1), ""));
+    assert!(start.elapsed() < PATIENCE, "at once: nothing runs that it would wait for");
     for told in [
         "error: name: a Worker that another process has already",
         "--> greets.toml:2:8",
