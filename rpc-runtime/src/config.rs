@@ -176,7 +176,7 @@ impl Config {
 
     /// Reads a file, and in it the environment of that name.
     ///
-    /// An environment inherits `main` and `limits` from the top level, and nothing else: not the bindings, which are
+    /// An environment inherits `main`, `isolation` and `limits` from the top level, and nothing else: not the bindings, which are
     /// what makes it another environment. [`not_inherited`](Self::not_inherited) says what it lacks by that. Without a
     /// `name` of its own it is called by that of the Worker, `-` and its own: `gateway-staging`.
     ///

@@ -105,7 +105,7 @@ pub struct Remaining {
     pub depth: u32,
     /// How many more calls and requests may be delivered in all.
     pub invocations: u32,
-    /// How many more calls may be made through bindings of a configuration.
+    /// How many more calls may be made through bindings of a configuration, requests to servers outside among them.
     pub subrequests: u32,
 }
 

@@ -385,6 +385,17 @@ impl Error {
         matches!(&self.0.kind, Kind::Limit(Exceeded { limit, .. }) if *limit == BODY_BYTES)
     }
 
+    /// An error of a request that a redirect led to. Those before it were answered: so it says no more that nothing ran.
+    #[cold]
+    pub(crate) fn after_redirects(mut self) -> Self {
+        if let Kind::Unavailable(why) = &self.0.kind {
+            let why = format!("after a redirect: {why}");
+            self.make_mut().kind = Kind::Disconnected(why.into());
+        }
+        self.hand_up();
+        self
+    }
+
     /// What it tells of somebody who is not there, however many hops away.
     #[cfg(feature = "host")]
     pub(crate) fn absence(&self) -> Option<&str> {

@@ -17,9 +17,11 @@ use std::{
     marker::PhantomData,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::{Duration, Instant},
 };
 
 use http_body::Body as _;
+use tokio::time::Sleep;
 
 pub use self::fetcher::DynFetcher;
 #[cfg(feature = "fetch")]
@@ -37,8 +39,9 @@ pub use self::{
 use crate::{
     call::{Call, HandlerOf, Way},
     client::Inner,
+    clock,
     error::{Error, Kind},
-    invocation::with_current,
+    invocation::{sleep_until, with_current},
     raw::{self, Flavour, Given, Rest},
     service::{Answers, MethodInfo, NOT_CARRIED, Service, Target},
 };
@@ -113,7 +116,34 @@ enum Beside {
     /// There is no request to send.
     Refused(Error),
     /// Where to go on from a redirect.
-    Trail(Box<Trail>),
+    Trail(Box<Following>),
+}
+
+/// What is known of a request whose redirects are followed.
+struct Following {
+    trail: Trail,
+    /// What its client gives for all requests together, and since when.
+    time: Option<(Duration, Option<Instant>)>,
+    /// Of those after the first one, whose call has a timer itself.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl Following {
+    /// The time begins with the first poll.
+    fn begin(&mut self) {
+        if let Some((_, begun @ None)) = &mut self.time {
+            *begun = Some(clock::now());
+        }
+    }
+
+    /// A redirect leads on. False if the time is over.
+    fn go_on(&mut self) -> bool {
+        let Some((given, Some(begun))) = self.time else { return true };
+        let Some(end) = begun.checked_add(given) else { return true };
+        // The call before had a timer, or it would have failed.
+        self.alarm = self.alarm.take().or_else(|| sleep_until(end).map(Box::pin));
+        clock::now() < end
+    }
 }
 
 impl<'c, C: Service> Fetching<'c, C> {
@@ -122,8 +152,12 @@ impl<'c, C: Service> Fetching<'c, C> {
         let (request, beside) = match request.into_request() {
             Ok((request, Redirect::Manual)) => (request, None),
             Ok((request, mode)) => {
-                let trail = Trail::of(&request, mode);
-                (request, trail.map(|trail| Beside::Trail(Box::new(trail))))
+                let beside = Trail::of(&request, mode).map(|trail| {
+                    let given = client.binding().options.as_ref().and_then(|options| options.given.deadline);
+                    let time = given.map(|given| (given, None));
+                    Beside::Trail(Box::new(Following { trail, time, alarm: None }))
+                });
+                (request, beside)
             }
             Err(refused) => (Request::default(), Some(Beside::Refused(refused))),
         };
@@ -137,14 +171,51 @@ impl<'c, C: Service> Fetching<'c, C> {
         if let Some(why) = misplaced_body(&response) {
             return Some(Err(self.failed(why)));
         }
-        let Some(Beside::Trail(trail)) = &mut self.beside else { return Some(Ok(response)) };
-        match trail.step(response) {
+        let Some(Beside::Trail(following)) = &mut self.beside else { return Some(Ok(response)) };
+        match following.trail.step(response) {
             Ok(Step::Answer(response)) => Some(Ok(response)),
+            Ok(Step::Request(_)) if !following.go_on() => Some(Err(self.too_late())),
             Ok(Step::Request(request)) => {
                 self.call = Call::new(self.call.client(), request, FetchOf::default());
                 None
             }
             Err(why) => Some(Err(self.failed(why))),
+        }
+    }
+
+    /// What has to be done beside the call itself. Ready when the time for all requests is over.
+    #[cold]
+    #[inline(never)]
+    fn poll_beside(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        match &mut self.beside {
+            Some(Beside::Refused(why)) => Poll::Ready(why.clone()),
+            Some(Beside::Trail(following)) => {
+                following.begin();
+                let Some(alarm) = &mut following.alarm else { return Poll::Pending };
+                ready!(alarm.as_mut().poll(cx));
+                Poll::Ready(self.too_late())
+            }
+            None => Poll::Pending,
+        }
+    }
+
+    /// The time for all requests is over; the one that runs is dropped.
+    fn too_late(&mut self) -> Error {
+        let client = self.call.client();
+        self.call = Call::new(client, Request::default(), FetchOf::default());
+        let given = match &self.beside {
+            Some(Beside::Trail(following)) => following.time.map(|(given, _)| given),
+            _ => None,
+        };
+        self.failed(Kind::Deadline(given))
+    }
+
+    /// An error after a redirect speaks of a request that nobody asked for.
+    #[cold]
+    fn judge(&self, error: Error) -> Error {
+        match &self.beside {
+            Some(Beside::Trail(following)) if following.trail.has_moved() => error.after_redirects(),
+            _ => error,
         }
     }
 
@@ -168,10 +239,12 @@ impl<C: Service> Future for Fetching<'_, C> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(Beside::Refused(why)) = &self.beside {
-            return Poll::Ready(Err(why.clone()));
-        }
         loop {
+            if self.beside.is_some()
+                && let Poll::Ready(why) = self.poll_beside(cx)
+            {
+                return Poll::Ready(Err(why));
+            }
             match ready!(Pin::new(&mut self.call).poll(cx)) {
                 // 200 and its kin, and whatever has failed.
                 Ok(response) if matches!(response.status().as_u16(), 204..) => {
@@ -180,6 +253,7 @@ impl<C: Service> Future for Fetching<'_, C> {
                         return Poll::Ready(answer);
                     }
                 }
+                Err(error) => return Poll::Ready(Err(self.judge(error))),
                 answer => return Poll::Ready(answer),
             }
         }

@@ -78,7 +78,7 @@ use crate::{
 ///
 /// The order of starts does not matter. A call connects when there is no connection, again when it was lost, and is
 /// [`is_unavailable`](crate::Error::is_unavailable) while nobody listens there. After an attempt that has failed the
-/// next one is made 10 ms later, then twice as long each time up to 1 s; calls in between fail as the last one did.
+/// next one is made 5 to 10 ms later, then twice as long each time up to 0.5 to 1 s; calls in between fail as the last one did.
 ///
 /// The socket lies in a folder that is closed to other users, which is made if there is none. Its whole path has at
 /// most 107 bytes.

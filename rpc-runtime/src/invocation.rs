@@ -227,11 +227,13 @@ impl<'c> State<'c> {
             budget: Budget::arrived(left, limits),
             extras: OnceCell::new(),
         };
+        if *limits != Limits::new() {
+            // It has no client here whose limits it could have.
+            state.extras_mut().excess.limits = Some(*limits);
+        }
         if limits.warns() {
             state.depth = Depth::arrived_to_warn(left.depth, limits.depth);
-            let excess = &mut state.extras_mut().excess;
-            excess.limits = Some(*limits);
-            excess.keeps_depth = left.depth < limits.depth;
+            state.extras_mut().excess.keeps_depth = left.depth < limits.depth;
         }
         state
     }
@@ -633,3 +635,6 @@ fn new_range() -> u64 {
     static RANGES: AtomicU64 = AtomicU64::new(0);
     RANGES.fetch_add(1, Ordering::Relaxed) * IDS + 1
 }
+
+#[cfg(test)]
+mod tests;

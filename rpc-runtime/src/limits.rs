@@ -31,7 +31,8 @@ pub enum LimitMode {
     /// with this call, and the chain of Workers. For a system whose limits are yet to be found.
     ///
     /// A depth of 128, 2³¹ − 1 calls and 32 MiB per value hold all the same, and so does the depth that the caller of a
-    /// call that came over a boundary has left. What [remains](crate::Remaining) of a limit that was passed is counted
+    /// call that came over a boundary has left; what that caller has left of the counts is not told to those that are
+    /// called in turn over another. What [remains](crate::Remaining) of a limit that was passed is counted
     /// from there.
     Warn,
 }

@@ -55,6 +55,7 @@ pub(crate) fn failure<T>(span: &Span, answer: &T, answers: Answers<T>) {
 /// Work given to `wait_until` panicked: nobody waits for it either.
 #[cold]
 pub(crate) fn panic_in_work(method: &'static MethodInfo, binding: &Binding, payload: Payload) {
+    binding.note_panic();
     let description = crate::panics::describe(payload);
     tracing::error!(
         target: "rpc_runtime",

@@ -102,7 +102,8 @@ thread_local! {
 /// requests of one pipeline 6 at most wait for the head of an answer; further ones queue, and go on when a head has
 /// come or a request was dropped. Calls through bindings take part in neither.
 ///
-/// The deadline of the invocation holds as it does for everything in it.
+/// The deadline of the invocation holds as it does for everything in it, and is all that limits how slowly the body of
+/// an answer may come.
 ///
 /// # Certificates
 ///
@@ -116,7 +117,7 @@ thread_local! {
 /// | --- | --- |
 /// | [`is_denied`](Error::is_denied) | the address, the port, the method or the form of the URL is refused |
 /// | [`is_decode`](Error::is_decode) | the URL is not absolute, or of another scheme; a redirect points to no URL |
-/// | [`is_unavailable`](Error::is_unavailable) | no such name, no connection, no TLS, not in time: nothing was sent |
+/// | [`is_unavailable`](Error::is_unavailable) | no such name, no connection, no TLS, not in time: nothing was sent. After a redirect it is the next one |
 /// | [`is_disconnected`](Error::is_disconnected) | no answer, not in time, or none that is HTTP: the server may have acted |
 /// | [`is_limit`](Error::is_limit) | no subrequests are left, or there were more than 20 redirects |
 ///
@@ -220,7 +221,9 @@ impl Outside {
 
     async fn follow(&self, mut request: Request, mut trail: Option<Trail>) -> Result<Response, Error> {
         loop {
-            let response = exchange::exchange(self, request).await?;
+            let moved = trail.as_ref().is_some_and(Trail::has_moved);
+            let response = exchange::exchange(self, request).await;
+            let response = response.map_err(|error| if moved { error.after_redirects() } else { error })?;
             let Some(trail) = &mut trail else { return Ok(response) };
             match trail.step(response).map_err(Error::new)? {
                 Step::Answer(response) => return Ok(response),
@@ -236,10 +239,17 @@ impl Outside {
                 .timer(TokioTimer::new())
                 .pool_idle_timeout(self.settings.idle_timeout)
                 .pool_max_idle_per_host(IDLE_MAX)
+                // A path that has begun to swallow packets would else cost each request its whole time.
+                .http2_keep_alive_interval(PING)
+                .http2_keep_alive_timeout(PING)
                 .build(Connector::new(Arc::clone(&self.settings)))
         })
     }
 }
+
+/// How often a ping asks whether the server of an HTTP/2 connection is there, and how long it has to answer. As at the
+/// edge.
+const PING: Duration = Duration::from_secs(20);
 
 /// Most connections to one server that are kept while nobody uses them.
 const IDLE_MAX: usize = 32;

@@ -72,7 +72,9 @@ pub trait Worker: Sized + 'static {
     fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self>;
 }
 
-/// What becomes of an instance of a Worker when a handler of it has panicked. See [`Worker::ON_PANIC`].
+/// What becomes of an instance of a Worker when a handler of it has panicked, or what the handler has left behind: a body
+/// that streams, work of `wait_until`, the drop of what was cancelled. (A panic in `Ctx::spawn` is for whoever awaits that.)
+/// See [`Worker::ON_PANIC`].
 ///
 /// The call fails with [`is_panic`](crate::Error::is_panic) in any case, and calls beside it go on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

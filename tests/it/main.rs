@@ -22,6 +22,7 @@ mod lints;
 mod messages;
 mod metadata;
 mod panics;
+mod peers;
 mod protocol;
 mod proxy;
 mod recorder;

@@ -331,6 +331,7 @@ fn cancel(seat: &Seat<'_>, end: &mut dyn FnMut()) {
             state.enter_span();
             let ended = || catch_unwind(AssertUnwindSafe(end));
             if let Err(payload) = state.binding.watched.inside(state.method, ended) {
+                state.binding.note_panic();
                 observe::panic_in_drop("a cancelled handler", state.method, state.binding, payload);
             }
             state.leave_span();

@@ -274,9 +274,15 @@ static LIMIT: Keys = Keys(&[
     Key::new(
         "subrequests",
         Kind::Integer(0, COUNT_MAX),
-        "How many calls may be made through bindings in all.",
+        "How many calls through bindings and requests to servers outside may be made in all.",
     )
     .default(Default::Integer(1000)),
+    Key::new(
+        "connections",
+        Kind::Integer(1, COUNT_MAX),
+        "How many requests to servers outside may wait for the head of an answer; further ones queue.",
+    )
+    .default(Default::Integer(6)),
     Key::new(
         "value_bytes",
         Kind::Integer(0, VALUE_BYTES_MAX),

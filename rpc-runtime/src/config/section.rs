@@ -217,6 +217,9 @@ fn limits(mut table: Reader<'_>) -> Limits {
     if let Some(subrequests) = table.integer("subrequests") {
         limits = limits.subrequests(*subrequests);
     }
+    if let Some(connections) = table.integer("connections") {
+        limits = limits.connections(*connections);
+    }
     if let Some(bytes) = table.integer("value_bytes") {
         limits = limits.value_bytes(*bytes);
     }

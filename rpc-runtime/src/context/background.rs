@@ -294,6 +294,7 @@ impl<F> Drop for Within<F> {
         inside(&self.ctx, self.deadline, || {
             // A task that is dropped in the middle of an unwinding must not panic again.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(work))) {
+                self.ctx.binding().note_panic();
                 observe::panic_in_drop("cancelled work", self.ctx.method(), self.ctx.binding(), payload);
             }
         });

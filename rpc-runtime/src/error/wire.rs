@@ -28,8 +28,12 @@ struct Wire<'a> {
     reference: Option<Cow<'a, str>>,
 }
 
-/// How many messages of sources travel; the rest of a longer chain stays at home.
+/// How many messages of sources travel; the rest of a longer chain stays at home. What comes in is cut to as many:
+/// sources lie in each other, and a hundred thousand of them overflow the stack when they are dropped.
 const SOURCES_MAX: usize = 16;
+
+/// How many hops of what comes in are kept: twice the deepest chain there can be.
+const HOPS_MAX: usize = 256;
 
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -53,12 +57,15 @@ impl Serialize for Error {
 /// What was decoded came in from elsewhere: it is remote, and speaks of no call that this process made.
 impl<'de> Deserialize<'de> for Error {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wire = Wire::deserialize(deserializer)?;
+        let mut wire = Wire::deserialize(deserializer)?;
+        wire.sources.truncate(SOURCES_MAX);
+        let mut hops = wire.hops.into_owned();
+        hops.truncate(HOPS_MAX);
         let kind = kind(wire.kind, wire.text.into_owned().into(), wire.value, wire.used)
             .ok_or_else(|| de::Error::custom(format_args!("{} is not a kind of error", wire.kind)))?;
         Ok(Self(Arc::new(Inner {
             kind,
-            hops: wire.hops.into_owned().into(),
+            hops: hops.into(),
             hops_from_here: OnceLock::new(),
             source: Source::chain(wire.sources).map(|source| Arc::new(source) as _),
             reference: wire.reference.map(|reference| reference.into()),
@@ -145,5 +152,40 @@ impl fmt::Display for Source {
 impl StdError for Source {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.below.as_deref().map(|below| below as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{Decoder, Encoder};
+
+    /// Longer than what would be written, as a peer may do.
+    fn read(sources: usize, hops: usize) -> Error {
+        // Three names of no bytes.
+        let hop: Hop = Decoder::new(&[0, 0, 0]).whole().expect("it is one");
+        let wire = Wire {
+            kind: 12,
+            text: "t".into(),
+            value: None,
+            used: None,
+            hops: vec![hop; hops].into(),
+            sources: vec![String::new(); sources],
+            reference: None,
+        };
+        let mut encoder = Encoder::new(usize::MAX);
+        encoder.value(&wire).expect("it can be written");
+        let (bytes, _) = encoder.finish().into_parts();
+        Decoder::new(&bytes).whole().expect("it can be read")
+    }
+
+    #[test]
+    fn a_chain_that_a_peer_has_made_long_is_cut() {
+        let error = read(100_000, 1000);
+        let sources = std::iter::successors(error.source(), |source| (*source).source());
+        assert_eq!((sources.count(), error.hops().len()), (SOURCES_MAX, HOPS_MAX));
+        let error = read(3, 5);
+        let sources = std::iter::successors(error.source(), |source| (*source).source());
+        assert_eq!((sources.count(), error.hops().len()), (3, 5));
     }
 }

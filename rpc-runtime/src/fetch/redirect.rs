@@ -57,6 +57,10 @@ use crate::error::{Exceeded, Kind};
 ///   cannot be sent again, and such a redirect is an error.
 /// - When scheme, host or port change, `Authorization`, `Cookie`, `Proxy-Authorization` and `Host` are left out.
 /// - A redirect without `Location` is an answer like any other.
+/// - A deadline holds for all of them together.
+/// - What fails after a redirect is never [`is_unavailable`](crate::Error::is_unavailable) nor
+///   [`is_retryable`](crate::Error::is_retryable), because the request before it was answered: where the next one could
+///   not be sent, the error is [`is_disconnected`](crate::Error::is_disconnected).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Redirect {
     /// Go where the redirect points to, at most 20 times.
@@ -118,6 +122,11 @@ impl Trail {
             extensions: request.extensions().clone(),
             body,
         })
+    }
+
+    /// Whether an earlier request was answered.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.hops > 0
     }
 
     /// The next request, if the answer is a redirect.

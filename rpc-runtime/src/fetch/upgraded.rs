@@ -147,6 +147,7 @@ impl Drop for Upgraded {
         let Some(by) = &mut self.by else { return };
         by.enter(|ctx| {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(stream))) {
+                ctx.binding().note_panic();
                 observe::panic_in_drop("an upgraded stream", ctx.method(), ctx.binding(), payload);
             }
         });

@@ -322,11 +322,15 @@ fn used_up(left: u64, invocations: u32, subrequests: u32) -> u64 {
     half(left as u32, invocations) | half((left >> 32) as u32, subrequests) << 32
 }
 
+/// Without the limit that stands in the way of `cost`; none, if another thread has lifted it meanwhile.
 fn lifted(left: u64, cost: u64) -> u64 {
     if (left as u32) < cost as u32 {
-        return left >> 32 << 32 | u64::from(COUNT_MAX);
+        left >> 32 << 32 | u64::from(COUNT_MAX)
+    } else if left >> 32 < cost >> 32 {
+        u64::from(left as u32) | u64::from(COUNT_MAX) << 32
+    } else {
+        left
     }
-    u64::from(left as u32) | u64::from(COUNT_MAX) << 32
 }
 
 fn too_deep(limit: u32, now: u32) -> Exceeded {

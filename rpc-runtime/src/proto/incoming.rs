@@ -33,6 +33,8 @@ pub(super) struct Theirs {
     /// Calls whose end can be written, those without a value, which need no credit.
     empty_ends: Line,
     ends: Line,
+    /// Bytes of replies that wait to be written.
+    pub(super) reply_bytes: usize,
     /// Calls that a handler, or the rest of its arguments, is still awaited for.
     running: usize,
 }
@@ -49,6 +51,8 @@ pub(super) struct TheirCall {
     stage: Stage,
     /// First-piece bytes that count against the peer's credit.
     piece: u32,
+    /// Bytes of its reply, until that is written.
+    reply: usize,
     /// Granted bytes that are held until its end.
     granted: u64,
     /// Granted bytes that have not come.
@@ -178,6 +182,7 @@ impl Theirs {
         self.ends.clear();
         self.running = 0;
         self.first_bytes = 0;
+        self.reply_bytes = 0;
     }
 
     #[cfg(test)]

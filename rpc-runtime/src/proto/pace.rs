@@ -24,6 +24,10 @@ pub(super) struct Pace {
     pings_missed: u32,
     /// Granted values are looked at.
     stalls_at: Option<Instant>,
+    /// The peer must have taken something of a batch by then, once it is being written.
+    take_by: Option<Instant>,
+    /// Whether that time was over once: a driver that was held up has a second one to write.
+    is_late: bool,
     /// Other sessions may have given memory back, of which they do not tell.
     host_at: Option<Instant>,
     /// Buffers of an idle session are given back.
@@ -43,6 +47,8 @@ impl Pace {
             ping_at: None,
             pings_missed: 0,
             stalls_at: None,
+            take_by: None,
+            is_late: false,
             host_at: None,
             trim_at: None,
             cancels: Rate::new(config.cancels_per_second_max, now),
@@ -74,6 +80,18 @@ impl Pace {
         if self.trim_at.is_none() {
             self.trim_at = now.checked_add(TRIM_AFTER);
         }
+    }
+
+    /// There is something to take.
+    pub(super) fn writes(&mut self, now: Instant) {
+        if self.take_by.is_none() {
+            self.take_by = now.checked_add(TAKE_TIMEOUT);
+        }
+    }
+
+    /// The peer took some of it.
+    pub(super) fn was_taken(&mut self) {
+        (self.take_by, self.is_late) = (None, false);
     }
 
     pub(super) fn watch_stalls(&mut self) {
@@ -117,7 +135,7 @@ impl Pace {
             (a, b) => a.or(b),
         };
         let ends = earlier(earlier(self.stalls_at, self.host_at), earlier(self.hello_by, alarm));
-        earlier(earlier(self.ping_at, self.trim_at), ends)
+        earlier(earlier(earlier(self.ping_at, self.trim_at), self.take_by), ends)
     }
 }
 
@@ -170,6 +188,14 @@ impl Core {
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if is_due(self.pace.hello_by) {
             return self.fail(Closed::new(ClosedKind::Timeout, "the peer did not say `Hello` in time"));
+        }
+        if is_due(self.pace.take_by) {
+            if self.pace.is_late {
+                let why = format!("the peer took nothing for {} s", TAKE_TIMEOUT.as_secs());
+                return self.fail(Closed::new(ClosedKind::Timeout, why));
+            }
+            self.pace.is_late = true;
+            self.pace.take_by = now.checked_add(TAKE_AGAIN);
         }
         if is_due(self.pace.ping_at) && self.half_closed.is_none() {
             if self.pace.pings_missed >= PINGS_MISSED_MAX {
@@ -270,6 +296,12 @@ impl Core {
 }
 
 const PING_BYTES: usize = 8;
+
+/// How long a peer may take nothing of what is written to it. Its pings say that it lives, not that it reads: what waits
+/// for it takes memory here.
+const TAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+const TAKE_AGAIN: Duration = Duration::from_secs(1);
 
 const PINGS_MISSED_MAX: u32 = 3;
 

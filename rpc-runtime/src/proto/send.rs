@@ -22,12 +22,18 @@ impl Core {
             }
             self.settle();
         }
+        if self.output.left() > 0 {
+            self.pace.writes(now);
+        }
         self.output.slices(to)
     }
 
     /// The transport took `length` bytes of what [`slices`](Self::slices) gave.
     pub(crate) fn sent(&mut self, length: usize) {
         self.output.sent(length);
+        if length > 0 {
+            self.pace.was_taken();
+        }
         self.settle();
     }
 

@@ -271,6 +271,10 @@ impl Core {
         if go_away.next > self.ours.next {
             return Err(Closed::protocol("the peer sent a `GoAway` that takes calls which were never made"));
         }
+        if self.ours.mark == Some(go_away.next) && go_away.kind == ClosedKind::Drained as u8 {
+            // It says nothing new, and each would be looked for in all calls.
+            return self.pace.useless(self.pace.now);
+        }
         self.ours.mark = Some(go_away.next);
         let why = go_away.sentence();
         if go_away.kind != ClosedKind::Drained as u8 {

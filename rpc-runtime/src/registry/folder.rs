@@ -54,6 +54,12 @@ impl Folder {
 
     pub(super) fn found(path: PathBuf) -> Result<Self, Error> {
         let failed = |why: String| Err(Error { path: path.clone(), why });
+        // Without a slash behind it, which would follow a link. Among temporary files anybody may have made one that leads
+        // to another folder of this user.
+        let last: PathBuf = path.components().collect();
+        if fs::symlink_metadata(&last).is_ok_and(|metadata| metadata.is_symlink()) {
+            return failed("it is a symbolic link: say the folder that it leads to".to_owned());
+        }
         let whole = match path.canonicalize() {
             Ok(whole) => whole,
             Err(error) => return failed(format!("it cannot be found: {error}")),

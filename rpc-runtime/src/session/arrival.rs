@@ -117,6 +117,9 @@ impl Incoming for Arrival {
     }
 }
 
+const NO_MEMORY: &str =
+    "the arguments of the calls of this session take 256 MiB, and there is no room for more";
+
 impl Taken for Call {
     fn read<M: Wired>(&self, _: M) -> Result<M::Read<'_>, Handled> {
         self.read_with(|decoder| M::codec().read_args(decoder))
@@ -136,8 +139,9 @@ impl Call {
     ) -> Result<T, Handled> {
         let mut decoder = reply::decoder(&self.payload).within(self.held.budget());
         let read = read(&mut decoder);
-        self.held.hold(decoder.used());
-        read.map_err(|unread| Handled::refused(unread.into_kind(self.method)))
+        let is_held = self.held.hold(decoder.used());
+        let read = read.map_err(|unread| Handled::refused(unread.into_kind(self.method)))?;
+        if is_held { Ok(read) } else { Err(Handled::refused(Kind::Overloaded(NO_MEMORY.into()))) }
     }
 
     /// The answer as bytes.

@@ -30,6 +30,7 @@ use crate::{
     backoff::Backoff,
     clock,
     error::Kind,
+    invocation,
     service::ServiceInfo,
     transport::{self, Address},
 };
@@ -75,15 +76,25 @@ pub(crate) struct Found {
 /// The session of one runtime, or the attempt to have one.
 #[derive(Clone)]
 enum Line {
-    Up(Access),
+    /// What was made of it counts as failed if the other end never speaks.
+    Up {
+        access: Access,
+        unless_greeted: Wait,
+    },
     Connecting(watch::Receiver<Attempt>),
     /// Not before then, because the last attempt failed.
     Down {
-        until: Instant,
-        backoff: Backoff,
+        wait: Wait,
         why: Failure,
-        generation: u64,
     },
+}
+
+/// When the next attempt may be made.
+#[derive(Clone, Copy)]
+struct Wait {
+    until: Instant,
+    backoff: Backoff,
+    generation: u64,
 }
 
 /// How an attempt to connect has gone.
@@ -120,6 +131,9 @@ pub(super) struct Again {
 
 /// How long after a failed attempt the next one is made.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
+
+const NO_TIMER: &str = "a client of an address was called where there is no tokio timer: run it on a tokio runtime \
+                        with its time enabled, and poll the call inside of it";
 
 /// How often a call is sent at most.
 const ATTEMPTS_MAX: u32 = 3;
@@ -164,7 +178,7 @@ impl Dialer {
             return Dialed::Slow(Box::pin(std::future::ready(Reply::Failure(why))));
         };
         let up = match self.lines().get(&runtime.id()) {
-            Some(Line::Up(access)) if access.takes_calls() => Some(access.clone()),
+            Some(Line::Up { access, .. }) if access.takes_calls() => Some(access.clone()),
             _ => None,
         };
         match up {
@@ -250,7 +264,12 @@ impl Dialer {
                     return Err(failure.unavailable());
                 }
                 // The next attempt waits for its time; a call has until its deadline.
-                _ => {}
+                Ok(_) => {}
+                // Another one would go the same way: what it panicked of, the log has.
+                Err(_) => {
+                    let why = "the attempt to connect ended without an outcome".to_owned();
+                    return Err(Failure { why, refused: true }.unavailable());
+                }
             }
         }
     }
@@ -263,21 +282,25 @@ impl Dialer {
         let mut lines = self.lines();
         let mut backoff = BACKOFF;
         match lines.get(&runtime.id()) {
-            Some(Line::Up(access)) if access.takes_calls() => return Ok(Looked::Up(access.clone())),
+            Some(Line::Up { access, .. }) if access.takes_calls() => return Ok(Looked::Up(access.clone())),
             Some(Line::Connecting(attempt)) if attempt.has_changed().is_ok() => {
                 return Ok(Looked::Connecting(attempt.clone()));
             }
             _ => {}
         }
+        // Attempts take no longer than they may, and wait for each other.
+        if invocation::sleep_until(clock::now()).is_none() {
+            return Err(Failed::before(Kind::Setup(NO_TIMER.into())));
+        }
         let found = self.dialing.target.find().map_err(|failure| failure.unavailable())?;
-        match lines.get(&runtime.id()) {
-            Some(Line::Down { generation, .. }) if *generation != found.generation => {}
-            Some(Line::Down { until, why, .. }) if *until > Instant::now() => {
+        if let Some((wait, why)) = lines.get(&runtime.id()).and_then(Line::failed)
+            && wait.generation == found.generation
+        {
+            if wait.until > Instant::now() {
                 let waits = has_deadline && !why.refused;
-                return if waits { Ok(Looked::Later(*until)) } else { Err(why.unavailable()) };
+                return if waits { Ok(Looked::Later(wait.until)) } else { Err(why.unavailable()) };
             }
-            Some(Line::Down { backoff: last, .. }) => backoff = *last,
-            _ => {}
+            backoff = wait.backoff;
         }
         let (tell, attempt) = watch::channel(Attempt::Going);
         lines.insert(runtime.id(), Line::Connecting(attempt.clone()));
@@ -299,16 +322,15 @@ impl Dialer {
                 .map_err(|error| Failure { why: error.to_string(), refused: false }),
             Err(error) => Err(self.dialing.target.refused(&error)),
         };
+        let until = Instant::now() + backoff.pause();
+        let wait = Wait { until, backoff, generation };
         let (line, attempt) = match outcome {
-            Ok(access) => (Line::Up(access.clone()), Attempt::Up(access)),
-            Err(why) => {
-                let until = Instant::now() + backoff.pause();
-                (Line::Down { until, backoff, why: why.clone(), generation }, Attempt::Failed(why))
-            }
+            Ok(access) => (Line::Up { access: access.clone(), unless_greeted: wait }, Attempt::Up(access)),
+            Err(why) => (Line::Down { wait, why: why.clone() }, Attempt::Failed(why)),
         };
         let mut lines = self.lines();
         // Those of runtimes that are gone too.
-        lines.retain(|_, line| !matches!(line, Line::Up(access) if access.is_over()));
+        lines.retain(|_, line| !matches!(line, Line::Up { access, .. } if access.is_over()));
         lines.insert(runtime, line);
         drop(lines);
         tell.send_replace(attempt);
@@ -320,6 +342,20 @@ impl Dialer {
 
     fn retries(&self) -> std::sync::MutexGuard<'_, RetryBudget> {
         self.dialing.retries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    /// When the next attempt may be made after one that has failed, and why it has. A peer that accepts and goes again
+    /// without a word has refused the session: a certificate that it does not believe, for one.
+    fn failed(&self) -> Option<(Wait, Failure)> {
+        match self {
+            Self::Up { access, unless_greeted } => {
+                Some((*unless_greeted, Failure { why: access.failed_to_begin()?, refused: false }))
+            }
+            Self::Connecting(_) => None,
+            Self::Down { wait, why } => Some((*wait, why.clone())),
+        }
     }
 }
 

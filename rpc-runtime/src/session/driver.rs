@@ -52,6 +52,11 @@ const FIRST_ANSWERS: usize = 16;
 /// stands behind a part of a long value waits for no more than that.
 const READ_PER_TURN: usize = 128 * 1024;
 
+/// How many bytes of answers a peer may leave unread before its further calls are refused, and before the answers of
+/// those that run are dropped.
+const UNWRITTEN_MAX: usize = 64 << 20;
+const UNWRITTEN_HELD_MAX: usize = 256 << 20;
+
 /// How many bytes are written before the other end is read again. A peer that takes what it is given as fast as it comes
 /// would keep this end writing a long value to its end: small calls beside 32 MiB waited 6 ms for it.
 const WRITTEN_PER_TURN: usize = 128 * 1024;
@@ -77,10 +82,13 @@ pub(super) struct Driver<S> {
     /// Who is to be woken, once no lock is held.
     woken: Vec<Waker>,
     ends: Vec<(CallId, Handled)>,
+    /// Bytes of answers that the other end has not taken, at the beginning of the turn.
+    unwritten: usize,
     /// How many of them are written before the turn goes on.
     due: usize,
     /// Whether the other end may still send.
     readable: bool,
+    _keeping: buffer::Keeping,
 }
 
 /// How calls are served.
@@ -111,8 +119,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             events: VecDeque::new(),
             woken: Vec::new(),
             ends: Vec::new(),
+            unwritten: 0,
             due: FIRST_ANSWERS,
             readable: true,
+            _keeping: buffer::Keeping::new(),
         }
     }
 
@@ -182,6 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 table.sort_events(&mut self.woken);
                 mem::swap(&mut table.events, &mut self.events);
             }
+            self.unwritten = table.core.reply_bytes();
             if !table.greeted && table.core.is_greeted() {
                 table.greeted = true;
                 self.woken.append(&mut table.watchers);
@@ -210,6 +221,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn begin(&mut self, call: &mut Incoming) {
+        if self.unwritten > UNWRITTEN_MAX {
+            let why = "64 MiB of answers wait to be taken by this caller";
+            self.ends.push((call.id, Handled::refused(Kind::Overloaded(why.into()))));
+            return;
+        }
         let handled = match accept(&self.slots, call, &self.ways) {
             Ok(handler) => match self.handlers.begin(call.id, handler) {
                 Some(handled) => handled,
@@ -251,9 +267,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn end_calls(&mut self, table: &mut Table) {
         for (id, handled) in self.ends.drain(..) {
+            let unwritten = table.core.reply_bytes().saturating_add(handled.payload.len());
+            let handled = if unwritten <= UNWRITTEN_HELD_MAX {
+                handled
+            } else {
+                let why = "256 MiB of answers wait to be taken by this caller";
+                Handled::failed_on_the_way(Kind::Overloaded(why.into()))
+            };
             let Handled { status, used, payload: value } = handled;
             table.core.end(id, End { status, used, payload: payload(value) });
         }
+        self.unwritten = table.core.reply_bytes();
     }
 
     /// Gives memory back that an idle session does not need.
@@ -426,13 +450,6 @@ fn accept(slots: &[Option<Slot>], call: &mut Incoming, ways: &Ways) -> Result<Ha
     Ok(served.serve(arrival, options))
 }
 
-/// The thread may have no other session, and nobody to look at what it keeps.
-impl<S> Drop for Driver<S> {
-    fn drop(&mut self) {
-        buffer::trim();
-    }
-}
-
 /// How often a stream is read that takes no more: more than a socket holds.
 const LAST_READS_MAX: usize = 256;
 
@@ -475,7 +492,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         // What is left to write then, nobody takes any more.
         let over = table.core.is_over().is_some();
         let again = this.arm(cx, &mut table) | more_ready;
-        let happened = table.core.has_events();
+        // Another thread may have taken them out already.
+        let happened = table.core.has_events() || !table.events.is_empty();
         drop(table);
         // That the transport is gone, or that a deadline has passed.
         if happened {

@@ -3,7 +3,12 @@
 //! A session serves, beside what it was given, the contracts of that: a service of one method that takes the name of
 //! a service and answers with its methods. Nobody else's are told.
 
-use std::{borrow::Cow, collections::HashMap, future::poll_fn, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    future::poll_fn,
+    sync::{Arc, PoisonError},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -73,12 +78,28 @@ pub(super) async fn explained(
     service: &'static ServiceInfo,
     method: &'static MethodInfo,
 ) -> Reply {
-    let differences = match theirs(&shared, service).await {
-        Some(there) => differences(method, &there),
-        None => "the other end has another one".to_owned(),
+    let differences = match known(&shared, method) {
+        Some(known) => known,
+        None => match theirs(&shared, service).await {
+            Some(there) => keep(&shared, method, &differences(method, &there)),
+            None => "the other end has another one".into(),
+        },
     };
     let what = format!("`{}/{}`: {differences}", method.service, method.name);
     Reply::Failure(Failed::before(Kind::Contract(what.into())))
+}
+
+/// What was found out for an earlier call: neither contract changes while the session lives.
+fn known(shared: &Shared, method: &'static MethodInfo) -> Option<Arc<str>> {
+    let known = shared.differences.lock().unwrap_or_else(PoisonError::into_inner);
+    known.get(&(method.service, method.name)).cloned()
+}
+
+fn keep(shared: &Shared, method: &'static MethodInfo, found: &str) -> Arc<str> {
+    let found: Arc<str> = found.into();
+    let mut known = shared.differences.lock().unwrap_or_else(PoisonError::into_inner);
+    known.insert((method.service, method.name), Arc::clone(&found));
+    found
 }
 
 fn differences(method: &'static MethodInfo, there: &[Contract]) -> String {

@@ -40,12 +40,18 @@ impl Held {
         Decoder::BUDGET.min(BYTES_MAX.saturating_sub(self.memory.0.load(Ordering::Relaxed)))
     }
 
-    /// They have taken so much.
-    pub(super) fn hold(&self, bytes: usize) {
-        if bytes > UNCOUNTED_MAX {
-            self.memory.0.fetch_add(bytes, Ordering::Relaxed);
+    /// They have taken so much. False if others took meanwhile what was there: handlers on several threads read their
+    /// arguments at once.
+    pub(super) fn hold(&self, bytes: usize) -> bool {
+        if bytes <= UNCOUNTED_MAX {
+            return true;
+        }
+        let more = |held: usize| held.checked_add(bytes).filter(|held| *held <= BYTES_MAX);
+        let held = self.memory.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        if held.is_ok() {
             self.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
+        held.is_ok()
     }
 }
 
@@ -66,12 +72,14 @@ mod tests {
     fn calls_share_what_a_session_may_take_and_give_it_back() {
         let memory = Arc::new(Memory::default());
         let (one, other, third) = (memory.share(), memory.share(), memory.share());
-        one.hold(Decoder::BUDGET);
+        assert!(one.hold(Decoder::BUDGET));
         assert_eq!(other.budget(), Decoder::BUDGET, "a second value has as much");
-        other.hold(Decoder::BUDGET - 1000);
+        assert!(other.hold(Decoder::BUDGET - 1000));
         assert_eq!(third.budget(), 1000);
-        third.hold(UNCOUNTED_MAX);
+        assert!(third.hold(UNCOUNTED_MAX));
         assert_eq!(third.budget(), 1000, "a small value is not counted");
+        assert!(!third.hold(Decoder::BUDGET), "another thread was faster");
+        assert_eq!(third.budget(), 1000);
         drop(one);
         assert_eq!(third.budget(), Decoder::BUDGET);
         drop(other);

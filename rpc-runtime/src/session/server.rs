@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinSet,
     time::{Instant, timeout, timeout_at},
 };
@@ -126,9 +126,10 @@ impl Server {
         let mut stop = pin!(stop);
         let mut sessions = Sessions::default();
         let (accepted, mut arrivals) = mpsc::channel(1);
+        let (tell, stopped) = watch::channel(false);
         let mut accepting = JoinSet::new();
         for listener in self.listeners.drain(..) {
-            accepting.spawn(accept(listener, accepted.clone()));
+            accepting.spawn(accept(listener, accepted.clone(), stopped.clone()));
         }
         drop(accepted);
         loop {
@@ -140,16 +141,43 @@ impl Server {
                 () = sessions.one_ended() => {}
             }
         }
-        (sessions, Instant::now() + self.drain)
+        let until = Instant::now() + self.drain;
+        tell.send_replace(true);
+        // Who has connected and waits is told that no call will be taken, and not cut: it would not know then.
+        let mut left = Vec::new();
+        while let Some(waiting) = accepting.join_next().await {
+            left.extend(waiting.unwrap_or_default());
+        }
+        while let Ok(accepted) = arrivals.try_recv() {
+            left.push(accepted);
+        }
+        for Accepted { stream, .. } in left {
+            sessions.add(self.options.clone().over(stream));
+        }
+        (sessions, until)
     }
 }
 
-/// Takes one connection after the other, as fast as they are taken over.
-async fn accept(mut listener: Listener, accepted: mpsc::Sender<Accepted>) {
+/// Takes one connection after the other, as fast as they are taken over, until it is told to stop. Gives those that
+/// waited then.
+async fn accept(
+    mut listener: Listener,
+    accepted: mpsc::Sender<Accepted>,
+    mut stopped: watch::Receiver<bool>,
+) -> Vec<Accepted> {
     loop {
-        let Ok(permit) = accepted.reserve().await else { return };
-        permit.send(listener.accept().await);
+        let next = async {
+            let permit = accepted.reserve().await.ok()?;
+            permit.send(listener.accept().await);
+            Some(())
+        };
+        tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+            next = next => if next.is_none() { break },
+        }
     }
+    listener.close().await
 }
 
 /// The sessions that one runtime moves.

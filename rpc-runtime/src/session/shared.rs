@@ -1,7 +1,7 @@
 //! What the clients of a session and its driver share.
 //!
-//! One lock, held for the length of a table operation and never while code of a user runs: arguments are encoded and
-//! answers decoded outside of it, and whoever is to be woken is woken after it.
+//! One lock, held for the length of a table operation, or of a read or write of the stream by the driver: arguments are
+//! encoded and answers decoded outside of it, and whoever is to be woken is woken after it.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// Whether idempotent methods are called twice: see [`SessionOptions::repeating`](super::SessionOptions).
     pub(super) repeats: bool,
+    /// Where methods differ from those of the other end, as far as was asked: by service and method.
+    pub(super) differences: Mutex<HashMap<(&'static str, &'static str), Arc<str>>>,
 }
 
 /// A right to call over a session. With the last one, a session that serves nothing ends: nobody could use it any more.
@@ -119,7 +121,7 @@ impl Shared {
             watchers: Vec::new(),
             unused: false,
         };
-        Arc::new(Self { state: Mutex::new(state), repeats })
+        Arc::new(Self { state: Mutex::new(state), repeats, differences: Mutex::default() })
     }
 
     /// A panic under the lock is a mistake of ours, and nobody knows what it left half done: it ends the session.
@@ -162,6 +164,14 @@ impl Shared {
     pub(super) fn takes_calls(&self) -> bool {
         let state = self.lock();
         state.over.is_none() && !state.leaving
+    }
+
+    /// Whether the other end has never spoken, and why the session is over.
+    #[cfg(feature = "net")]
+    pub(super) fn failed_to_begin(&self) -> Option<String> {
+        let state = self.lock();
+        let over = state.over.as_ref().filter(|_| !state.core.is_greeted())?;
+        Some(over.why.clone())
     }
 
     /// Ready when the other end has spoken.
@@ -245,11 +255,15 @@ impl Shared {
     }
 
     pub(super) fn cancel(&self, key: CallKey, place: u32) {
-        self.change(|state| {
-            if let Place::Waits(_) = state.leave(place) {
+        let left = self.change(|state| {
+            let left = state.leave(place);
+            if let Place::Waits(_) = left {
                 state.core.cancel(key);
             }
+            left
         });
+        // Not under the lock: a waker may own the very task that drops this call, and with it others of the session.
+        drop(left);
     }
 
     /// Takes or gives up keys and places, and has the driver write what comes of it.
@@ -392,19 +406,22 @@ impl State {
         place
     }
 
-    /// Takes what is in a place, which is free then. The bytes of an answer count as taken: they are about to be read,
-    /// or nobody wants them.
+    /// Takes what is in a place, which is free then.
     fn leave(&mut self, place: u32) -> Place {
         let left = mem::take(&mut self.places[place as usize]);
         self.free.push(place);
-        if let Place::Ended(Ended::Reply { payload, .. }) = &left {
-            self.core.taken(payload.len() as u64);
-        }
         left
     }
 
     /// A call has ended: whoever waits for it is to be woken.
+    ///
+    /// The bytes of its answer count as taken here, not when the caller polls: one that holds some calls while it waits
+    /// for another (`buffer_unordered` with a call in the body of its loop) would wait for ever, because answers come in
+    /// their order and those that nobody takes would have all of the credit.
     pub(super) fn end(&mut self, key: CallKey, ended: Ended) -> Option<Waker> {
+        if let Ended::Reply { payload, .. } = &ended {
+            self.core.taken(payload.len() as u64);
+        }
         let place = &mut self.places[self.place_of[key.index()] as usize];
         let waker = if let Place::Waits(waker) = place { waker.take() } else { None };
         *place = Place::Ended(ended);

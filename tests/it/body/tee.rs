@@ -79,6 +79,23 @@ async fn the_half_that_falls_too_far_behind_fails_and_the_other_goes_on() {
 }
 
 #[tokio::test]
+async fn many_tiny_pieces_are_as_much_as_they_take_in_memory() {
+    let bytes = || stream::iter(0..1_000_000).map(|_| Ok::<_, io::Error>("x"));
+    let (mut fast, mut slow) = Body::from_stream(bytes()).tee_up_to(4 << 20);
+    while fast.chunk().await.unwrap().is_some() {}
+    assert!(slow.chunk().await.unwrap_err().is_too_large());
+    let (mut fast, mut slow) = Body::from_stream(bytes().take(20_000)).tee_up_to(4 << 20);
+    while fast.chunk().await.unwrap().is_some() {}
+    assert_eq!(slow.chunk().await.unwrap().unwrap(), "x");
+    // Those of nothing are not kept at all.
+    let nothing =
+        stream::iter(0..1_000_000).map(|number| Ok::<_, io::Error>(if number == 0 { "x" } else { "" }));
+    let (mut fast, slow) = Body::from_stream(nothing).tee_up_to(1);
+    while fast.chunk().await.unwrap().is_some() {}
+    assert_eq!(slow.text().await.unwrap(), "x");
+}
+
+#[tokio::test]
 async fn a_half_within_the_limit_loses_nothing() {
     let (body, _) = counted(100);
     let (mut fast, mut slow) = body.tee_up_to(4 << 10);

@@ -59,7 +59,8 @@ fn a_limit_that_cannot_hold_is_a_fault() {
 
 #[test]
 fn a_limit_that_nothing_enforces_is_not_accepted() {
-    let known = "one of `profile`, `depth`, `invocations`, `subrequests`, `value_bytes`, `mode`";
+    let known =
+        "one of `profile`, `depth`, `invocations`, `subrequests`, `connections`, `value_bytes`, `mode`";
     assert_eq!(
         all_told("limits.cpu_ms = 50"),
         [format!("3:8 limits.cpu_ms: unknown key | {known} | `cpu_ms`")]

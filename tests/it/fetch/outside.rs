@@ -190,6 +190,19 @@ async fn redirects_are_followed_for_a_url_and_for_whoever_asks() {
 }
 
 #[tokio::test]
+async fn what_fails_after_a_redirect_is_not_safe_to_send_again() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let moved = format!("HTTP/1.1 303 See Other\r\nlocation: http://{free}/\r\ncontent-length: 0\r\n\r\n");
+    let server = Bare::start().await;
+    let order = http::Request::post(server.url("/orders")).extension(Redirect::Follow);
+    let asked = tokio::spawn(answers(server, [Box::leak(moved.into_boxed_str())]));
+    let error = local().fetch(order.body(Body::from("1 loaf")).unwrap()).await.unwrap_err();
+    assert_eq!(asked.await.unwrap().len(), 1);
+    assert!(error.to_string().starts_with("disconnected: after a redirect: no connection to "), "{error}");
+    assert!(error.is_disconnected() && !error.is_unavailable() && !error.is_retryable());
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable_and_one_that_hangs_up_is_disconnected() {
     let mut server = Bare::start().await;
     let outside = Fetcher::new(local());

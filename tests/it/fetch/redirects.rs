@@ -284,3 +284,22 @@ fn an_answer_that_must_not_have_a_body_has_none() {
         assert!(error.to_string().contains("which has no body, and comes with one"), "{error}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_is_one_of_all_requests_together() {
+    let hops = by(async |request| {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        match request.uri().path() {
+            "/0" => Ok(Response::new("there".into())),
+            path => Ok(redirect(307, &(path[1..].parse::<u32>().unwrap() - 1).to_string())),
+        }
+    });
+    let within = |ms| hops.with(CallOptions::new().deadline(Duration::from_millis(ms)));
+    let start = tokio::time::Instant::now();
+    assert_eq!(within(900).fetch("http://site/3").await.unwrap().into_body().text().await.unwrap(), "there");
+    assert_eq!(start.elapsed(), Duration::from_millis(800));
+    let start = tokio::time::Instant::now();
+    let error = within(500).fetch("http://site/3").await.unwrap_err();
+    assert!(error.is_deadline() && error.to_string().contains("500ms"), "{error}");
+    assert!(start.elapsed() < Duration::from_millis(600), "{:?}", start.elapsed());
+}

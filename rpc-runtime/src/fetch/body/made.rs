@@ -34,6 +34,7 @@ impl Made {
         self.by.enter(|ctx| {
             // Whoever reads has no part in it; dropped while somebody unwinds, it must not panic again.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(stream))) {
+                ctx.binding().note_panic();
                 observe::panic_in_drop("the body of a message", ctx.method(), ctx.binding(), payload);
             }
         });
@@ -51,7 +52,10 @@ impl HttpBody for Made {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let Some(stream) = &mut this.stream else { return Poll::Ready(None) };
-        let polled = this.by.enter(|_| catch_unwind(AssertUnwindSafe(|| stream.as_mut().poll_frame(cx))));
+        let polled = this.by.enter(|ctx| {
+            let polled = catch_unwind(AssertUnwindSafe(|| stream.as_mut().poll_frame(cx)));
+            polled.inspect_err(|_| ctx.binding().note_panic())
+        });
         let frame = match polled {
             Ok(polled) => ready!(polled),
             Err(payload) => {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{Body, BodyError};
@@ -37,7 +38,10 @@ struct State {
 #[derive(Default)]
 struct Behind {
     frames: VecDeque<Frame<Bytes>>,
+    /// Of data.
     bytes: usize,
+    /// What all of it takes in memory, about.
+    cost: usize,
     is_gone: bool,
     /// It fell too far behind, and has not been told yet.
     overflowed: bool,
@@ -110,8 +114,12 @@ impl Behind {
                 Err(frame) => return frame,
             },
         };
+        if copy.data_ref().is_some_and(Bytes::is_empty) {
+            return frame;
+        }
         self.bytes += copy.data_ref().map_or(0, Bytes::len);
-        if self.bytes > limit {
+        self.cost += cost(&copy);
+        if self.bytes > limit || self.cost > limit.saturating_add(FREE) {
             *self = Self { overflowed: true, ..Self::default() };
         } else {
             self.frames.push_back(copy);
@@ -122,9 +130,25 @@ impl Behind {
     fn next(&mut self) -> Option<Frame<Bytes>> {
         let frame = self.frames.pop_front()?;
         self.bytes -= frame.data_ref().map_or(0, Bytes::len);
+        self.cost -= cost(&frame);
         Some(frame)
     }
 }
+
+/// What a frame takes: a source that gives single bytes is one of many frames.
+fn cost(frame: &Frame<Bytes>) -> usize {
+    let of_fields = |trailers: &HeaderMap| {
+        trailers.iter().map(|(name, value)| name.as_str().len() + value.len() + FRAME_BYTES).sum::<usize>()
+    };
+    FRAME_BYTES + frame.data_ref().map_or(0, Bytes::len) + frame.trailers_ref().map_or(0, of_fields)
+}
+
+/// A frame in the list, and what its bytes have beside them.
+const FRAME_BYTES: usize = 128;
+
+/// What is not counted, so that a limit is one of bytes where the pieces of a body are as large as those of a network:
+/// 4,096 of them.
+const FREE: usize = 4096 * FRAME_BYTES;
 
 impl HttpBody for Half {
     type Data = Bytes;

@@ -35,6 +35,11 @@ impl Core {
         self.settle();
     }
 
+    /// Bytes of replies that the peer has not taken.
+    pub(crate) fn reply_bytes(&self) -> usize {
+        self.theirs.reply_bytes
+    }
+
     pub(in crate::proto) fn receive_cancel(&mut self, body: &[u8], now: Instant) -> Result<(), Closed> {
         let mut reader = Reader::new("Cancel", body);
         let number = reader.number()?;
@@ -74,6 +79,7 @@ impl Core {
             }
             Stage::Ending { verdict, payload, .. } => {
                 if !mem::take(payload).is_empty() {
+                    self.theirs.reply_bytes -= mem::take(&mut call.reply);
                     *verdict = Verdict::Status(Status::Cancelled);
                     let Theirs { ends, empty_ends, calls, .. } = &mut self.theirs;
                     empty_ends.push(key);
@@ -116,6 +122,8 @@ impl Core {
         self.theirs.running -= 1;
         let line = if payload.is_empty() { &mut self.theirs.empty_ends } else { &mut self.theirs.ends };
         line.push(key);
+        call.reply = payload.len();
+        self.theirs.reply_bytes += call.reply;
         let before = mem::replace(&mut call.stage, Stage::Ending { verdict, used, payload });
         if mem::replace(&mut call.has_deadline, false) {
             self.leave_alarm();
@@ -140,7 +148,10 @@ impl Core {
         let granted = mem::take(&mut call.granted);
         match rest {
             Some(pieces) => call.stage = Stage::Sending { pieces, granted: false },
-            None if call.awaited > 0 => call.stage = Stage::Draining,
+            None if call.awaited > 0 => {
+                self.theirs.reply_bytes -= mem::take(&mut call.reply);
+                call.stage = Stage::Draining;
+            }
             None => {
                 self.remove_theirs(key);
             }
@@ -158,6 +169,8 @@ impl Core {
     }
 
     pub(super) fn remove_theirs(&mut self, key: Key) {
-        self.theirs.calls.remove(key, Some(key.1));
+        if let Some(call) = self.theirs.calls.remove(key, Some(key.1)) {
+            self.theirs.reply_bytes -= call.reply;
+        }
     }
 }

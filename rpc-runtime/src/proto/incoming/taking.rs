@@ -90,6 +90,7 @@ impl Core {
         let call = TheirCall {
             stage: Stage::RUNNING,
             piece: head.piece.len() as u32,
+            reply: 0,
             granted: 0,
             awaited: 0,
             has_deadline: deadline.is_some(),

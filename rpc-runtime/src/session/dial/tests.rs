@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{runtime::Handle, time::Instant};
 
-use super::{BACKOFF, Dialer, Failure, Line};
+use super::{BACKOFF, Dialer, Failure, Line, Wait};
 use crate::{clock, error::Kind, session::reply::Why};
 
 fn dialer() -> Dialer {
@@ -19,8 +19,8 @@ fn dialer() -> Dialer {
 /// The last attempt failed, and the next one is far away.
 fn down(dialer: &Dialer) {
     let why = Failure { why: "it is away".to_owned(), refused: false };
-    let (until, generation) = (Instant::now() + Duration::from_secs(60), 0);
-    let line = Line::Down { until, backoff: BACKOFF, why, generation };
+    let wait = Wait { until: Instant::now() + Duration::from_secs(60), backoff: BACKOFF, generation: 0 };
+    let line = Line::Down { wait, why };
     dialer.lines().insert(Handle::current().id(), line);
 }
 

@@ -252,6 +252,14 @@ fn what_cannot_come_from_another_terminal_is_a_fault() {
         stderr.contains("choose another one with `--registry`, or by the variable RPC_REGISTRY"),
         "{stderr}"
     );
+    // Nor one that a link leads to, which another user may have made.
+    fs::set_permissions(&folder.1.0, fs::Permissions::from_mode(0o700)).unwrap();
+    std::os::unix::fs::symlink(&folder.1.0, folder.0.join("link")).unwrap();
+    for link in ["link", "link/"] {
+        let (code, _, stderr) =
+            run(&folder, &["dev", "-c", "greets.toml", "--port", "0", "--registry", link]);
+        assert!(code == Some(1) && stderr.contains("it is a symbolic link"), "{stderr}");
+    }
 }
 
 #[test]
