@@ -6,6 +6,10 @@ use std::{
     time::Duration,
 };
 
+#[cfg(target_os = "linux")]
+#[path = "host/attempts.rs"]
+mod attempts;
+
 use rpc_runtime::{
     Client as _, Ctx, Entrypoint, Env, Error, Fetch, Fetcher, Host, Request, Response, Result, Secret,
     Worker, edge::EdgeOptions, service,
@@ -60,7 +64,7 @@ impl Fetch for Front {
                 })?;
                 "begun".to_owned()
             }
-            "/page" => {
+            path if path == "/page" || path.starts_with("/page/") => {
                 let page = self.env.page.as_ref().ok_or_else(|| Error::denied("there is no page"))?;
                 return page.fetch(request).await;
             }
@@ -134,12 +138,11 @@ fn main() -> ExitCode {
     if let Some(drain) = std::env::var("DRAIN_MS").ok().and_then(|ms| ms.parse().ok()) {
         options.drain = Duration::from_millis(drain);
     }
-    let code = Host::new()
-        .edge(options)
-        .worker::<Front>("front")
-        .worker::<Greets>("greets")
-        .worker::<Page>("page")
-        .run();
+    let host =
+        Host::new().edge(options).worker::<Front>("front").worker::<Greets>("greets").worker::<Page>("page");
+    #[cfg(target_os = "linux")]
+    let host = host.worker::<attempts::Attempts>("attempts");
+    let code = host.run();
     let [begun, finished] = [&BEGUN, &FINISHED].map(|count| count.load(Ordering::SeqCst));
     if begun > 0 {
         println!("{begun} begun, {finished} finished");

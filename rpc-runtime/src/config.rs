@@ -43,6 +43,7 @@ mod keys;
 mod place;
 mod props;
 mod reader;
+mod sandbox;
 mod schema;
 mod secrets;
 mod section;
@@ -60,6 +61,7 @@ use std::sync::Arc;
 pub use self::fault::{Fault, Faults};
 pub use self::place::{Located, Place};
 pub use self::props::Props;
+pub use self::sandbox::Sandbox;
 pub use self::schema::schema;
 pub use self::vars::{Variable, Vars};
 
@@ -83,6 +85,8 @@ pub struct Config {
     pub main: Located<String>,
     /// Whether it has a process of its own.
     pub isolation: Isolation,
+    /// What that process may do, if it is kept from all else.
+    pub sandbox: Option<Sandbox>,
     /// The bindings to other Workers, in the order of the file.
     pub services: Vec<ServiceBinding>,
     /// Where the Worker is served to Workers of other processes: to those whose binding has this `address`.
@@ -176,9 +180,9 @@ impl Config {
 
     /// Reads a file, and in it the environment of that name.
     ///
-    /// An environment inherits `main`, `isolation` and `limits` from the top level, and nothing else: not the bindings, which are
-    /// what makes it another environment. [`not_inherited`](Self::not_inherited) says what it lacks by that. Without a
-    /// `name` of its own it is called by that of the Worker, `-` and its own: `gateway-staging`.
+    /// An environment inherits `main`, `isolation`, `sandbox` and `limits` from the top level, and nothing else: not the
+    /// bindings, which are what makes it another environment. [`not_inherited`](Self::not_inherited) says what it lacks by
+    /// that. Without a `name` of its own it is called by that of the Worker, `-` and its own: `gateway-staging`.
     ///
     /// # Errors
     ///
@@ -321,7 +325,7 @@ impl Config {
     /// The same in the process that it has for its own, as the Worker that is linked there under this name.
     pub(crate) fn in_its_process(self, main: &str) -> Self {
         let main = Located::new(main.to_owned(), self.main.place().clone());
-        Self { main, isolation: Isolation::Thread, executable: None, ..self }
+        Self { main, isolation: Isolation::Thread, executable: None, sandbox: None, ..self }
     }
 
     /// The secrets of the file that `secrets.file` names.

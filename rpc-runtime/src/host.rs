@@ -9,6 +9,7 @@ mod graph;
 mod instance;
 mod log;
 mod registered;
+mod sandbox;
 mod server;
 mod shared;
 mod supervisor;
@@ -130,8 +131,53 @@ use crate::{
 /// after the host's own Workers have come to their end, and is killed 30 s later; when the host dies, the pipe between
 /// them closes and the process stops by itself.
 ///
-/// A binding to or from such a Worker has no `props`, and the Worker no `listen`. There is no sandbox: another process
-/// keeps its memory apart, and has the same rights.
+/// A binding to or from such a Worker has no `props`, and the Worker no `listen`. Its memory is its own, its rights are
+/// those of the host, unless it is in a sandbox.
+///
+/// # Workers in sandboxes
+///
+/// With the feature `sandbox`, on Linux, a table keeps the process of a Worker from what is not said in it:
+///
+/// ```toml
+/// # thumbnails/worker.toml
+/// name = "thumbnails"
+/// main = "thumbnails"
+/// isolation = "process"
+///
+/// [sandbox]                                             # empty, it is the strictest
+/// read = [ "assets" ]                                   # files, and folders with all that is in them
+/// write = [ "cache" ]
+/// ports = [ 5432 ]                                      # TCP ports to connect to; or `network = true`
+/// run = false                                           # whether it may start programs
+/// ```
+///
+/// What is refused fails as [`PermissionDenied`](std::io::ErrorKind::PermissionDenied), in every thread and every program
+/// that it starts, and from its first line on: the host's program is started, restricts itself, and becomes that of the
+/// Worker. `main` of the host's program runs up to [`run`](Self::run) there. Calls, output, drain and restarts are the
+/// same.
+///
+/// - *Files* (Landlock): it reads its program, its own file and secrets, shared libraries (`/lib`, `/usr/lib` and their
+///   like), what finds and trusts other machines (`/etc/hosts`, `/etc/resolv.conf`, `/etc/ssl/certs`, ..), the time zone,
+///   `/proc/self`, `/dev/urandom`, and the registry; it writes to a folder of its own in the registry, and to
+///   `/dev/null`. A path is allowed as it is when the process starts, and has to be there.
+/// - *Network* (both): there is no socket but Unix ones. `ports` allows TCP to these, and to those of its bindings'
+///   addresses; names are found by DNS with `network = true` alone, which allows UDP and listening too. Raw sockets stay
+///   refused.
+/// - *Other processes* (both): no signals, no `ptrace`, no memory of theirs or shared with them, no abstract Unix sockets. Who has no binding
+///   connects to no Unix socket at all.
+/// - *The system* (seccomp): no mounts, namespaces, modules, clocks, keys, `bpf`, `perf`, `io_uring`, `userfaultfd` and
+///   their like; no change of modes, owners and times by path; no `exec` without `run`, with which it starts what it
+///   may read. Such calls give `EPERM` and do not kill, so that libraries can do without.
+/// - `no_new_privs` is set, and there are no core dumps.
+///
+/// It holds for root too, but should not have to. It does not hide the *environment variables* of the host nor that files
+/// are there (`stat`), does not limit memory or processor time, and where it has a binding does not tell the Unix sockets
+/// of others from those of its bindings: the kernel cannot before Linux 7.1, and what is there of that is not used yet.
+/// Errors of the kernel itself lead out of it.
+///
+/// `check` and `dev` refuse a sandbox that this kernel cannot make whole (Landlock of ABI 6 and seccomp: Linux 6.12 and
+/// newer), or this program, because it lacks the feature. With `best_effort = true` it is made of what there is, and
+/// the log says what is missing.
 ///
 /// # Workers that stay in their thread
 ///

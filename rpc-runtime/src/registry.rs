@@ -4,6 +4,9 @@
 //! 10 s. It counts for nothing once it is 90 s old, or as soon as the process that wrote it is gone. What others have
 //! written is read with limits, and trusted for the name of a socket in the same folder alone.
 //!
+//! A Worker in a sandbox has both in a folder of its own, which is called as it is: it must not be able to write what
+//! others say of themselves.
+//!
 //! The files are looked at five times a second, and not watched: whether a process still lives, no event tells, and a
 //! host looks only at the few names that its own bindings want. That costs no dependency.
 
@@ -39,6 +42,8 @@ pub(crate) struct Registry {
 /// What the threads of a host know of it.
 pub(crate) struct Shared {
     folder: Folder,
+    /// Where Workers of this host are put: the same, or the folder in it of the only one.
+    home: Folder,
     /// The Workers of other processes that bindings of this host lead to.
     sought: Vec<Arc<Sought>>,
     /// Whether one that is not there may come yet.
@@ -53,7 +58,23 @@ pub(crate) type Listener = Box<dyn Fn(&Sought, &State) + Send>;
 impl Registry {
     /// Looks for these Workers in the folder, which is made if there is none, and goes on to look for them.
     pub(crate) fn open(path: PathBuf, names: impl IntoIterator<Item = String>) -> Result<Self, Error> {
-        let shared = Arc::new(Shared::new(Folder::made(path)?, names, true));
+        let folder = Folder::made(path)?;
+        Self::open_at(folder.clone(), folder, names)
+    }
+
+    /// The same for a host that has this Worker alone, and the folder of it to write to.
+    pub(crate) fn open_at_home(
+        path: PathBuf,
+        worker: &str,
+        names: impl IntoIterator<Item = String>,
+    ) -> Result<Self, Error> {
+        let folder = Folder::found(path)?;
+        let home = Folder::found(folder.home_of(worker).path().to_owned())?;
+        Self::open_at(folder, home, names)
+    }
+
+    fn open_at(folder: Folder, home: Folder, names: impl IntoIterator<Item = String>) -> Result<Self, Error> {
+        let shared = Arc::new(Shared::new(folder, home, names, true));
         let (stop, stopped) = mpsc::channel();
         let watching = Arc::clone(&shared);
         let thread = thread::Builder::new()
@@ -71,15 +92,37 @@ impl Registry {
     pub(crate) fn publish(&self, entries: Vec<Entry>) -> Result<(), Error> {
         let mut published = self.shared.published();
         *published = entries;
-        published.iter().try_for_each(|entry| self.shared.folder.write(entry))
+        published.iter().try_for_each(|entry| self.shared.home.write(entry))
     }
 
     /// Lets nobody find them any more.
     pub(crate) fn withdraw(&self) {
         for entry in self.shared.published().drain(..) {
-            self.shared.folder.remove(&entry);
+            self.shared.home.remove(&entry);
         }
     }
+}
+
+/// Makes the folder of a Worker that may write to no other one, without what a crash has left there. Gives the registry
+/// and it; and who has a Worker of this name already, if somebody has.
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+pub(crate) fn make_home(path: PathBuf, name: &str) -> Result<(PathBuf, PathBuf, Option<String>), Error> {
+    let folder = Folder::made(path)?;
+    let home = Folder::made(folder.home_of(name).path().to_owned())?;
+    let socket = home.path().join(Entry::socket_of(name));
+    let taken = match folder.look_here_for(name) {
+        State::Connected { pid, .. } => Some(format!("process {pid}")),
+        _ => match std::os::unix::net::UnixStream::connect(&socket) {
+            Ok(_) => Some("another process".to_owned()),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                std::fs::remove_file(&socket)
+                    .map_err(|error| home.failed("a stale socket cannot be removed", &error))?;
+                None
+            }
+            Err(_) => None,
+        },
+    };
+    Ok((folder.path().to_owned(), home.path().to_owned(), taken))
 }
 
 impl Drop for Registry {
@@ -94,11 +137,16 @@ impl Drop for Registry {
 }
 
 impl Shared {
-    fn new(folder: Folder, names: impl IntoIterator<Item = String>, is_open_ended: bool) -> Self {
+    fn new(
+        folder: Folder,
+        home: Folder,
+        names: impl IntoIterator<Item = String>,
+        is_open_ended: bool,
+    ) -> Self {
         let sought = |name| Arc::new(Sought::new(name, folder.clone()));
         let sought = names.into_iter().map(sought).collect();
-        let shared =
-            Self { folder, sought, is_open_ended, published: Mutex::default(), listener: Mutex::default() };
+        let (published, listener) = (Mutex::default(), Mutex::default());
+        let shared = Self { folder, home, sought, is_open_ended, published, listener };
         shared.look();
         shared
     }
@@ -108,7 +156,8 @@ impl Shared {
         path: PathBuf,
         names: impl IntoIterator<Item = String>,
     ) -> Result<Arc<Self>, Error> {
-        Ok(Arc::new(Self::new(Folder::found(path)?, names, false)))
+        let folder = Folder::found(path)?;
+        Ok(Arc::new(Self::new(folder.clone(), folder, names, false)))
     }
 
     /// The Worker of that name, if it is or may come to be in another process.
@@ -123,7 +172,21 @@ impl Shared {
 
     /// Where a Worker of this process is served to the others.
     pub(crate) fn address_of(&self, name: &str) -> Result<Address, transport::Error> {
-        self.folder.address(&Entry::socket_of(name))
+        self.home.address(&Entry::socket_of(name))
+    }
+
+    /// The process that has a Worker of this name in a folder of its own, beside the one of this host.
+    pub(crate) fn taken_at_home(&self, name: &str) -> Option<u32> {
+        match self.folder.home_of(name).look_here_for(name) {
+            State::Connected { pid, .. } if self.home.path() == self.folder.path() => Some(pid),
+            _ => None,
+        }
+    }
+
+    /// Removes the folder of a Worker that has ended, unless something was left in it.
+    pub(crate) fn remove_home_of(&self, name: &str) {
+        // It is used again otherwise.
+        let _ = std::fs::remove_dir(self.folder.home_of(name).path());
     }
 
     /// From now on, tells what becomes of the Workers that are sought.
@@ -155,7 +218,7 @@ impl Shared {
 
     fn renew(&self) {
         for entry in self.published().iter() {
-            if let Err(error) = self.folder.write(entry) {
+            if let Err(error) = self.home.write(entry) {
                 tracing::warn!(%error, "the registry entry of a Worker cannot be renewed");
             }
         }

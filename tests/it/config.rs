@@ -9,6 +9,7 @@ use serde::Deserialize;
 mod environments;
 mod json;
 mod limits;
+mod sandbox;
 mod schema;
 mod secrets;
 
@@ -210,7 +211,7 @@ AUTH = 1
         [
             format!("1:8 name: not a valid name | {names} | the string \"Gateway\""),
             "2:8 main: empty | a string that is not empty | the string \"\"".to_owned(),
-            "3:1 servces: unknown key | one of `name`, `main`, `isolation`, `services`, `listen`, `vars`, `secrets`, `limits`, `dev`, `env`, `$schema` | `servces`".to_owned(),
+            "3:1 servces: unknown key | one of `name`, `main`, `isolation`, `sandbox`, `services`, `listen`, `vars`, `secrets`, `limits`, `dev`, `env`, `$schema` | `servces`".to_owned(),
             "5:15 services[0].binding: wrong type | a string | the integer 5".to_owned(),
             "6:41 services[1].entrypiont: unknown key | one of `binding`, `service`, `entrypoint`, `environment`, `props`, `address` | `entrypiont`"
                 .to_owned(),
@@ -234,7 +235,7 @@ error: servces: unknown key
  --> gateway/worker.toml:3:1
   |
 3 | servces = []
-  | ^^^^^^^ expected one of `name`, `main`, `isolation`, `services`, `listen`, `vars`, `secrets`, `limits`, `dev`, `env`, `$schema`, received `servces`
+  | ^^^^^^^ expected one of `name`, `main`, `isolation`, `sandbox`, `services`, `listen`, `vars`, `secrets`, `limits`, `dev`, `env`, `$schema`, received `servces`
   |
   = help: did you mean `services`?";
     assert_eq!(Config::parse("gateway/worker.toml", text).unwrap_err().to_string(), expected);
@@ -263,7 +264,7 @@ fn faults_of_grammar_and_of_meaning_are_told_together() {
         [
             "1:8 : string values must be quoted | literal string | the end of the line",
             "2:10 : invalid basic string | `\"` | the end of the line",
-            "3:1 servces: unknown key | one of `name`, `main`, `isolation`, `services`, `listen`, `vars`, `secrets`, `limits`, `dev`, `env`, `$schema` | `servces`",
+            "3:1 servces: unknown key | one of `name`, `main`, `isolation`, `sandbox`, `services`, `listen`, `vars`, `secrets`, `limits`, `dev`, `env`, `$schema` | `servces`",
             "4:17 : duplicate key | each key once | `A` again",
         ]
     );

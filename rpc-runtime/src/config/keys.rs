@@ -22,6 +22,7 @@ pub(crate) struct Key {
 /// A value that holds where a key is left out.
 #[derive(Clone, Copy)]
 pub(crate) enum Default {
+    Flag(bool),
     Integer(u32),
     Text(&'static str),
 }
@@ -32,11 +33,16 @@ pub(crate) enum Kind {
     /// From the first to the second.
     Integer(u32, u32),
     OneOf(&'static [&'static str]),
+    Flag,
     /// The address of a network interface.
     Ip,
     Address,
     /// An array of them.
     Addresses,
+    /// An array of paths.
+    Paths,
+    /// An array of numbers of ports.
+    Ports,
     /// A table with these keys.
     Table(&'static Keys),
     /// An array of such tables.
@@ -134,6 +140,7 @@ pub(crate) static FILE: Keys = Keys(&[
     NAME.required(),
     MAIN.required(),
     ISOLATION,
+    SANDBOX,
     SERVICES,
     LISTEN,
     VARS,
@@ -147,8 +154,8 @@ pub(crate) static FILE: Keys = Keys(&[
     Key::new(
         "env",
         Kind::Named(&ENVIRONMENT),
-        "Named environments, of which `--env` chooses one. It inherits `main`, `isolation` and `limits`; everything else is its \
-         own, and its name is that of the Worker, `-` and its own, unless it has a `name`.",
+        "Named environments, of which `--env` chooses one. It inherits `main`, `isolation`, `sandbox` and `limits`; everything \
+         else is its own, and its name is that of the Worker, `-` and its own, unless it has a `name`.",
     ),
     Key::new(
         "$schema",
@@ -158,7 +165,7 @@ pub(crate) static FILE: Keys = Keys(&[
 ]);
 
 /// An entry of `env`.
-static ENVIRONMENT: Keys = Keys(&[NAME, MAIN, ISOLATION, SERVICES, LISTEN, VARS, SECRETS, LIMITS]);
+static ENVIRONMENT: Keys = Keys(&[NAME, MAIN, ISOLATION, SANDBOX, SERVICES, LISTEN, VARS, SECRETS, LIMITS]);
 
 const NAME: Key = Key::new(
     "name",
@@ -179,6 +186,13 @@ const ISOLATION: Key = Key::new(
     "What is between the Worker and the others: `process` lets `dev` start a process of its own for it, and watch it.",
 )
 .default(Default::Text("thread"));
+
+const SANDBOX: Key = Key::new(
+    "sandbox",
+    Kind::Table(&CONFINEMENT),
+    "Keeps the process of a Worker that has one of its own from all that is not said here. Takes the feature `sandbox`, and \
+     Linux.",
+);
 
 const SERVICES: Key = Key::new(
     "services",
@@ -296,6 +310,39 @@ static LIMIT: Keys = Keys(&[
          pipeline. A depth of 128 holds in both.",
     )
     .default(Default::Text("enforce")),
+]);
+
+/// The table `sandbox`.
+static CONFINEMENT: Keys = Keys(&[
+    Key::new(
+        "read",
+        Kind::Paths,
+        "Files that it may read, and folders with all that is in them. A path begins in the folder of this file.",
+    ),
+    Key::new(
+        "write",
+        Kind::Paths,
+        "Files that it may read and write, and folders in which it may do so, make files and remove them.",
+    ),
+    Key::new("network", Kind::Flag, "Whether it may use the network: UDP, and TCP to and at every port.")
+        .default(Default::Flag(false)),
+    Key::new(
+        "ports",
+        Kind::Ports,
+        "TCP ports that it may connect to, of every machine. Names of machines it then finds in `/etc/hosts` alone.",
+    ),
+    Key::new(
+        "run",
+        Kind::Flag,
+        "Whether it may start programs: those that it may read, in the same sandbox.",
+    )
+    .default(Default::Flag(false)),
+    Key::new(
+        "best_effort",
+        Kind::Flag,
+        "Whether it runs all the same where the kernel lacks a part of the sandbox; the log says which.",
+    )
+    .default(Default::Flag(false)),
 ]);
 
 /// The table `dev`.

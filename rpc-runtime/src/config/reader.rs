@@ -118,6 +118,55 @@ impl<'a> Reader<'a> {
         self.parsed(key, &one_of(words), word, near).map(|word| *word)
     }
 
+    /// Whether something holds. Also `None` where a fault was recorded.
+    pub(crate) fn flag(&mut self, key: &str) -> Option<bool> {
+        let entry = self.table.get(key)?;
+        if let Value::Boolean(flag) = &entry.node.value {
+            return Some(*flag);
+        }
+        self.faults.push(wrong_type(&self.value_place(entry), "`true` or `false`", &entry.node.value));
+        None
+    }
+
+    /// An array of the numbers of ports.
+    pub(crate) fn ports(&mut self, key: &str) -> Vec<Located<u16>> {
+        self.list(key, "an array of ports", "[ 5432 ]", |value, place| {
+            let expected = "a port, from 1 to 65535";
+            let Value::Integer(number) = value else { return Err(wrong_type(&place, expected, value)) };
+            match u16::try_from(*number) {
+                Ok(port) if port > 0 => Ok(Located::new(port, place)),
+                _ => Err((place.fault("out of range").with_expected(expected))
+                    .with_received(value.describe(place.language()))),
+            }
+        })
+    }
+
+    /// An array that may be absent; what is none of its values is left out.
+    fn list<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        example: &str,
+        read: impl Fn(&Value, Place) -> Result<T, Fault>,
+    ) -> Vec<T> {
+        let Some(entry) = self.table.get(key) else { return Vec::new() };
+        let place = self.value_place(entry);
+        let Value::Array(list) = &entry.node.value else {
+            let fault = wrong_type(&place, expected, &entry.node.value);
+            let example = place.language().entry(key, example);
+            self.faults.push(fault.with_help(format_args!("write `{example}`")));
+            return Vec::new();
+        };
+        let mut all = Vec::with_capacity(list.len());
+        for (index, node) in list.iter().enumerate() {
+            match read(&node.value, place.index(index).at(node.span.clone())) {
+                Ok(value) => all.push(value),
+                Err(fault) => self.faults.push(fault),
+            }
+        }
+        all
+    }
+
     /// The address of a network interface.
     pub(crate) fn ip(&mut self, key: &str) -> Option<Located<IpAddr>> {
         self.parsed(key, "an IP address, such as `127.0.0.1` or `::1`", |text| text.parse().ok(), |_| None)

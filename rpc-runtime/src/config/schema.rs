@@ -52,6 +52,7 @@ fn property(key: &Key) -> Value {
         schema.insert(
             "default".to_owned(),
             match default {
+                Default::Flag(flag) => json!(flag),
                 Default::Integer(number) => json!(number),
                 Default::Text(text) => json!(text),
             },
@@ -65,11 +66,17 @@ fn value(kind: &Kind) -> Map<String, Value> {
         Kind::Text(rule) => text(*rule),
         Kind::Integer(least, most) => object(json!({ "type": "integer", "minimum": least, "maximum": most })),
         Kind::OneOf(words) => object(json!({ "enum": words })),
+        Kind::Flag => object(json!({ "type": "boolean" })),
         Kind::Ip => {
             object(json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] }))
         }
         Kind::Address => address(),
         Kind::Addresses => object(json!({ "type": "array", "items": address() })),
+        Kind::Paths => object(json!({ "type": "array", "items": text(Rule::Text) })),
+        Kind::Ports => object(json!({
+            "type": "array",
+            "items": { "type": "integer", "minimum": 1, "maximum": u16::MAX },
+        })),
         Kind::Table(keys) => table(keys),
         Kind::Tables(keys) => object(json!({ "type": "array", "items": table(keys) })),
         Kind::Named(keys) => object(json!({

@@ -10,7 +10,8 @@ use super::reader::Reader;
 use super::secrets::Secrets;
 use super::value::Table;
 use super::{
-    Config, Dev, Fault, Faults, Isolation, Located, Origin, Place, Props, ServiceBinding, Variable, Vars,
+    Config, Dev, Fault, Faults, Isolation, Located, Origin, Place, Props, Sandbox, ServiceBinding, Variable,
+    Vars, sandbox,
 };
 use crate::limits::{LimitMode, Limits};
 use crate::transport::Address;
@@ -20,6 +21,7 @@ struct Section {
     name: Option<Located<String>>,
     main: Option<Located<String>>,
     isolation: Option<Isolation>,
+    sandbox: Option<Sandbox>,
     /// Where the path begins that `main` may be.
     folder: Option<PathBuf>,
     services: Vec<ServiceBinding>,
@@ -65,6 +67,7 @@ pub(super) fn read(
         name: section.name.or(own_name),
         main: section.main.or(top.main),
         isolation: section.isolation.or(top.isolation),
+        sandbox: section.sandbox.or(top.sandbox),
         limits: section.limits.or(top.limits),
         ..section
     };
@@ -82,6 +85,7 @@ impl Section {
                 "process" => Isolation::Process,
                 _ => Isolation::Thread,
             }),
+            sandbox: reader.table("sandbox", |table| sandbox::read(table, folder)),
             folder: folder.map(Path::to_owned),
             services: reader.tables("services", |entry| binding(entry, folder)),
             services_place: reader.place_of("services"),
@@ -100,6 +104,7 @@ impl Section {
             executable: is_path.then(|| self.folder.unwrap_or_default().join(main.as_str())),
             main,
             isolation: self.isolation.unwrap_or_default(),
+            sandbox: self.sandbox,
             services: self.services,
             listen: self.listen,
             vars: self.vars,

@@ -4,18 +4,18 @@ use std::{
     fmt,
     io::{self, BufRead as _, BufReader, Read, Write as _},
     os::unix::process::CommandExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use super::registered;
+use super::{registered, sandbox};
 use crate::{
     backoff::Backoff,
     config::{Config, Fault, Faults},
-    registry::{Registry, Sought, State},
+    registry::{self, Registry, Sought, State},
 };
 
 /// The name of the command that such a process runs; it is told to nobody.
@@ -27,6 +27,8 @@ pub(super) struct Apart(Vec<Watch>);
 struct Watch {
     stop: Option<mpsc::Sender<Instant>>,
     thread: Option<JoinHandle<()>>,
+    /// The name of one that has a folder of its own in the registry.
+    home: Option<(String, Arc<registry::Shared>)>,
 }
 
 impl Apart {
@@ -45,12 +47,18 @@ impl Apart {
             sought.explain("its process is not up yet, or has just ended".to_owned());
             let (stop, stopped) = mpsc::channel();
             let (ended, end) = mpsc::channel();
-            let executable =
-                config.executable().map_or_else(std::env::current_exe, |path| Ok(path.to_owned()));
+            let (command, executable) = match (&config.sandbox, config.executable()) {
+                (None, Some(path)) => (COMMAND, Ok(path.to_owned())),
+                (None, None) => (COMMAND, std::env::current_exe()),
+                // This very program makes the sandbox, and then becomes the other one.
+                (Some(_), _) => (sandbox::COMMAND, std::env::current_exe()),
+            };
+            let mut all = vec![PathBuf::from(command)];
+            all.extend(arguments(config, registry.shared().path()));
             let process = Process {
                 name: config.name.to_string(),
                 executable: executable.map_err(|error| not_started(config, &error))?,
-                arguments: arguments(config, registry),
+                arguments: all,
                 sought: Arc::clone(&sought),
                 ended,
             };
@@ -58,7 +66,12 @@ impl Apart {
                 .name(format!("rpc-apart-{}", process.name))
                 .spawn(move || process.watch(&stopped))
                 .map_err(|error| not_started(config, &error))?;
-            apart.0.push(Watch { stop: Some(stop), thread: Some(thread) });
+            let home = config.sandbox.as_ref().map(|sandbox| {
+                let allows = sandbox::described(sandbox);
+                tracing::debug!(worker = %*config.name, %allows, "the process of a Worker is in a sandbox");
+                (config.name.to_string(), Arc::clone(registry.shared()))
+            });
+            apart.0.push(Watch { stop: Some(stop), thread: Some(thread), home });
             first.push((sought, end));
         }
         let begun = Instant::now();
@@ -89,6 +102,9 @@ impl Apart {
                 // A panic there has been told by the panic hook.
                 let _ = thread.join();
             }
+            if let Some((name, registry)) = watch.home.take() {
+                registry.remove_home_of(&name);
+            }
         }
     }
 }
@@ -103,9 +119,10 @@ fn not_started(config: &Config, error: &io::Error) -> Fault {
     config.main.place().fault("a process that cannot be started").with_received(error)
 }
 
-fn arguments(config: &Config, registry: &Registry) -> Vec<PathBuf> {
-    let mut arguments: Vec<PathBuf> = vec![COMMAND.into(), "-c".into(), config.place().file().into()];
-    arguments.extend(["--registry".into(), registry.shared().path().to_owned()]);
+/// What the command of such a process is told: where this Worker is described, and where it meets the others.
+pub(super) fn arguments(config: &Config, registry: &Path) -> Vec<PathBuf> {
+    let mut arguments: Vec<PathBuf> = vec!["-c".into(), config.place().file().into()];
+    arguments.extend(["--registry".into(), registry.to_owned()]);
     if let Some(environment) = &config.environment {
         arguments.extend(["--env".into(), environment.as_str().into()]);
     }

@@ -16,7 +16,7 @@ use tokio::signal::unix;
 use super::{
     Host, Running, apart, directory,
     graph::{Format, graph},
-    log, registered,
+    log, registered, sandbox,
     server::{self, Plan},
     table::table,
 };
@@ -34,8 +34,11 @@ pub(super) fn run(host: Host, args: impl IntoIterator<Item = OsString>) -> ExitC
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    log::install();
     let (name, matches) = matches.subcommand().expect("clap asks for a command");
+    if name == sandbox::COMMAND {
+        return confine(matches);
+    }
+    log::install();
     if name == apart::COMMAND {
         return alone(host, matches);
     }
@@ -118,10 +121,16 @@ fn command() -> Command {
                 )
                 .args([config.clone(), environment.clone(), address, port, registry.clone()]),
         )
+        .subcommand(Command::new(sandbox::COMMAND).hide(true).args([
+            config.clone(),
+            environment.clone(),
+            registry.clone(),
+        ]))
         .subcommand(Command::new(apart::COMMAND).hide(true).args([
             config.clone(),
             environment.clone(),
             registry.clone(),
+            Arg::new(sandbox::CONFINED).long(sandbox::CONFINED).action(ArgAction::SetTrue),
         ]))
         .subcommand(
             Command::new("check")
@@ -178,7 +187,7 @@ fn check(host: &Host, configs: &[Config], matches: &ArgMatches) -> Result<(), Fa
 
 fn dev(host: Host, configs: Vec<Config>, matches: &ArgMatches) -> Result<(), Faults> {
     let folder = registered::asked_for(matches.get_one("registry"));
-    let registry = Some(registered::open(folder, &configs)?);
+    let registry = Some(registered::open(folder, &configs, None)?);
     let (http, any_port) = http_address(&configs, matches).unzip();
     let running = server::start(host, configs, Plan { http, any_port: any_port == Some(true), registry })?;
     // Whoever reads that it serves may tell it to stop.
@@ -212,12 +221,27 @@ fn dev(host: Host, configs: Vec<Config>, matches: &ArgMatches) -> Result<(), Fau
     Ok(())
 }
 
+/// Makes a sandbox of this process, which then becomes that of a Worker.
+fn confine(matches: &ArgMatches) -> ExitCode {
+    let (configs, faults) = configs(matches);
+    let registry = matches.get_one::<PathBuf>("registry").map(PathBuf::as_path);
+    let confined = faults.result(configs).and_then(|configs| Ok(sandbox::confine(&configs[0], registry)?));
+    let Err(faults) = confined;
+    faults.eprint();
+    ExitCode::FAILURE
+}
+
 /// Runs one Worker in the process that was started for it, until that is told to stop or whoever started it has ended.
 fn alone(host: Host, matches: &ArgMatches) -> ExitCode {
     let (configs, faults) = configs(matches);
     let started = faults.result(configs).and_then(|configs| {
+        let is_confined = matches.get_flag(sandbox::CONFINED);
+        // Before there is another thread, and anything that could want to start a program.
+        configs.iter().try_for_each(|config| sandbox::enter(config, is_confined))?;
         let configs: Vec<_> = configs.into_iter().map(|config| host.linked_for(config)).collect();
-        let registry = Some(registered::open(registered::asked_for(matches.get_one("registry")), &configs)?);
+        let folder = registered::asked_for(matches.get_one("registry"));
+        let home = is_confined.then(|| configs[0].name.as_str());
+        let registry = Some(registered::open(folder, &configs, home)?);
         server::start(host, configs, Plan { registry, ..Plan::default() })
     });
     let running = match started {
@@ -267,7 +291,13 @@ fn http_address(configs: &[Config], matches: &ArgMatches) -> Option<(SocketAddr,
 }
 
 fn no_faults(configs: &[Config]) -> String {
-    let names: Vec<_> = configs.iter().map(|config| config.name.as_str()).collect();
+    let names: Vec<_> = configs
+        .iter()
+        .map(|config| match config.sandbox {
+            Some(_) => format!("{} (in a sandbox)", *config.name),
+            None => config.name.to_string(),
+        })
+        .collect();
     format!("no faults: {}\n", names.join(", "))
 }
 

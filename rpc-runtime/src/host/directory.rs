@@ -8,6 +8,7 @@ use std::{any::Any, any::TypeId, cell::RefCell, fmt, sync::Arc};
 use super::{
     Linked,
     instance::{Instance, Making},
+    sandbox,
     shared::Shared,
 };
 use crate::{
@@ -452,12 +453,14 @@ pub(super) fn check(
         faults.extend(apart.clone().map(needs_dev));
     }
     faults.extend(apart.clone().filter_map(listens_apart));
+    faults.extend(configs.iter().flat_map(sandbox::faults));
     let found = published.len() + apart.filter(|_| wish.publishes).count();
     faults.extend(workers.unreachable(wish.http, found));
     faults.result(())?;
     // An `Env` that is not complete may not have come to them.
     unread.iter().for_each(warn_of);
     configs.iter().for_each(warn_of_environment);
+    configs.iter().for_each(sandbox::warn_of_lack);
     configs.iter().for_each(|config| workers.warn_of_likeness(config));
     Ok(Checked { answers: wish.http && workers.primary().is_some(), taken, published })
 }

@@ -83,6 +83,12 @@ impl<'a> Graph<'a> {
     }
 }
 
+impl Node<'_> {
+    fn is_in_sandbox(&self) -> bool {
+        self.config.is_some_and(|config| config.sandbox.is_some())
+    }
+}
+
 impl Edge<'_> {
     /// `AUTH`, or `ADMIN #Admin` for an entrypoint.
     fn label(&self) -> String {

@@ -18,10 +18,14 @@ pub(super) fn asked_for(argument: Option<&PathBuf>) -> Option<PathBuf> {
     argument.cloned().or_else(variable)
 }
 
-/// Opens the registry for a host of these Workers.
-pub(super) fn open(path: Option<PathBuf>, configs: &[Config]) -> Result<Registry, Fault> {
+/// Opens the registry for a host of these Workers, or of one that has a folder for its own in it.
+pub(super) fn open(path: Option<PathBuf>, configs: &[Config], home: Option<&str>) -> Result<Registry, Fault> {
     let path = path.unwrap_or_else(registry::default_path);
-    Registry::open(path, wanted(configs)).map_err(|error| unusable(&error))
+    let opened = match home {
+        Some(worker) => Registry::open_at_home(path, worker, wanted(configs)),
+        None => Registry::open(path, wanted(configs)),
+    };
+    opened.map_err(|error| unusable(&error))
 }
 
 /// Looks at the registry once, for a check.
@@ -91,6 +95,16 @@ pub(super) fn not_bound(published: &Published, error: &transport::Error) -> Faul
     published.place.fault("a Worker that cannot be put into the registry").with_received(why)
 }
 
+/// A Worker that writes to no folder but its own has its socket there, so that no other one is in its way.
+pub(super) fn refuse_taken(registry: &Registry, published: &[Published]) -> Result<(), Faults> {
+    let mut faults = Faults::new();
+    for Published { place, entry, .. } in published {
+        let pid = registry.shared().taken_at_home(entry.name());
+        faults.extend(pid.map(|pid| taken(place, entry.name(), &format!("process {pid}"))));
+    }
+    faults.result(())
+}
+
 /// Two Workers of one name cannot both be found.
 pub(super) fn taken(place: &Place, name: &str, by: &str) -> Fault {
     (place.fault("a Worker that another process has already"))
@@ -99,7 +113,7 @@ pub(super) fn taken(place: &Place, name: &str, by: &str) -> Fault {
         .with_help("stop that process, or choose another registry with `--registry`")
 }
 
-fn unusable(error: &registry::Error) -> Fault {
+pub(super) fn unusable(error: &registry::Error) -> Fault {
     (Place::nowhere("the registry").fault("a registry that cannot be used"))
         .with_expected("a folder of this user, closed to all others")
         .with_received(error)

@@ -179,6 +179,9 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
     let found = plan.registry.as_ref().map(Registry::shared);
     let wish = Wish { http: plan.http.is_some(), registry: found, publishes: true };
     let Checked { answers, taken, published } = check(&host.workers, &host.shared, &configs, wish)?;
+    if let Some(registry) = &plan.registry {
+        registered::refuse_taken(registry, &published)?;
+    }
     let (found, published) = (found.cloned(), Arc::new(published));
     let name = configs[0].name.place().clone();
     let failed = |what: &str, error: &dyn fmt::Display| Faults::from(name.fault(what).with_received(error));

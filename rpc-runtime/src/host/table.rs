@@ -1,6 +1,6 @@
 //! What each Worker may reach, as `dev` tells it when it starts.
 
-use super::{directory::Taken, registered};
+use super::{directory::Taken, registered, sandbox};
 use crate::{
     config::{Config, ServiceBinding},
     registry,
@@ -24,6 +24,9 @@ pub(super) fn table<'a>(
         }
         if config.is_apart() {
             text += "  runs in a process of its own\n";
+        }
+        if let Some(sandbox) = &config.sandbox {
+            text += &format!("  in a sandbox: {}\n", sandbox::described(sandbox));
         }
         text += &aligned(&rows(config, configs, taken, registry));
     }

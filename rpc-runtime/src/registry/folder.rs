@@ -84,6 +84,11 @@ impl Folder {
         &self.0
     }
 
+    /// The folder in it of a Worker that may write to no other one.
+    pub(super) fn home_of(&self, name: &str) -> Self {
+        Self(self.0.join(name))
+    }
+
     pub(super) fn failed(&self, what: &str, error: &io::Error) -> Error {
         Error { path: self.0.clone(), why: format!("{what}: {error}") }
     }
@@ -116,8 +121,15 @@ impl Folder {
         }
     }
 
-    /// What there is of a Worker.
+    /// What there is of a Worker: here, or in a folder of its own.
     pub(super) fn look_for(&self, name: &str) -> State {
+        match self.look_here_for(name) {
+            State::Absent => self.home_of(name).look_here_for(name),
+            found => found,
+        }
+    }
+
+    pub(super) fn look_here_for(&self, name: &str) -> State {
         let (entry, age) = match read(&self.file(name)) {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return State::Absent,

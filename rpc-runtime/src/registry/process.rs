@@ -1,18 +1,19 @@
 //! Which processes live.
 
+use std::io;
+
 /// When a process began, in ticks of the system since it did; `None` where the system does not tell.
 pub(super) fn started(pid: u32) -> Option<u64> {
-    let Stat { started, .. } = stat(pid)?;
-    Some(started)
+    stat(pid).ok().map(|stat| stat.started)
 }
 
 /// Whether the process that began then still lives. One that only its parent has to take note of does not.
 pub(super) fn lives(pid: u32, began: Option<u64>) -> bool {
-    match (stat(pid), began) {
-        (Some(Stat { is_dead, started }), Some(began)) => !is_dead && started == began,
-        (Some(Stat { is_dead, .. }), None) => !is_dead,
-        (None, Some(_)) => false,
-        (None, None) => answers(pid),
+    match stat(pid) {
+        Ok(Stat { is_dead, started }) => !is_dead && began.is_none_or(|began| started == began),
+        // In a sandbox nothing is told of other processes but that they are there.
+        Err(error) if began.is_none() || error.kind() == io::ErrorKind::PermissionDenied => answers(pid),
+        Err(_) => false,
     }
 }
 
@@ -23,8 +24,12 @@ struct Stat {
 
 /// From `/proc/<pid>/stat`, proc_pid_stat(5): field 3 is the state, field 22 the time of start. Field 2 is a name in
 /// brackets that may contain anything, brackets too.
-fn stat(pid: u32) -> Option<Stat> {
-    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+fn stat(pid: u32) -> io::Result<Stat> {
+    let text = std::fs::read(format!("/proc/{pid}/stat"))?;
+    parse(&text).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn parse(text: &[u8]) -> Option<Stat> {
     let end = text.iter().rposition(|byte| *byte == b')')?;
     let mut fields = std::str::from_utf8(&text[end + 1..]).ok()?.split_ascii_whitespace();
     let state = fields.next()?;
@@ -33,5 +38,8 @@ fn stat(pid: u32) -> Option<Stat> {
 
 fn answers(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-    pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
+    // Who may not send it a signal is told so, if it is there.
+    pid.is_some_and(|pid| {
+        matches!(rustix::process::test_kill_process(pid), Ok(()) | Err(rustix::io::Errno::PERM))
+    })
 }

@@ -140,6 +140,26 @@ impl Address {
         !matches!(self.0, Target::Unix(_) | Target::Tcp(_))
     }
 
+    /// The port of a machine that it leads to.
+    #[cfg(all(feature = "sandbox", target_os = "linux"))]
+    pub(crate) fn port(&self) -> Option<u16> {
+        match &self.0 {
+            Target::Unix(_) => None,
+            Target::Tcp(at) => Some(at.port),
+            #[cfg(feature = "tls")]
+            Target::Tls(at, _) => Some(at.port),
+        }
+    }
+
+    /// The folder of the socket that it leads to.
+    #[cfg(all(feature = "sandbox", target_os = "linux"))]
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match &self.0 {
+            Target::Unix(at) => at.path.parent(),
+            _ => None,
+        }
+    }
+
     /// Whether the system chooses the rest of it when it is bound.
     #[cfg(feature = "host")]
     pub(crate) fn is_any(&self) -> bool {

@@ -105,7 +105,8 @@ fn an_environment_that_is_not_there_is_a_fault() {
 fn the_faults_of_every_environment_are_told_whichever_is_chosen() {
     let text = "name = 'a'\nmain = 'a'\n[env.one]\nservces = []\nenv = {}\n[env.two]\nvars = { A = 1 }\n\
                 services = [{ binding = 'A' }, { binding = 'A', service = 'a' }]\ndev = {}\n[env.'-']\n[env]\nthree = 3\n";
-    let known = "one of `name`, `main`, `isolation`, `services`, `listen`, `vars`, `secrets`, `limits`";
+    let known =
+        "one of `name`, `main`, `isolation`, `sandbox`, `services`, `listen`, `vars`, `secrets`, `limits`";
     let expected = [
         format!("4:1 env.one.servces: unknown key | {known} | `servces`"),
         format!("5:1 env.one.env: unknown key | {known} | `env`"),

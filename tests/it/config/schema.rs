@@ -129,6 +129,9 @@ fn what_the_reader_refuses_the_schema_refuses_too() {
         (r#"{ "name": "a", "main": "a", "limits": { "profile": "x" } }"#, ".limits.profile: \"x\" is none"),
         (r#"{ "name": "a", "main": "a", "vars": { "1": 1 } }"#, ".vars.1: \"1\" does not match"),
         (r#"{ "name": "a", "main": "a", "listen": ["tls:a:1"] }"#, ".listen[0]: \"tls:a:1\" does not match"),
+        (r#"{ "name": "a", "main": "a", "sandbox": { "ports": [0] } }"#, ".sandbox.ports[0]: less than 1"),
+        (r#"{ "name": "a", "main": "a", "sandbox": { "read": [""] } }"#, ".sandbox.read[0]: too short"),
+        (r#"{ "name": "a", "main": "a", "sandbox": { "run": 1 } }"#, ".sandbox.run: no boolean"),
     ];
     for (text, expected) in cases {
         assert!(Config::parse("w.json", text).is_err(), "{text}");
@@ -187,6 +190,8 @@ fn kind(schema: &Value) -> String {
     match (&*text("type"), schema.get("items")) {
         ("integer", _) => format!("{} to {}", schema["minimum"], schema["maximum"]),
         ("array", Some(items)) if items["type"] == "object" => "tables".to_owned(),
+        ("array", Some(items)) if items["type"] == "integer" => "numbers".to_owned(),
+        ("boolean", _) => "`true` or `false`".to_owned(),
         ("array", _) => "strings".to_owned(),
         ("object", _) => "a table".to_owned(),
         ("string", _) => "a string".to_owned(),
@@ -239,6 +244,7 @@ fn mistakes(schema: &Value, value: &Value, path: String) -> Vec<String> {
                     "array" => value.is_array(),
                     "string" => value.is_string(),
                     "integer" => value.is_i64(),
+                    "boolean" => value.is_boolean(),
                     other => panic!("{other}"),
                 };
                 if !right {

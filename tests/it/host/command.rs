@@ -9,6 +9,8 @@ use super::*;
 mod apart;
 mod graph;
 mod registry;
+#[cfg(target_os = "linux")]
+mod sandbox;
 
 const FRONT: &str = r#"
 name = "front"

@@ -11,14 +11,24 @@ impl Reader<'_> {
     /// A path, which begins in the folder of the file.
     pub(crate) fn path(&mut self, key: &str, folder: Option<&Path>) -> Option<Located<PathBuf>> {
         let path = self.string(key)?;
-        match from_folder(&path, folder) {
-            Ok(whole) => Some(Located::new(whole, path.place().clone())),
-            Err(why) => {
-                let fault = path.place().fault("a path that leads nowhere").with_expected("a path");
-                self.faults.push(fault.with_received(format_args!("`{}`", *path)).with_help(why));
+        match located(&path, path.place().clone(), folder) {
+            Ok(whole) => Some(whole),
+            Err(fault) => {
+                self.faults.push(fault);
                 None
             }
         }
+    }
+
+    /// An array of paths that may be absent; those that lead nowhere are left out.
+    pub(crate) fn paths(&mut self, key: &str, folder: Option<&Path>) -> Vec<Located<PathBuf>> {
+        self.list(key, "an array of paths", "[ \"data\" ]", |value, place| match value {
+            Value::String(text) if text.is_empty() => {
+                Err(place.fault("empty").with_expected("a path").with_received("the string \"\""))
+            }
+            Value::String(text) => located(text, place, folder),
+            _ => Err(wrong_type(&place, "a path", value)),
+        })
     }
 
     /// An address that may be there, as [`optional_string`](Self::optional_string).
@@ -39,22 +49,18 @@ impl Reader<'_> {
 
     /// An array of addresses that may be absent; those that are none are left out.
     pub(crate) fn addresses(&mut self, key: &str, folder: Option<&Path>) -> Vec<Located<Address>> {
-        let Some(entry) = self.table.get(key) else { return Vec::new() };
-        let place = self.value_place(entry);
-        let Value::Array(list) = &entry.node.value else {
-            let fault = wrong_type(&place, "an array of addresses", &entry.node.value);
-            let example = place.language().entry(key, "[ \"unix:/run/auth/auth.sock\" ]");
-            self.faults.push(fault.with_help(format_args!("write `{example}`")));
-            return Vec::new();
-        };
-        let mut all = Vec::with_capacity(list.len());
-        for (index, node) in list.iter().enumerate() {
-            match address(&node.value, place.index(index).at(node.span.clone()), folder) {
-                Ok(address) => all.push(address),
-                Err(fault) => self.faults.push(fault),
-            }
+        let example = "[ \"unix:/run/auth/auth.sock\" ]";
+        self.list(key, "an array of addresses", example, |value, place| address(value, place, folder))
+    }
+}
+
+fn located(path: &str, place: Place, folder: Option<&Path>) -> Result<Located<PathBuf>, Fault> {
+    match from_folder(path, folder) {
+        Ok(whole) => Ok(Located::new(whole, place)),
+        Err(why) => {
+            let fault = place.fault("a path that leads nowhere").with_expected("a path");
+            Err(fault.with_received(format_args!("`{path}`")).with_help(why))
         }
-        all
     }
 }
 

@@ -26,6 +26,9 @@ fn label(worker: &Node<'_>) -> String {
     for address in worker.config.into_iter().flat_map(|config| &config.listen) {
         label += &format!("\\n{}", escaped(&address.to_string()));
     }
+    if worker.is_in_sandbox() {
+        label += "\\n(in a sandbox)";
+    }
     label
 }
 
