@@ -2,10 +2,7 @@
 
 use http::{
     HeaderMap, HeaderName,
-    header::{
-        CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
-        UPGRADE,
-    },
+    header::{CONNECTION, CONTENT_LENGTH, HOST},
 };
 
 /// Removes what a proxy must not pass on: the fields of RFC 9110, 7.6.1, those that `Connection` names, and what is
@@ -14,6 +11,10 @@ use http::{
 /// `Connection` may name any field, but not away what says whom a message is for and how long it is. What else must not
 /// be named away is set after this.
 pub(crate) fn remove(headers: &mut HeaderMap) {
+    // Few heads have any of these: the names that there are, are fewer than those that would be looked up.
+    if !headers.keys().any(is_hop_by_hop) {
+        return;
+    }
     if headers.contains_key(CONNECTION) {
         for name in named_by_connection(headers) {
             if name != HOST && name != CONTENT_LENGTH {
@@ -24,6 +25,10 @@ pub(crate) fn remove(headers: &mut HeaderMap) {
     for name in HOP_BY_HOP {
         headers.remove(name);
     }
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(&name.as_str())
 }
 
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
@@ -38,14 +43,14 @@ pub(crate) fn closes(headers: &HeaderMap) -> bool {
     headers.contains_key(CONNECTION) && named_by_connection(headers).iter().any(|option| option == "close")
 }
 
-const HOP_BY_HOP: [HeaderName; 9] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy-authentication-info"),
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-authentication-info",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
 ];

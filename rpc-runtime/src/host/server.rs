@@ -534,9 +534,10 @@ struct Primary {
 }
 
 impl Handler for Primary {
-    async fn handle(&self, request: Request, _: Peer) -> Response {
-        let answered = self.fetcher.fetch(request).await;
-        answered.unwrap_or_else(|error| failure(&error, self.is_development))
+    // No `async fn`, which would keep the request a second time beside the future that it is moved into.
+    fn handle(&self, request: Request, _: Peer) -> impl Future<Output = Response> + Send {
+        let answered = self.fetcher.fetch(request);
+        async { answered.await.unwrap_or_else(|error| failure(&error, self.is_development)) }
     }
 }
 

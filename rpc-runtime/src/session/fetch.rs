@@ -146,16 +146,21 @@ fn headers_on_wire(headers: &HeaderMap) -> Vec<HeaderOnWire<'_>> {
 }
 
 fn headers_of(on_wire: Vec<HeaderOnWire<'_>>) -> Result<HeaderMap, Kind> {
-    let mut headers = HeaderMap::with_capacity(on_wire.len());
+    // Not with room for as many: a map that would be too large panics, and one name may have them all.
+    let mut headers = HeaderMap::new();
     for header in on_wire {
         let unfit = |what: &str| Kind::Decode(format!("the {what} of the header {:?}", header.name).into());
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| unfit("name"))?;
         let mut value = HeaderValue::from_bytes(header.value).map_err(|_| unfit("value"))?;
         value.set_sensitive(header.sensitive);
-        headers.append(name, value);
+        let too_many = |_| Kind::Limit(Exceeded::new("names of headers", NAMES_MAX));
+        headers.try_append(name, value).map_err(too_many)?;
     }
     Ok(headers)
 }
+
+/// What a `HeaderMap` holds.
+const NAMES_MAX: u64 = 32_768;
 
 fn body_of(on_wire: Option<Bytes>) -> Body {
     on_wire.map_or_else(Body::none, Body::from)

@@ -16,6 +16,7 @@ everywhere! {
     the_deadline_of_a_client_holds_for_its_requests
     an_upgraded_connection_stays_in_its_process
     redirects_are_followed_to_where_the_url_went
+    a_head_may_have_very_many_fields_of_one_name
 }
 
 fn request(method: Method, uri: &str, body: Body) -> Request {
@@ -126,4 +127,13 @@ async fn redirects_are_followed_to_where_the_url_went(there: &There) {
     let as_it_is =
         there.place.site.fetch(request(Method::GET, "http://site/moved", Body::none())).await.unwrap();
     assert_eq!(as_it_is.status(), 302);
+}
+
+async fn a_head_may_have_very_many_fields_of_one_name(there: &There) {
+    let mut request = request(Method::GET, "http://site/", Body::none());
+    for number in 0..25_000_u32 {
+        request.headers_mut().append("x-word", number.into());
+    }
+    let response = there.place.site.fetch(request).await.unwrap();
+    assert_eq!(response.headers().get_all("x-word").iter().count(), 25_000);
 }
