@@ -68,12 +68,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 pub use self::options::EdgeOptions;
 
@@ -153,9 +153,9 @@ struct Shared<H> {
 ///
 /// Once `stop` is ready, the connections that wait in the listener's queue are still taken, then
 /// the socket is closed. HTTP/1 connections say `Connection: close` with their next answer and are
-/// closed when they are idle, HTTP/2 connections take up no further request. What is open after
-/// [`EdgeOptions::drain`] is cut, handlers included: a client that never sends a byte delays
-/// nothing.
+/// closed when they are idle, HTTP/2 connections take up no further request. A handler that has not
+/// answered after [`EdgeOptions::drain`] is dropped, and its client gets 503; what is then still open
+/// is cut: a client that never sends a byte delays nothing.
 ///
 /// # Cancel safety
 ///
@@ -186,6 +186,9 @@ pub async fn serve<H: Handler>(
     let end = Instant::now() + connections.shared.options.drain;
     connections.drain(end).await
 }
+
+/// How long clients have to take the answer that there will be none.
+const LAST_ANSWERS: Duration = Duration::from_millis(100);
 
 /// Keeps the kernel from taking megabytes of an answer at once. Whether a client takes what is written is seen by how
 /// much more can be written, and then is seen every so many bytes.
@@ -262,6 +265,10 @@ impl<H: Handler> Connections<H> {
         }
         let cut = self.tasks.len();
         tracing::warn!(cut, "connections were open at the end of the time to drain, and are cut");
+        self.shared.stopping.end();
+        let told = async { while self.tasks.join_next().await.is_some() {} };
+        // Whoever does not take the answer at once gets none.
+        let _ = timeout(LAST_ANSWERS, told).await;
         self.tasks.shutdown().await;
         cut
     }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::exchange::exchange;
 use super::transport::{Link, Transport};
 use super::tunnel::Tunnel;
-use super::{EdgeOptions, Handler, Peer, Shared};
+use super::{EdgeOptions, Handler, Peer, Shared, Stopping};
 
 /// What all requests of a connection share.
 #[derive(Debug)]
@@ -54,6 +54,10 @@ impl<H> Connection<H> {
 
     pub(super) fn is_draining(&self) -> bool {
         self.shared.stopping.has_begun()
+    }
+
+    pub(super) fn stopping(&self) -> &Stopping {
+        &self.shared.stopping
     }
 }
 

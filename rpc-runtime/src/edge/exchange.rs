@@ -63,7 +63,13 @@ async fn handled<H: Handler>(
     let tunnel = head::asks_for_tunnel(&request).then(|| request.method().clone());
     let on_upgrade = request.extensions().get::<OnUpgrade>().cloned();
     let (request, fate) = with_body(request, connection);
-    let mut response = blame(contained(connection, request).await, &fate);
+    let answered = tokio::select! {
+        biased;
+        response = contained(connection, request) => response,
+        // Only who waits gets here, so that an answer which is ready costs nothing more.
+        () = connection.stopping().over() => return (cut_short(), Next::Close),
+    };
+    let mut response = blame(answered, &fate);
     let switches = match tunnel {
         None => false,
         Some(Method::CONNECT) => response.status().is_success(),
@@ -83,6 +89,14 @@ async fn handled<H: Handler>(
     }
     let closes = tunnel.is_some() || fate.ends_connection();
     (response, if closes { Next::Close } else { Next::Request })
+}
+
+/// The handler was still at it when the time to drain was over, and its future has been dropped.
+fn cut_short() -> Response<Body> {
+    plain(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the server stops before the request was answered, try again later",
+    )
 }
 
 /// Makes the head of an answer one of this connection: hyper writes what speaks of it, and the length is that of the

@@ -83,8 +83,8 @@ pub struct EdgeOptions {
     ///
     /// Default 20 s, as in gRPC.
     pub ping: Duration,
-    /// Time that is left for running requests when the server is told to stop; what is open
-    /// afterwards is cut.
+    /// Time that is left for running requests when the server is told to stop. Those that have no
+    /// answer then get 503; what is open afterwards is cut.
     ///
     /// Default 30 s.
     pub drain: Duration,

@@ -94,7 +94,7 @@ async fn what_waits_in_the_queue_is_served_before_the_socket_closes() {
 }
 
 #[tokio::test]
-async fn what_hangs_is_cut_at_the_end_of_the_drain() {
+async fn what_hangs_is_told_so_and_cut_at_the_end_of_the_drain() {
     let mut options = hasty();
     options.drain = Duration::from_millis(500);
     let server = Server::start(options, async |_: Request<Body>| std::future::pending().await).await;
@@ -105,7 +105,9 @@ async fn what_hangs_is_cut_at_the_end_of_the_drain() {
     let cut = timeout(PATIENCE, server.begin_stop()).await.unwrap().unwrap();
     assert_eq!(cut, 1);
     assert!((Duration::from_millis(490)..Duration::from_secs(3)).contains(&start.elapsed()));
-    assert_eq!(hanging.rest().await, "");
+    let answer = hanging.rest().await;
+    assert_eq!(statuses(&answer), [503]);
+    assert!(answer.contains("connection: close") && answer.contains("try again later"), "{answer}");
 }
 
 #[tokio::test]
