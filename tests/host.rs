@@ -69,6 +69,10 @@ impl Fetch for Front {
                 return page.fetch(request).await;
             }
             "/hang" => std::future::pending().await,
+            "/slow" => {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                format!("process {} was slow", std::process::id())
+            }
             "/work" => {
                 BEGUN.fetch_add(1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -98,6 +102,9 @@ impl Worker for Greets {
     type Env = GreetsEnv;
 
     async fn new(env: GreetsEnv) -> Result<Self> {
+        if env.greeting.is_empty() {
+            return Err(Error::denied("nobody can be greeted with nothing"));
+        }
         Ok(Self { greeting: env.greeting })
     }
 

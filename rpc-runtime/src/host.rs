@@ -9,16 +9,24 @@ mod graph;
 mod instance;
 mod log;
 mod registered;
+#[cfg(feature = "watch")]
+mod reload;
+mod restarts;
 mod sandbox;
 mod server;
 mod shared;
+mod sockets;
 mod supervisor;
 mod table;
+#[cfg(not(feature = "watch"))]
+mod unwatched;
 
 use std::{fmt, net::SocketAddr, process::ExitCode, sync::Arc, thread, time::Duration};
 
 pub use self::server::Running;
 use self::shared::Shared;
+#[cfg(not(feature = "watch"))]
+use self::unwatched as reload;
 pub(crate) use self::{background::count as count_background, directory::Directory};
 use self::{
     directory::Wish,
@@ -179,6 +187,34 @@ use crate::{
 /// newer), or this program, because it lacks the feature. With `best_effort = true` it is made of what there is, and
 /// the log says what is missing.
 ///
+/// # While it is written
+///
+/// `dev --watch` builds the program when its sources change, and exchanges the running one for the new one:
+///
+/// ```sh
+/// cargo run -p gateway -- dev --watch -c gateway/worker.toml -c auth/worker.toml
+/// ```
+///
+/// What serves is then a process below the one that was started. That one holds the listening sockets, of HTTP and of
+/// every `listen`, watches the files that cargo says the program was built from, with the manifests, and runs
+/// `cargo build` for the same package, binary and profile; a change of a configuration, a file of secrets or a program
+/// that is the `main` of a Worker takes a new start and no build. The new process makes its Workers while the old one
+/// serves. Once it serves itself the old one takes no more connections, tells its clients so, and has 5 s for what runs;
+/// then requests get a 503 and calls of other processes end as [`is_disconnected`](crate::Error::is_disconnected), or as
+/// [`is_unavailable`](crate::Error::is_unavailable) if no handler had begun. No connection is refused or reset: those that
+/// come in between wait. What is in memory is lost: [`shared`](Self::shared) values too. Processes of Workers are
+/// exchanged with their host, and other terminals find the new ones.
+///
+/// A build that fails, a faulty configuration and a Worker that cannot be made change nothing: the old process goes on.
+/// One that ends by itself is started again, as one of a Worker is. SIGINT or SIGTERM ends all of them as it ends `dev`,
+/// with 5 s for what runs; when the watching process is killed, the others stop by themselves.
+///
+/// Nothing tells with what features the program was built: say `--build 'cargo build -p gateway --features x'` if there
+/// were any, or if `cargo run` has not started it. `--watch-path` names more files or folders that it is built from. What
+/// `main` does before [`run`](Self::run) is done by the watching process too.
+///
+/// It needs the feature `watch`, which is on by default.
+///
 /// # Workers that stay in their thread
 ///
 /// A Worker that holds what is not `Send`, such as the client of a `#[service(local)]`, offers local services, and
@@ -322,7 +358,7 @@ impl Host {
     ///
     /// | command | |
     /// | --- | --- |
-    /// | `dev` | serves the Worker of the first file over HTTP, the others to its bindings alone |
+    /// | `dev` | serves the Worker of the first file over HTTP, the others to its bindings alone; `--watch` builds it again |
     /// | `check` | tells every fault of the configuration, and starts nothing |
     /// | `graph` | prints who is bound to whom: as text, for Mermaid or for Graphviz |
     /// | `schema` | prints the JSON Schema of a configuration file, for editors |

@@ -61,6 +61,7 @@
 //! | --- | --- | --- |
 //! | `host` | yes | [`Host`], [`Env`], [`config`] and [`edge`]: hyper, toml, JSON and clap. Without it typed calls and `fetch` remain |
 //! | `net` | yes | [`transport`] over Unix sockets and TCP |
+//! | `watch` | yes | `dev --watch` of a [`Host`]: notify |
 //! | `fetch` | no | `fetch` and `Outside`: requests to servers outside of the system, over TLS too |
 //! | `sandbox` | no | `[sandbox]` in a [`config`]: the process of a Worker under Landlock and seccomp, on Linux |
 //! | `tls` | no | [`transport`] over TLS: rustls with ring |

@@ -12,6 +12,7 @@
 
 mod entry;
 mod folder;
+pub(crate) mod kin;
 mod process;
 mod sought;
 
@@ -29,7 +30,10 @@ pub(crate) use self::{
     folder::{Error, default_path},
     sought::{Sought, State},
 };
-use crate::transport::{self, Address};
+use crate::{
+    session::Services,
+    transport::{self, Address},
+};
 
 /// The registry as one host uses it. Dropping it takes its Workers out.
 pub(crate) struct Registry {
@@ -88,11 +92,11 @@ impl Registry {
         &self.shared
     }
 
-    /// Lets others find these Workers, which are served by now.
-    pub(crate) fn publish(&self, entries: Vec<Entry>) -> Result<(), Error> {
-        let mut published = self.shared.published();
-        *published = entries;
-        published.iter().try_for_each(|entry| self.shared.home.write(entry))
+    /// Lets others find a Worker, which is served by now.
+    pub(crate) fn publish(&self, entry: Entry) -> Result<(), Error> {
+        self.shared.home.claim(&entry)?;
+        self.shared.published().push(entry);
+        Ok(())
     }
 
     /// Lets nobody find them any more.
@@ -109,9 +113,9 @@ impl Registry {
 pub(crate) fn make_home(path: PathBuf, name: &str) -> Result<(PathBuf, PathBuf, Option<String>), Error> {
     let folder = Folder::made(path)?;
     let home = Folder::made(folder.home_of(name).path().to_owned())?;
-    let socket = home.path().join(Entry::socket_of(name));
+    let socket = home.path().join(Entry::socket_of(name, home.kin().map(String::as_str)));
     let taken = match folder.look_here_for(name) {
-        State::Connected { pid, .. } => Some(format!("process {pid}")),
+        State::Connected { pid, is_kin: false, .. } => Some(format!("process {pid}")),
         _ => match std::os::unix::net::UnixStream::connect(&socket) {
             Ok(_) => Some("another process".to_owned()),
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
@@ -172,13 +176,20 @@ impl Shared {
 
     /// Where a Worker of this process is served to the others.
     pub(crate) fn address_of(&self, name: &str) -> Result<Address, transport::Error> {
-        self.home.address(&Entry::socket_of(name))
+        self.home.address(&Entry::socket_of(name, self.home.kin().map(String::as_str)))
+    }
+
+    /// What others get to know of a Worker of this process, with what it serves.
+    pub(crate) fn entry(&self, name: &str, services: &Services) -> Entry {
+        Entry::of(name, services, self.home.kin().cloned())
     }
 
     /// The process that has a Worker of this name in a folder of its own, beside the one of this host.
     pub(crate) fn taken_at_home(&self, name: &str) -> Option<u32> {
         match self.folder.home_of(name).look_here_for(name) {
-            State::Connected { pid, .. } if self.home.path() == self.folder.path() => Some(pid),
+            State::Connected { pid, is_kin: false, .. } if self.home.path() == self.folder.path() => {
+                Some(pid)
+            }
             _ => None,
         }
     }
@@ -200,7 +211,9 @@ impl Shared {
             self.look();
             if written.elapsed() >= RENEW {
                 written = Instant::now();
-                self.renew();
+                self.write(Folder::renew);
+            } else if self.home.kin().is_some() {
+                self.write(Folder::put_back);
             }
         }
     }
@@ -216,9 +229,9 @@ impl Shared {
         }
     }
 
-    fn renew(&self) {
+    fn write(&self, write: fn(&Folder, &Entry) -> Result<(), Error>) {
         for entry in self.published().iter() {
-            if let Err(error) = self.home.write(entry) {
+            if let Err(error) = write(&self.home, entry) {
                 tracing::warn!(%error, "the registry entry of a Worker cannot be renewed");
             }
         }

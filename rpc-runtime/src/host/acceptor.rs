@@ -6,6 +6,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
+        mpsc::Sender,
     },
     time::{Duration, Instant},
 };
@@ -177,9 +178,10 @@ impl Stage {
 /// One accepted connection after the other, each to the thread that has the fewest, as long as `stage` lets it.
 ///
 /// One socket for all threads, not one for each: with SO_REUSEPORT a listener that closes resets what waits in its
-/// queue, and the kernel hands connections to threads by chance, blocked ones included.
+/// queue, and the kernel hands connections to threads by chance, blocked ones included. What comes with the one for HTTP
+/// is given up when that is closed.
 pub(super) async fn accept(
-    http: Option<std::net::TcpListener>,
+    http: Option<(std::net::TcpListener, Sender<()>)>,
     listeners: Vec<Listener>,
     threads: Vec<Thread>,
     stage: watch::Receiver<Stage>,
@@ -188,17 +190,17 @@ pub(super) async fn accept(
         threads.into_iter().map(|Thread { http, sessions }| (http, sessions)).unzip();
     let (http_lanes, session_lanes) = (Lanes::new(http_lanes), Lanes::new(session_lanes));
     let mut accepting = JoinSet::new();
-    match http.map(TcpListener::from_std).transpose() {
-        Ok(None) => {}
-        Ok(Some(listener)) => {
-            accepting.spawn(accept_from(
-                Acceptor::new(listener),
-                http_lanes,
-                stage.clone(),
-                Stage::is_closing,
-            ));
+    if let Some((listener, accepts)) = http {
+        match TcpListener::from_std(listener) {
+            Ok(listener) => {
+                let from = accept_from(Acceptor::new(listener), http_lanes, stage.clone(), Stage::is_closing);
+                accepting.spawn(async move {
+                    from.await;
+                    drop(accepts);
+                });
+            }
+            Err(error) => tracing::error!(%error, "cannot accept connections"),
         }
-        Err(error) => tracing::error!(%error, "cannot accept connections"),
     }
     for (number, listener) in listeners.into_iter().enumerate() {
         let lanes = Lanes::clone(&session_lanes);

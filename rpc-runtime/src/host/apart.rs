@@ -11,9 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{registered, sandbox};
+use super::{registered, restarts::Restarts, sandbox};
 use crate::{
-    backoff::Backoff,
     config::{Config, Fault, Faults},
     registry::{self, Registry, Sought, State},
 };
@@ -39,11 +38,15 @@ impl Apart {
         let mut first = Vec::new();
         for config in configs.iter().filter(|config| config.is_apart()) {
             let Some(sought) = registry.shared().find(&config.name).cloned() else { continue };
-            if let State::Connected { pid, .. } = sought.state() {
-                return Err(
-                    registered::taken(config.name.place(), &config.name, &format!("process {pid}")).into()
-                );
-            }
+            // One of the host that this one is about to take the place of goes on until then.
+            let before = match sought.state() {
+                State::Connected { pid, is_kin: true, .. } => Some(pid),
+                State::Connected { pid, .. } => {
+                    let by = format!("process {pid}");
+                    return Err(registered::taken(config.name.place(), &config.name, &by).into());
+                }
+                State::Absent | State::Unusable(_) => None,
+            };
             sought.explain("its process is not up yet, or has just ended".to_owned());
             let (stop, stopped) = mpsc::channel();
             let (ended, end) = mpsc::channel();
@@ -72,11 +75,11 @@ impl Apart {
                 (config.name.to_string(), Arc::clone(registry.shared()))
             });
             apart.0.push(Watch { stop: Some(stop), thread: Some(thread), home });
-            first.push((sought, end));
+            first.push((sought, before, end));
         }
         let begun = Instant::now();
-        for (sought, end) in first {
-            while !matches!(sought.state(), State::Connected { .. })
+        for (sought, before, end) in first {
+            while !matches!(sought.state(), State::Connected { pid, .. } if Some(pid) != before)
                 && begun.elapsed() < START
                 && end.recv_timeout(TICK) == Err(mpsc::RecvTimeoutError::Timeout)
             {}
@@ -141,7 +144,7 @@ struct Process {
 impl Process {
     /// Keeps it running until it is told to stop.
     fn watch(&self, stopped: &mpsc::Receiver<Instant>) {
-        let mut backoff = BACKOFF;
+        let mut restarts = Restarts::new();
         loop {
             let begun = Instant::now();
             let why = match self.run(stopped) {
@@ -149,10 +152,7 @@ impl Process {
                 Ok(None) => return,
                 Err(error) => format!("`{}` cannot be started: {error}", self.executable.display()),
             };
-            if begun.elapsed() >= STEADY {
-                backoff = BACKOFF;
-            }
-            let pause = backoff.pause();
+            let pause = restarts.pause_after(begun.elapsed());
             self.sought.explain(format!("{why}; it is being started again"));
             tell(&self.name, &format!("{why}; it is started again in {} ms", pause.as_millis()));
             // Nobody waits for more than the first one.
@@ -259,17 +259,15 @@ impl fmt::Debug for Apart {
     }
 }
 
-/// How long after its end a process is started again, at first; twice as long each time, up to the longest.
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
-
-/// How long a process runs before its next end counts as the first one.
-const STEADY: Duration = Duration::from_secs(60);
-
 /// How long the start of the host waits for such a process.
 const START: Duration = Duration::from_secs(10);
 
 /// How long one that is to stop may go on where nobody says. What the model gives.
 pub(super) const DRAIN: Duration = Duration::from_secs(30);
+
+/// How long requests and calls that run have when a process below `dev --watch` is to stop: another one is there for
+/// new ones, and whoever develops waits for the end.
+pub(super) const DRAIN_WATCHED: Duration = Duration::from_secs(5);
 
 /// How much longer, so that it can end what it was told to end by then.
 const GRACE: Duration = Duration::from_millis(500);

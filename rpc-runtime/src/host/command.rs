@@ -6,6 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::ExitCode,
+    sync::{Arc, mpsc::Sender},
 };
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -16,11 +17,15 @@ use tokio::signal::unix;
 use super::{
     Host, Running, apart, directory,
     graph::{Format, graph},
-    log, registered, sandbox,
+    log, registered, reload, sandbox,
     server::{self, Plan},
+    sockets::Sockets,
     table::table,
 };
-use crate::config::{self, Config, Faults};
+use crate::{
+    config::{self, Config, Faults},
+    registry::kin,
+};
 
 /// The port that is served when nobody says otherwise: that of the model.
 const PORT: u16 = 8787;
@@ -42,23 +47,23 @@ pub(super) fn run(host: Host, args: impl IntoIterator<Item = OsString>) -> ExitC
     if name == apart::COMMAND {
         return alone(host, matches);
     }
+    if name == reload::COMMAND {
+        return reload::watched(host, matches);
+    }
+    if name == "dev" && matches.get_flag("watch") {
+        // Nothing of it is needed by who only watches.
+        drop(host);
+        return reload::run(matches);
+    }
     if name == "schema" {
         say(&config::schema());
         return ExitCode::SUCCESS;
     }
-    let (configs, mut faults) = configs(matches);
-    if !faults.is_empty() && name != "graph" {
-        faults.extend(directory::check_some(&host.workers, &host.shared, &configs));
-    }
-    let done = faults.result(configs).and_then(|configs| match name {
-        "check" => check(&host, &configs, matches),
-        "graph" => {
-            let format = matches.get_one::<String>("format").map_or(Format::Text, |name| Format::of(name));
-            say(&graph(&host.workers, &configs, format));
-            Ok(())
-        }
-        _ => dev(host, configs, matches),
-    });
+    let done = match name {
+        "check" => checked_configs(&host, matches).and_then(|configs| check(&host, &configs, matches)),
+        "graph" => drawn(&host, matches),
+        _ => dev(host, matches),
+    };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(faults) => {
@@ -103,6 +108,24 @@ fn command() -> Command {
         .value_name("FOLDER")
         .help("The folder where hosts find each other's Workers [default: RPC_REGISTRY, or one of the user]")
         .value_parser(value_parser!(PathBuf));
+    let watch = Arg::new("watch")
+        .long("watch")
+        .help("Builds and starts the program again when its sources change, and starts it again when its FILEs do")
+        .action(ArgAction::SetTrue);
+    let build = Arg::new("build")
+        .long("build")
+        .value_name("COMMAND")
+        .requires("watch")
+        .help("What builds the program, for the shell [default: the `cargo build` of the `cargo run` that started it]");
+    let watch_path = Arg::new("watch-path")
+        .long("watch-path")
+        .value_name("PATH")
+        .requires("watch")
+        .help(
+            "A file or folder that the program is built from, beside what cargo knows of. May be given again",
+        )
+        .value_parser(value_parser!(PathBuf))
+        .action(ArgAction::Append);
     Command::new("host")
         .about("Runs the Workers that are linked into this program")
         .after_help(
@@ -117,13 +140,25 @@ fn command() -> Command {
                 .after_help(
                     "A binding to a Worker of none of the FILEs leads to the `dev` of another terminal, which may start \
                      later. A first Worker that listens is served over HTTP only if `--port`, `--address` or its `dev` \
-                     asks for it. SIGINT or SIGTERM stops it, the second one at once.",
+                     asks for it. SIGINT or SIGTERM stops it, the second one at once.\n\n\
+                     With `--watch` another process serves, which is exchanged for a new one when that is ready. It keeps \
+                     its listening sockets, so no connection is refused; requests that run in the old one have 5 s. When \
+                     the build or the start fails, the old one goes on. What features it was built with `--watch` cannot \
+                     know: say `--build 'cargo build -p .. --features ..'` if there were any.",
                 )
-                .args([config.clone(), environment.clone(), address, port, registry.clone()]),
+                .args([config.clone(), environment.clone(), address.clone(), port.clone(), registry.clone()])
+                .args([watch, build, watch_path]),
         )
         .subcommand(Command::new(sandbox::COMMAND).hide(true).args([
             config.clone(),
             environment.clone(),
+            registry.clone(),
+        ]))
+        .subcommand(Command::new(reload::COMMAND).hide(true).args([
+            config.clone(),
+            environment.clone(),
+            address,
+            port,
             registry.clone(),
         ]))
         .subcommand(Command::new(apart::COMMAND).hide(true).args([
@@ -157,6 +192,15 @@ fn command() -> Command {
         )
 }
 
+/// The files, if nothing is wrong with any of them. What can be checked of some of them is, where others cannot be read.
+fn checked_configs(host: &Host, matches: &ArgMatches) -> Result<Vec<Config>, Faults> {
+    let (configs, mut faults) = configs(matches);
+    if !faults.is_empty() {
+        faults.extend(directory::check_some(&host.workers, &host.shared, &configs));
+    }
+    faults.result(configs)
+}
+
 /// All files are read, so that all faults are told.
 fn configs(matches: &ArgMatches) -> (Vec<Config>, Faults) {
     let mut faults = Faults::new();
@@ -185,30 +229,22 @@ fn check(host: &Host, configs: &[Config], matches: &ArgMatches) -> Result<(), Fa
     Ok(())
 }
 
-fn dev(host: Host, configs: Vec<Config>, matches: &ArgMatches) -> Result<(), Faults> {
-    let folder = registered::asked_for(matches.get_one("registry"));
-    let registry = Some(registered::open(folder, &configs, None)?);
-    let (http, any_port) = http_address(&configs, matches).unzip();
-    let running = server::start(host, configs, Plan { http, any_port: any_port == Some(true), registry })?;
+fn drawn(host: &Host, matches: &ArgMatches) -> Result<(), Faults> {
+    let (configs, faults) = configs(matches);
+    let configs = faults.result(configs)?;
+    let format = matches.get_one::<String>("format").map_or(Format::Text, |name| Format::of(name));
+    say(&graph(&host.workers, &configs, format));
+    Ok(())
+}
+
+fn dev(host: Host, matches: &ArgMatches) -> Result<(), Faults> {
+    let (running, said) = start_dev(host, matches, Arc::default())?;
     // Whoever reads that it serves may tell it to stop.
     let signals = Signals::listen();
-    let configs = running.configs();
-    let registry = running.registry();
-    let shared = registry.map(|registry| &**registry.shared());
-    say(&table(configs, running.listening(), running.taken(), shared));
-    if let Some(registry) = registry {
-        registered::tell(registry, configs, say);
+    say(&said);
+    if let Some(registry) = running.registry() {
+        registered::tell(registry, running.configs(), say);
     }
-    if let (Some(wanted), Some(got)) = (http, running.address())
-        && wanted.port() != 0
-        && wanted.port() != got.port()
-    {
-        say(&format!("port {} is taken by another program, so it is another one\n", wanted.port()));
-    }
-    say(&match (configs.first(), running.address()) {
-        (Some(first), Some(address)) => format!("{} is served on http://{}\n", *first.name, shown(address)),
-        _ => "nothing is served over HTTP, only to the sessions of other processes\n".to_owned(),
-    });
     match signals {
         Ok(signals) => signals.stop(running),
         Err(error) => {
@@ -231,8 +267,58 @@ fn confine(matches: &ArgMatches) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Starts what the command line says, and gives what there is to be said of it.
+pub(super) fn start_dev(
+    host: Host,
+    matches: &ArgMatches,
+    sockets: Arc<Sockets>,
+) -> Result<(Running, String), Faults> {
+    let configs = checked_configs(&host, matches)?;
+    let folder = registered::asked_for(matches.get_one("registry"));
+    let registry = Some(registered::open(folder, &configs, None)?);
+    let (http, any_port) = http_address(&configs, matches).unzip();
+    let plan = Plan { http, any_port: any_port == Some(true), registry, sockets };
+    let running = server::start(host, configs, plan)?;
+    let configs = running.configs();
+    let shared = running.registry().map(|registry| &**registry.shared());
+    let mut said = table(configs, running.listening(), running.taken(), shared);
+    if let (Some(wanted), Some(got)) = (http, running.address())
+        && wanted.port() != 0
+        && wanted.port() != got.port()
+    {
+        said += &format!("port {} is taken by another program, so it is another one\n", wanted.port());
+    }
+    said += &match (configs.first(), running.address()) {
+        (Some(first), Some(address)) => format!("{} is served on http://{}\n", *first.name, shown(address)),
+        _ => "nothing is served over HTTP, only to the sessions of other processes\n".to_owned(),
+    };
+    Ok((running, said))
+}
+
+/// The command line of the process that serves under `dev --watch`.
+#[cfg(feature = "watch")]
+pub(super) fn arguments_of_watched(matches: &ArgMatches) -> Vec<OsString> {
+    let mut arguments = Vec::new();
+    for file in matches.get_many::<PathBuf>("config").into_iter().flatten() {
+        arguments.extend(["-c".into(), file.into()]);
+    }
+    let mut add = |name: &str, value: Option<OsString>| {
+        arguments.extend(value.into_iter().flat_map(|value| [format!("--{name}").into(), value]));
+    };
+    add("env", matches.get_one::<String>("env").map(Into::into));
+    add("port", matches.get_one::<u16>("port").map(|port| port.to_string().into()));
+    add("address", matches.get_one::<IpAddr>("address").map(|address| address.to_string().into()));
+    add("registry", matches.get_one::<PathBuf>("registry").map(Into::into));
+    arguments
+}
+
 /// Runs one Worker in the process that was started for it, until that is told to stop or whoever started it has ended.
-fn alone(host: Host, matches: &ArgMatches) -> ExitCode {
+fn alone(mut host: Host, matches: &ArgMatches) -> ExitCode {
+    let mut patience = apart::DRAIN;
+    if kin::of_this_process().is_some() {
+        host.edge.drain = host.edge.drain.min(apart::DRAIN_WATCHED);
+        patience = apart::DRAIN_WATCHED * 2;
+    }
     let (configs, faults) = configs(matches);
     let started = faults.result(configs).and_then(|configs| {
         let is_confined = matches.get_flag(sandbox::CONFINED);
@@ -257,20 +343,35 @@ fn alone(host: Host, matches: &ArgMatches) -> ExitCode {
         apart::wait_for_parent();
         let _ = parent.send(());
     });
-    if let Ok(mut signals) = Signals::listen() {
-        std::thread::spawn(move || {
-            signals.wait();
-            let _ = over.send(());
-        });
-    }
+    wait_for_signal(over);
     // Whichever comes first; nobody sends nothing.
     let _ = ended.recv();
-    std::thread::spawn(|| {
-        std::thread::sleep(apart::DRAIN);
+    std::thread::spawn(move || {
+        std::thread::sleep(patience);
         std::process::exit(1);
     });
     running.stop();
     ExitCode::SUCCESS
+}
+
+/// Says when the process is told to stop.
+pub(super) fn wait_for_signal(over: Sender<()>) {
+    tell_signals(move |_| {
+        // Nobody waits for a second one.
+        let _ = over.send(());
+    });
+}
+
+/// Calls `tell` with the number of each signal that wants the process to stop.
+pub(super) fn tell_signals(tell: impl Fn(i32) + Send + 'static) {
+    // Where they cannot be had they do what they do.
+    if let Ok(mut signals) = Signals::listen() {
+        std::thread::spawn(move || {
+            loop {
+                tell(signals.wait());
+            }
+        });
+    }
 }
 
 /// Where HTTP is wanted: as the command line says, else as `dev` of the first configuration does. A Worker that says

@@ -201,7 +201,7 @@ impl<'a> Workers<'a> {
             let place = config.name.place().clone();
             match registry.address_of(&config.name) {
                 Ok(address) => {
-                    let entry = registry::Entry::of(&config.name, &services);
+                    let entry = registry.entry(&config.name, &services);
                     published.push(Published { place, address, entry });
                 }
                 Err(error) => faults.push(

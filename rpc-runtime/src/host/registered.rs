@@ -52,8 +52,13 @@ pub(super) fn leads_elsewhere(binding: &ServiceBinding, configs: &[Config]) -> b
 
 /// Lets others find the Workers of a host.
 pub(super) fn publish(registry: &Registry, published: &[Published]) -> Result<(), Faults> {
-    let entries = published.iter().map(|published| published.entry.clone()).collect();
-    registry.publish(entries).map_err(|error| unusable(&error).into())
+    for Published { place, entry, .. } in published {
+        registry.publish(entry.clone()).map_err(|error| match error.taken_by() {
+            Some(pid) => taken(place, entry.name(), &format!("process {pid}")),
+            None => unusable(&error),
+        })?;
+    }
+    Ok(())
 }
 
 /// From now on, prints what changes for the bindings of these Workers.

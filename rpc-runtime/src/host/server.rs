@@ -26,6 +26,7 @@ use super::{
     directory::{Checked, Published, Taken, Wish, Workers, check},
     registered,
     shared::Shared,
+    sockets::Sockets,
     supervisor::{HOLD, Supervisor},
 };
 use crate::{
@@ -55,6 +56,9 @@ pub struct Running {
     stage: watch::Sender<Stage>,
     threads: Vec<JoinHandle<()>>,
     supervisor: Option<Supervisor>,
+    /// Given up when no more connections for HTTP are accepted.
+    #[cfg_attr(not(feature = "watch"), expect(dead_code, reason = "nobody else waits for it"))]
+    accepting: Receiver<()>,
     /// Given up by every thread when it serves no HTTP any more.
     closing: Receiver<()>,
     /// Given up by every thread when it ends.
@@ -74,6 +78,8 @@ pub(super) struct Plan {
     pub(super) any_port: bool,
     /// Where Workers of other processes are found, and find those of this one.
     pub(super) registry: Option<Registry>,
+    /// What it inherits from a process before it, and leaves to one after it.
+    pub(super) sockets: Arc<Sockets>,
 }
 
 impl Running {
@@ -110,6 +116,14 @@ impl Running {
     /// names the Worker and the method, and ends with the process.
     pub fn stop(self) {
         drop(self);
+    }
+
+    /// Begins to [`stop`](Self::stop), and returns when no further request is taken up.
+    #[cfg(feature = "watch")]
+    pub(super) fn stop_accepting(&self) {
+        self.stage.send_replace(Stage::Closing(Instant::now() + self.drain));
+        // Nobody sends anything; it is given up when the socket is closed.
+        let _ = self.accepting.recv_timeout(END);
     }
 
     fn end(&mut self) {
@@ -188,7 +202,7 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
     let edge = host.edge.clone().bounded();
     let http = match plan.http.filter(|_| answers) {
         Some(address) => {
-            let listener = listen(address, plan.any_port);
+            let listener = listen(address, plan.any_port, &plan.sockets);
             Some(listener.map_err(|error| busy(&name, address, &error))?)
         }
         None => None,
@@ -198,6 +212,7 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
     let (stage, stages) = watch::channel(Stage::Serving);
     let (lives, alive) = mpsc::channel();
     let (serves, closing) = mpsc::channel();
+    let (accepts, accepting) = mpsc::channel();
     let configs = Arc::new(configs);
     // Declared before what its threads wait for, and thus dropped after it if a thread cannot start.
     let mut running = Running {
@@ -210,6 +225,7 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
         stage,
         threads: Vec::new(),
         supervisor: None,
+        accepting,
         closing,
         alive,
         drain: edge.drain,
@@ -220,9 +236,10 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
     let (go, going) = mpsc::channel();
     let acceptor = {
         let (configs, published) = (Arc::clone(&configs), Arc::clone(&published));
-        let (lives, stage) = (lives.clone(), stages.clone());
+        let (lives, stage, sockets) = (lives.clone(), stages.clone(), Arc::clone(&plan.sockets));
         named("rpc-accept".to_owned()).spawn(move || {
-            accept(&configs, &published, http, bound, going, stage);
+            let http = http.map(|listener| (listener, accepts));
+            accept(&configs, &published, &sockets, http, bound, going, stage);
             drop(lives);
         })
     };
@@ -284,7 +301,8 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
 fn accept(
     configs: &[Config],
     published: &[Published],
-    http: Option<std::net::TcpListener>,
+    sockets: &Sockets,
+    http: Option<(std::net::TcpListener, Sender<()>)>,
     bound: Sender<Result<Vec<Address>, Faults>>,
     going: Receiver<Vec<acceptor::Thread>>,
     stages: watch::Receiver<Stage>,
@@ -294,7 +312,7 @@ fn accept(
         Faults::from(fault.with_received(error))
     });
     let listeners = listeners.and_then(|runtime| {
-        let listeners = runtime.block_on(bind(configs, published))?;
+        let listeners = runtime.block_on(bind(configs, published, sockets))?;
         Ok((runtime, listeners))
     });
     let (runtime, listeners) = match listeners {
@@ -311,11 +329,15 @@ fn accept(
 }
 
 /// Every `listen` of every configuration, and the sockets of what is published; all faults at once.
-async fn bind(configs: &[Config], published: &[Published]) -> Result<Vec<Listener>, Faults> {
+async fn bind(
+    configs: &[Config],
+    published: &[Published],
+    sockets: &Sockets,
+) -> Result<Vec<Listener>, Faults> {
     let mut faults = Faults::new();
     let mut listeners = Vec::new();
     for address in configs.iter().flat_map(|config| &config.listen) {
-        match Listener::bind(address).await {
+        match bind_or_inherit(address, sockets).await {
             Ok(listener) => listeners.push(listener),
             Err(error) => faults.push(not_bound(address, &error)),
         }
@@ -327,6 +349,25 @@ async fn bind(configs: &[Config], published: &[Published]) -> Result<Vec<Listene
         }
     }
     faults.result(listeners)
+}
+
+/// The socket of the process before, if that had one for this address.
+async fn bind_or_inherit(address: &Address, sockets: &Sockets) -> Result<Listener, transport::Error> {
+    let name = format!("listen {address}");
+    let inherited = match sockets.inherit(&name) {
+        Some(socket) => Listener::inherit(address, socket)?,
+        None => None,
+    };
+    let is_inherited = inherited.is_some();
+    let mut listener = match inherited {
+        Some(listener) => listener,
+        None => Listener::bind(address).await?,
+    };
+    match sockets.keep(&name, listener.socket(), is_inherited) {
+        Ok(left) => listener.leave_file_if(left),
+        Err(error) => tracing::error!(%error, "a socket cannot be kept for the next process"),
+    }
+    Ok(listener)
 }
 
 fn not_bound(address: &Located<Address>, error: &transport::Error) -> Fault {
@@ -353,14 +394,19 @@ fn named(name: String) -> thread::Builder {
     thread::Builder::new().name(name).stack_size(STACK_BYTES)
 }
 
-fn listen(address: SocketAddr, any_port: bool) -> io::Result<std::net::TcpListener> {
-    let listener = match std::net::TcpListener::bind(address) {
-        Err(error) if any_port && error.kind() == io::ErrorKind::AddrInUse => {
-            std::net::TcpListener::bind(SocketAddr::new(address.ip(), 0))?
-        }
-        bound => bound?,
+fn listen(address: SocketAddr, any_port: bool, sockets: &Sockets) -> io::Result<std::net::TcpListener> {
+    let name = format!("http {address}");
+    let listener = match sockets.inherit(&name) {
+        Some(socket) => socket.into(),
+        None => match std::net::TcpListener::bind(address) {
+            Err(error) if any_port && error.kind() == io::ErrorKind::AddrInUse => {
+                std::net::TcpListener::bind(SocketAddr::new(address.ip(), 0))?
+            }
+            bound => bound?,
+        },
     };
     listener.set_nonblocking(true)?;
+    sockets.keep(&name, &listener, false)?;
     Ok(listener)
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::process;
+use super::{kin, process};
 use crate::session::{PROTOCOL, Services};
 
 /// One Worker, as its file has it. What others add is not read.
@@ -18,6 +18,9 @@ pub(crate) struct Entry {
     pub(super) version: String,
     /// The name of its socket, in the same folder.
     pub(super) socket: String,
+    /// Who else may have its name; see [`kin`](super::kin).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) kin: Option<String>,
     pub(super) entrypoints: Vec<Entrypoint>,
 }
 
@@ -37,8 +40,8 @@ pub(super) struct Service {
 }
 
 impl Entry {
-    /// A Worker of this process, with what it serves.
-    pub(crate) fn of(name: &str, services: &Services) -> Self {
+    /// A Worker of this process, with what it serves, and whose name others of its kin may have.
+    pub(super) fn of(name: &str, services: &Services, kin: Option<String>) -> Self {
         let mut entrypoints: Vec<Entrypoint> = Vec::new();
         for (entrypoint, service, digest) in services.list() {
             let service = Service { name: service.to_owned(), digest };
@@ -53,7 +56,8 @@ impl Entry {
             started: process::started(std::process::id()),
             protocol: PROTOCOL,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            socket: Self::socket_of(name),
+            socket: Self::socket_of(name, kin.as_deref()),
+            kin,
             entrypoints,
         }
     }
@@ -62,14 +66,19 @@ impl Entry {
         &self.name
     }
 
-    /// The name of the socket of a Worker.
-    pub(super) fn socket_of(name: &str) -> String {
-        format!("{name}.sock")
+    /// The name of the socket of a Worker of this process.
+    pub(super) fn socket_of(name: &str, kin: Option<&str>) -> String {
+        if kin.is_some() { kin::socket_of(name) } else { format!("{name}.sock") }
     }
 
     /// The name of its file.
     pub(super) fn file_of(name: &str) -> String {
         format!("{name}.json")
+    }
+
+    /// Whether it was written by the same process.
+    pub(super) fn is_of_same_process(&self, other: &Self) -> bool {
+        (self.pid, self.started) == (other.pid, other.started)
     }
 
     /// Whether its socket is called as one that lies in the same folder.

@@ -11,7 +11,7 @@ use std::{
 
 use rustix::{fs::OFlags, process::geteuid};
 
-use super::{Entry, STALE, State, process};
+use super::{Entry, STALE, State, kin, process};
 use crate::{
     session::PROTOCOL,
     transport::{self, Address},
@@ -28,13 +28,39 @@ pub(crate) fn default_path() -> PathBuf {
 
 /// A folder of this user, closed to others.
 #[derive(Clone, Debug)]
-pub(super) struct Folder(PathBuf);
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Who the processes are that this one may share names with.
+    kin: Option<String>,
+}
 
 /// What is wrong with the registry.
 #[derive(Debug)]
 pub(crate) struct Error {
     path: PathBuf,
     why: String,
+    taken_by: Option<u32>,
+}
+
+impl Error {
+    fn new(path: &Path, why: String) -> Self {
+        Self { path: path.to_owned(), why, taken_by: None }
+    }
+
+    /// The process that has the name already, if that is what is wrong.
+    pub(crate) const fn taken_by(&self) -> Option<u32> {
+        self.taken_by
+    }
+}
+
+/// Whose an entry is.
+#[derive(PartialEq, Eq)]
+enum Owner {
+    /// There is none, or its process has gone.
+    Nobody,
+    ThisProcess,
+    Kin,
+    Other(u32),
 }
 
 impl fmt::Display for Error {
@@ -47,13 +73,17 @@ impl Folder {
     /// Makes it if there is none.
     pub(super) fn made(path: PathBuf) -> Result<Self, Error> {
         if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&path) {
-            return Err(Error { path, why: format!("it cannot be made: {error}") });
+            return Err(Error::new(&path, format!("it cannot be made: {error}")));
         }
-        Self::found(path)
+        let folder = Self::found(path)?;
+        if folder.kin.is_some() {
+            kin::remove_stale_sockets(&folder.path);
+        }
+        Ok(folder)
     }
 
     pub(super) fn found(path: PathBuf) -> Result<Self, Error> {
-        let failed = |why: String| Err(Error { path: path.clone(), why });
+        let failed = |why: String| Err(Error::new(&path, why));
         // Without a slash behind it, which would follow a link. Among temporary files anybody may have made one that leads
         // to another folder of this user.
         let last: PathBuf = path.components().collect();
@@ -76,49 +106,99 @@ impl Folder {
         } else if mode & 0o077 != 0 {
             failed(format!("it has mode {mode:04o}, and others must not look inside: say `chmod 700` of it"))
         } else {
-            Ok(Self(whole))
+            Ok(Self { path: whole, kin: kin::of_this_process() })
         }
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        &self.path
+    }
+
+    pub(super) const fn kin(&self) -> Option<&String> {
+        self.kin.as_ref()
     }
 
     /// The folder in it of a Worker that may write to no other one.
     pub(super) fn home_of(&self, name: &str) -> Self {
-        Self(self.0.join(name))
+        Self { path: self.path.join(name), kin: self.kin.clone() }
     }
 
     pub(super) fn failed(&self, what: &str, error: &io::Error) -> Error {
-        Error { path: self.0.clone(), why: format!("{what}: {error}") }
+        Error::new(&self.path, format!("{what}: {error}"))
     }
 
     /// A socket in it.
     pub(super) fn address(&self, socket: &str) -> Result<Address, transport::Error> {
-        Address::unix(self.0.join(socket))
+        Address::unix(self.path.join(socket))
     }
 
-    /// Nobody reads a part of it: it gets its name when it is whole. Only who holds the socket of the Worker writes.
-    pub(super) fn write(&self, entry: &Entry) -> Result<(), Error> {
+    /// Puts it there, in the place of one of a process that has gone or is kin.
+    pub(super) fn claim(&self, entry: &Entry) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        if let Owner::Other(pid) = self.owner_of(entry) {
+            let why = format!("process {pid} has the Worker `{}`", entry.name);
+            return Err(Error { taken_by: Some(pid), ..Error::new(&self.path, why) });
+        }
+        self.write(entry)
+    }
+
+    /// Writes it anew, unless another process has the name by now.
+    pub(super) fn renew(&self, entry: &Entry) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        match self.owner_of(entry) {
+            Owner::Nobody | Owner::ThisProcess => self.write(entry),
+            Owner::Kin | Owner::Other(_) => Ok(()),
+        }
+    }
+
+    /// Writes it if nobody has the name: the process that had taken it has gone.
+    pub(super) fn put_back(&self, entry: &Entry) -> Result<(), Error> {
+        if self.owner_of(entry) == Owner::Nobody { self.renew(entry) } else { Ok(()) }
+    }
+
+    /// Removes it, unless it is that of another process by now.
+    pub(super) fn remove(&self, entry: &Entry) {
+        // Without the lock it is still looked at.
+        let _lock = self.lock();
+        if self.owner_of(entry) == Owner::ThisProcess {
+            // What stays is that of a dead process.
+            let _ = fs::remove_file(self.file(&entry.name));
+        }
+    }
+
+    /// Whose the entry of that name is, for the process of this one.
+    fn owner_of(&self, entry: &Entry) -> Owner {
+        match read(&self.file(&entry.name)) {
+            Ok((found, _)) if found.is_of_same_process(entry) => Owner::ThisProcess,
+            Ok((found, age)) if age <= STALE && process::lives(found.pid, found.started) => {
+                if entry.kin.is_some() && found.kin == entry.kin {
+                    Owner::Kin
+                } else {
+                    Owner::Other(found.pid)
+                }
+            }
+            // What cannot be read is of no use to anybody.
+            Ok(_) | Err(_) => Owner::Nobody,
+        }
+    }
+
+    /// Nobody changes an entry between a look at it and what is done then.
+    fn lock(&self) -> Result<File, Error> {
+        let locked = File::open(&self.path).and_then(|folder| folder.lock().map(|()| folder));
+        locked.map_err(|error| self.failed("it cannot be locked", &error))
+    }
+
+    /// Nobody reads a part of it: it gets its name when it is whole.
+    fn write(&self, entry: &Entry) -> Result<(), Error> {
         let bytes = serde_json::to_vec(entry).map_err(|error| self.failed("an entry", &error.into()))?;
         let whole = self.file(&entry.name);
-        let part = self.0.join(format!(".{}.part", Entry::file_of(&entry.name)));
+        let part = self.path.join(format!(".{}.part", Entry::file_of(&entry.name)));
         let write = || {
             let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
             file.write_all(&bytes)?;
             fs::rename(&part, &whole)
         };
         write().map_err(|error| self.failed("an entry cannot be written", &error))
-    }
-
-    /// Removes it, unless it is that of another process by now.
-    pub(super) fn remove(&self, entry: &Entry) {
-        let path = self.file(&entry.name);
-        let is_ours = |found: &Entry| (found.pid, found.started) == (entry.pid, entry.started);
-        if read(&path).is_ok_and(|(found, _)| is_ours(&found)) {
-            // What stays is that of a dead process.
-            let _ = fs::remove_file(path);
-        }
     }
 
     /// What there is of a Worker: here, or in a folder of its own.
@@ -135,7 +215,7 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return State::Absent,
             Err(error) => return State::Unusable(format!("its entry in the registry: {error}")),
         };
-        let Entry { pid, started, protocol, version, socket, .. } = &entry;
+        let Entry { pid, started, protocol, version, socket, kin, .. } = &entry;
         if age > STALE || !process::lives(*pid, *started) {
             return State::Absent;
         }
@@ -156,6 +236,7 @@ impl Folder {
                 pid: *pid,
                 started: *started,
                 address,
+                is_kin: self.kin.is_some() && *kin == self.kin,
                 entrypoints: entry.entrypoints.into_iter().map(|entrypoint| entrypoint.name).collect(),
             },
             Err(error) => State::Unusable(error.to_string()),
@@ -163,7 +244,7 @@ impl Folder {
     }
 
     fn file(&self, name: &str) -> PathBuf {
-        self.0.join(Entry::file_of(name))
+        self.path.join(Entry::file_of(name))
     }
 }
 

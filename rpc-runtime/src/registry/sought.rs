@@ -38,6 +38,8 @@ pub(crate) enum State {
         pid: u32,
         started: Option<u64>,
         address: Address,
+        /// Whether this process may have its name too.
+        is_kin: bool,
         /// The names of its entrypoints; the default one has none.
         entrypoints: Vec<String>,
     },

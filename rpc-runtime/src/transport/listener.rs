@@ -1,6 +1,11 @@
 //! Accepting at an address.
 
 use std::{fmt, io, net::SocketAddr};
+#[cfg(feature = "host")]
+use std::{
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 #[cfg(feature = "tls")]
@@ -65,6 +70,38 @@ impl Listener {
         let (target, socket) =
             bound.map_err(|error| error.during(format_args!("cannot listen at {address}")))?;
         Ok(Self { address: Address(target), socket, back_off: BackOff::default() })
+    }
+
+    /// Goes on to listen at a socket that another process has bound to this address; `None` if it is not there any more.
+    #[cfg(feature = "host")]
+    pub(crate) fn inherit(address: &Address, socket: OwnedFd) -> Result<Option<Self>, Error> {
+        let inherited = Socket::inherit(&address.0, socket);
+        let inherited =
+            inherited.map_err(|error| error.during(format_args!("cannot go on to listen at {address}")))?;
+        Ok(inherited.map(|(target, socket)| Self {
+            address: Address(target),
+            socket,
+            back_off: BackOff::default(),
+        }))
+    }
+
+    /// The file of a Unix socket stays where it is if this has become true.
+    #[cfg(feature = "host")]
+    pub(crate) fn leave_file_if(&mut self, left: Arc<AtomicBool>) {
+        if let Socket::Unix(socket) = &mut self.socket {
+            socket.leave_file_if(left);
+        }
+    }
+
+    /// The socket itself.
+    #[cfg(feature = "host")]
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        match &self.socket {
+            Socket::Unix(socket) => socket.listener().as_fd(),
+            Socket::Tcp(listener) => listener.as_fd(),
+            #[cfg(feature = "tls")]
+            Socket::Tls(listener, _) => listener.as_fd(),
+        }
     }
 
     /// Where it listens, with the port the system chose.
@@ -199,6 +236,36 @@ impl Socket {
                 let handshakes = Handshakes::new(tls.as_ref())?;
                 let listener = tcp::bind(at).await?;
                 (Target::Tls(local(&listener)?.into(), tls.clone()), Self::Tls(listener, handshakes))
+            }
+        })
+    }
+}
+
+#[cfg(feature = "host")]
+impl Socket {
+    /// The socket, and where it is bound.
+    fn inherit(target: &Target, socket: OwnedFd) -> Result<Option<(Target, Self)>, Error> {
+        let failed = |error| Error::failed("the socket cannot be used", error);
+        let tcp = |socket: OwnedFd| {
+            let socket = std::net::TcpListener::from(socket);
+            socket.set_nonblocking(true)?;
+            let listener = TcpListener::from_std(socket)?;
+            io::Result::Ok((listener.local_addr()?, listener))
+        };
+        Ok(match target {
+            Target::Unix(at) => {
+                let inherited = unix::Socket::inherit(at, socket)?;
+                inherited.map(|socket| (target.clone(), Self::Unix(Box::new(socket))))
+            }
+            Target::Tcp(_) => {
+                let (address, listener) = tcp(socket).map_err(failed)?;
+                Some((Target::Tcp(address.into()), Self::Tcp(listener)))
+            }
+            #[cfg(feature = "tls")]
+            Target::Tls(_, tls) => {
+                let handshakes = Handshakes::new(tls.as_ref())?;
+                let (address, listener) = tcp(socket).map_err(failed)?;
+                Some((Target::Tls(address.into(), tls.clone()), Self::Tls(listener, handshakes)))
             }
         })
     }

@@ -6,6 +6,10 @@ use std::{
     io,
     os::{fd::OwnedFd, unix::fs::DirBuilderExt},
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -72,8 +76,30 @@ impl Socket {
             rustix::fs::chmodat(&folder.file, at.name(), Mode::from_raw_mode(0o666), AtFlags::empty())
                 .map_err(|error| Error::failed("its mode cannot be set", io::Error::from(error)))?;
         }
-        let file = SocketFile { folder: folder.file, name: at.name().into(), made: stat };
+        let file =
+            SocketFile { folder: folder.file, name: at.name().into(), made: stat, left: Arc::default() };
         Ok(Self { file, listener, at: at.clone() })
+    }
+
+    /// A socket that another process has bound there; `None` if its file is not there any more.
+    #[cfg(feature = "host")]
+    pub(super) fn inherit(at: &UnixPath, socket: OwnedFd) -> Result<Option<Self>, Error> {
+        let failed = |error| Error::failed("the socket cannot be used", error);
+        let folder = Folder::open(at)?;
+        let Some(stat) = folder.stat_of(at.name())? else { return Ok(None) };
+        check_socket(at, &stat)?;
+        let socket = std::os::unix::net::UnixListener::from(socket);
+        socket.set_nonblocking(true).map_err(failed)?;
+        let listener = UnixListener::from_std(socket).map_err(failed)?;
+        let file =
+            SocketFile { folder: folder.file, name: at.name().into(), made: stat, left: Arc::default() };
+        Ok(Some(Self { file, listener, at: at.clone() }))
+    }
+
+    /// Its file stays where it is if this has become true.
+    #[cfg(feature = "host")]
+    pub(super) fn leave_file_if(&mut self, left: Arc<AtomicBool>) {
+        self.file.left = left;
     }
 
     pub(super) const fn listener(&self) -> &UnixListener {
@@ -298,10 +324,15 @@ struct SocketFile {
     folder: OwnedFd,
     name: Box<OsStr>,
     made: Stat,
+    /// Whether another process listens there too, and goes on.
+    left: Arc<AtomicBool>,
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if self.left.load(Ordering::Acquire) {
+            return;
+        }
         let stat = rustix::fs::statat(&self.folder, &*self.name, AtFlags::SYMLINK_NOFOLLOW);
         if stat.is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (self.made.st_dev, self.made.st_ino)) {
             // What cannot be removed is replaced by the next host that binds it.

@@ -11,6 +11,7 @@ mod graph;
 mod registry;
 #[cfg(target_os = "linux")]
 mod sandbox;
+mod watch;
 
 const FRONT: &str = r#"
 name = "front"

@@ -37,7 +37,7 @@ fn run(folder: &Folder, arguments: &[&str]) -> (Option<i32>, String, String) {
 
 impl Serving {
     /// What it says from now on, line by line.
-    fn lines(&mut self) -> Receiver<String> {
+    pub(super) fn lines(&mut self) -> Receiver<String> {
         let (sender, lines) = channel();
         let nothing = Command::new("true").stdout(Stdio::piped()).spawn().unwrap().stdout.take().unwrap();
         let output = std::mem::replace(&mut self.output, BufReader::new(nothing));
@@ -48,7 +48,7 @@ impl Serving {
     }
 }
 
-fn line(lines: &Receiver<String>) -> String {
+pub(super) fn line(lines: &Receiver<String>) -> String {
     lines.recv_timeout(PATIENCE).unwrap()
 }
 
