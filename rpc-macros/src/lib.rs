@@ -202,6 +202,7 @@ pub fn message(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | --- | --- |
 /// | `#[env(name = "AUTH")]` | What the configuration calls it. Default: the name of the field in upper case. |
 /// | `#[env(secret)]` | It is a [`Secret`](../rpc_runtime/struct.Secret.html), read from an environment variable and never printed. |
+/// | `#[env(entrypoint = "Admin")]` | It is an [`Export`](../rpc_runtime/struct.Export.html) of this named entrypoint of the Worker itself. Default: the default one. |
 ///
 /// `#[env(crate = "path")]` on the struct is the path of the runtime, for a crate that knows it by another name.
 #[proc_macro_derive(Env, attributes(env))]

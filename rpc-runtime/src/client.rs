@@ -199,6 +199,13 @@ impl<C: Service> Inner<C> {
         Self { binding: Arc::new(binding), twin: self.twin.clone() }
     }
 
+    /// A client of the same target that says this to it, whatever it said.
+    #[cfg(feature = "host")]
+    pub(crate) fn with_props(&self, props: Arc<crate::config::Props>) -> Self {
+        let binding = Binding { props: Some(props), ..Binding::clone(&self.binding) };
+        Self { binding: Arc::new(binding), twin: self.twin.clone() }
+    }
+
     #[inline]
     pub(crate) fn binding(&self) -> &Arc<Binding> {
         &self.binding

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 pub use self::values::{Json, Secret};
 use crate::{
+    Export,
     boundary::Boundary,
     client::{Binding, INVOCATION, Inner, short_name},
     config::{Config, Fault, Faults, Located, ServiceBinding, Variable, nearest},
@@ -45,6 +46,7 @@ use crate::{
 ///     api_key: Secret,               // the environment variable API_KEY, or in the file that `secrets.file` names
 ///     #[env(name = "UPSTREAM")]
 ///     target: String,                // vars = { UPSTREAM = ".." }
+///     own: Export<AuthClient>,       // the Worker itself, for clients that it hands out: nothing to be configured
 /// }
 /// ```
 ///
@@ -69,7 +71,7 @@ impl Env for () {
 }
 
 /// A type that a field of an [`Env`] can have: strings, booleans, numbers, clients, [`Fetcher`](crate::Fetcher),
-/// [`Json`], [`Secret`], `Arc` of what the host [shares](crate::Host::shared), and `Option` of these.
+/// [`Json`], [`Secret`], [`Export`], `Arc` of what the host [shares](crate::Host::shared), and `Option` of these.
 ///
 /// ```
 /// use rpc_runtime::{Field, FromEnv};
@@ -111,6 +113,17 @@ pub trait IsSecret {}
 impl IsSecret for Secret {}
 impl IsSecret for Option<Secret> {}
 
+/// [`Export`], and `Option<Export<_>>`: what a field marked `#[env(entrypoint = "..")]` can be.
+#[diagnostic::on_unimplemented(
+    message = "a field marked `#[env(entrypoint = \"..\")]` is an `Export`",
+    label = "expected `rpc_runtime::Export`, which makes clients of the Worker itself",
+    note = "the entrypoint of another Worker is named in the configuration: `services = [{{ binding = \"..\", service = \"..\", entrypoint = \"..\" }}]`"
+)]
+pub trait IsExport {}
+
+impl<C: Service> IsExport for Export<C> {}
+impl<C: Service> IsExport for Option<Export<C>> {}
+
 /// The configuration of a Worker, and the Workers its bindings may lead to, for the making of its [`Env`].
 #[derive(Debug)]
 pub struct Bindings<'a> {
@@ -141,6 +154,8 @@ impl fmt::Display for SecretSource {
 #[derive(Debug)]
 pub struct Field<'b, 'a> {
     name: &'static str,
+    /// Which entrypoint of the Worker itself is wanted, if it is one and not the default one.
+    entrypoint: Option<&'static str>,
     bindings: &'b mut Bindings<'a>,
 }
 
@@ -152,7 +167,16 @@ impl<'a> Bindings<'a> {
     /// The value for the field that the configuration calls `name`.
     pub fn take<T: FromEnv>(&mut self, name: &'static str) -> Option<T> {
         self.taken.push(name);
-        T::from_env(&mut Field { name, bindings: self })
+        T::from_env(&mut Field { name, entrypoint: None, bindings: self })
+    }
+
+    /// The value for a field that is marked `#[env(entrypoint = "..")]`.
+    pub fn take_export<T: FromEnv + IsExport>(
+        &mut self,
+        name: &'static str,
+        entrypoint: &'static str,
+    ) -> Option<T> {
+        T::from_env(&mut Field { name, entrypoint: Some(entrypoint), bindings: self })
     }
 
     /// The value for a field that is marked `#[env(secret)]`.
@@ -234,17 +258,46 @@ impl<'a> Field<'_, 'a> {
         Some(self.client_of(binding, *twin))
     }
 
+    /// The entrypoint of the Worker itself that the field is marked with, the default one if it is not.
+    pub(crate) fn export<C: Service>(&mut self) -> Option<Export<C>> {
+        let (config, directory) = (self.bindings.config, self.bindings.directory);
+        let wanted = WantedExport {
+            worker: config,
+            field: self.name,
+            entrypoint: self.entrypoint,
+            service: C::INFO.name,
+            client: TypeId::of::<C>(),
+            client_name: short_name(std::any::type_name::<C>()),
+        };
+        let (twin, broken) = match directory.export(&wanted) {
+            Ok(own) => own,
+            Err(fault) => {
+                self.bindings.faults.extend(fault);
+                return None;
+            }
+        };
+        let Ok(twin) = twin.downcast::<Box<C::Dyn>>() else {
+            unreachable!("a twin is found by the type of its client")
+        };
+        let binding = Binding { broken, ..self.counted::<C>(&config.name) };
+        Some(Export::of(Inner::new(*twin, binding.watched(C::INFO.methods))))
+    }
+
     fn client_of<C: Service>(&self, binding: &ServiceBinding, twin: Box<C::Dyn>) -> C {
-        let limits = self.bindings.config.limits;
         let binding = Binding {
-            worker: binding.target().to_owned().into(),
-            cost: INVOCATION | SUBREQUEST,
             props: Some(Arc::clone(&binding.props)),
             broken: self.bindings.directory.broken(binding),
-            ..Binding::of_type::<C>().limited(limits)
+            ..self.counted::<C>(binding.target())
         };
         let binding = binding.watched(C::INFO.methods);
         C::__from_inner(Inner::new(twin, binding))
+    }
+
+    /// A binding of the configuration: each call over it counts as a subrequest too.
+    fn counted<C: Service>(&self, worker: &str) -> Binding {
+        let limits = self.bindings.config.limits;
+        let (worker, cost) = (worker.to_owned().into(), INVOCATION | SUBREQUEST);
+        Binding { worker, cost, ..Binding::of_type::<C>().limited(limits) }
     }
 
     /// The secret of this name: the environment variable, or else what the file of `secrets.file` has.
@@ -414,6 +467,19 @@ pub(crate) struct Wanted<'a> {
     pub(crate) service: &'static str,
     pub(crate) client: TypeId,
     /// The name of the client's type, for the fault.
+    pub(crate) client_name: &'static str,
+}
+
+/// What a Worker wants of itself.
+#[derive(Debug)]
+pub(crate) struct WantedExport<'a> {
+    pub(crate) worker: &'a Config,
+    /// The name of the field.
+    pub(crate) field: &'static str,
+    pub(crate) entrypoint: Option<&'static str>,
+    /// As in [`Wanted`], and so are those below.
+    pub(crate) service: &'static str,
+    pub(crate) client: TypeId,
     pub(crate) client_name: &'static str,
 }
 

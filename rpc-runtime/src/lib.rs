@@ -94,6 +94,8 @@ pub mod edge;
 #[cfg(feature = "host")]
 mod env;
 mod error;
+#[cfg(feature = "host")]
+mod export;
 mod fetch;
 #[cfg(all(feature = "host", any(test, feature = "fuzzing")))]
 #[doc(hidden)]
@@ -154,7 +156,8 @@ pub use self::outside::{Outside, fetch};
 pub use self::session::Server;
 #[cfg(feature = "host")]
 pub use self::{
-    env::{Bindings, Env, Field, FromEnv, IsSecret, Json, Secret},
+    env::{Bindings, Env, Field, FromEnv, IsExport, IsSecret, Json, Secret},
+    export::Export,
     host::{Host, Running},
 };
 

@@ -14,6 +14,7 @@ use rpc_runtime::{Response, Result, Running, Worker, service};
 mod bindings;
 mod command;
 mod ending;
+mod exports;
 mod load;
 mod props;
 mod rebuild;

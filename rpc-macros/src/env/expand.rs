@@ -24,15 +24,15 @@ pub(super) fn env(env: &Env) -> TokenStream {
 
 /// The type is spelled where the user wrote it, so that a type that cannot be a field is underlined there.
 fn take(field: &Field) -> TokenStream {
-    let Field { ty, binding, .. } = field;
+    let Field { ty, binding, secret, entrypoint, .. } = field;
     let local = local(field);
-    let take = if field.secret {
-        quote! { take_secret }
-    } else {
-        quote! { take }
+    let (take, arguments) = match entrypoint {
+        Some(entrypoint) => (quote! { take_export }, quote! { #binding, #entrypoint }),
+        None if *secret => (quote! { take_secret }, quote! { #binding }),
+        None => (quote! { take }, quote! { #binding }),
     };
     let taken = quote_spanned! {ty.span()=> #take::<#ty> };
-    quote! { let #local = __bindings.#taken(#binding); }
+    quote! { let #local = __bindings.#taken(#arguments); }
 }
 
 fn local(field: &Field) -> syn::Ident {

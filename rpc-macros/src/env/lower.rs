@@ -66,18 +66,19 @@ fn lower_field(errors: &mut Errors, field: syn::Field) -> Option<Field> {
         }
         None => name.unraw().to_string().to_uppercase(),
     };
-    Some(Field { name, ty: field.ty, binding, secret: said.flag("secret").is_some() })
+    let entrypoint = said.text("entrypoint").map(|given| given.value());
+    Some(Field { name, ty: field.ty, binding, secret: said.flag("secret").is_some(), entrypoint })
 }
 
 static ON_STRUCT: Vocabulary = Vocabulary {
     place: "`#[env(..)]` on a struct",
     words: &[Known::Text("crate", "::rpc_runtime")],
-    elsewhere: &[("name", "a field"), ("secret", "a field")],
+    elsewhere: &[("name", "a field"), ("secret", "a field"), ("entrypoint", "a field")],
 };
 
 static ON_FIELD: Vocabulary = Vocabulary {
     place: "`#[env(..)]` on a field",
-    words: &[Known::Flag("secret"), Known::Text("name", "AUTH")],
+    words: &[Known::Flag("secret"), Known::Text("name", "AUTH"), Known::Text("entrypoint", "Admin")],
     elsewhere: &[("crate", "the struct")],
 };
 

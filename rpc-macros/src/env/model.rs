@@ -20,4 +20,6 @@ pub(super) struct Field {
     pub(super) binding: String,
     /// `#[env(secret)]`
     pub(super) secret: bool,
+    /// `#[env(entrypoint = "Admin")]`
+    pub(super) entrypoint: Option<String>,
 }

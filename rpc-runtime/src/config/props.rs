@@ -1,5 +1,9 @@
 //! What a binding says to its target.
 
+mod made;
+
+use std::fmt;
+
 use serde::Deserialize;
 
 use super::value::Node;
@@ -8,18 +12,37 @@ use super::{Fault, Located, Place};
 
 /// What a binding says to the Worker it leads to, which reads it with [`Ctx::props`](crate::Ctx::props).
 ///
-/// It is set by the configuration alone: no code, neither of the caller nor of anybody else, can change it.
+/// It is set by the configuration of the caller's host, or by the Worker itself in an [`Export`](crate::Export): no code
+/// of a caller can change it.
 #[derive(Clone, Debug)]
 pub struct Props {
     /// The table, or the entry of `services` that has none.
     place: Place,
     node: Option<Node>,
-    binding: String,
+    origin: Origin,
+}
+
+/// Who says it.
+#[derive(Clone, Debug)]
+enum Origin {
+    /// The binding of this name.
+    Binding(String),
+    /// The Worker that is called.
+    Export,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Binding(name) => write!(f, "the binding `{name}`"),
+            Self::Export => f.write_str("a client of an `Export`"),
+        }
+    }
 }
 
 impl Props {
     pub(crate) fn new(place: Place, node: Option<Node>, binding: &Located<String>) -> Self {
-        Self { place, node, binding: binding.to_string() }
+        Self { place, node, origin: Origin::Binding(binding.to_string()) }
     }
 
     /// What is read where there are none, for want of a binding.
@@ -27,7 +50,7 @@ impl Props {
         T::deserialize(Absent).map_err(|mismatch| mismatch.into_fault(&Place::nowhere("props")))
     }
 
-    /// Whether the configuration has none.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.node.is_none()
@@ -39,9 +62,9 @@ impl Props {
         &self.place
     }
 
-    /// The name of the binding.
-    pub(crate) fn binding(&self) -> &str {
-        &self.binding
+    /// Who says them, for people.
+    pub(crate) fn origin(&self) -> impl fmt::Display {
+        &self.origin
     }
 
     /// Reads them as a type, as [`Variable::read`](super::Variable::read) does. Where there are none, whatever needs
@@ -71,7 +94,7 @@ impl Props {
                 .map_err(|mismatch| mismatch.at(&node.span).into_fault(&self.place)),
             None => T::deserialize(Absent).map_err(|mismatch| {
                 let fault = mismatch.into_fault(&self.place);
-                fault.with_help(format_args!("the binding `{}` has no `props`", self.binding))
+                fault.with_help(format_args!("{} has no `props`", self.origin))
             }),
         }
     }

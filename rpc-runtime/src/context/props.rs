@@ -11,12 +11,12 @@ use crate::{
 
 impl Ctx {
     /// What the configuration says in the `props` of the binding through which this call was made, as the type that is
-    /// wanted: who the caller is to this Worker.
+    /// wanted: who the caller is to this Worker. A Worker that hands out clients of itself says it in the
+    /// [`Export`](crate::Export).
     ///
-    /// No code can set it: neither the caller, nor any options of a call. Calls that came over no binding of a
-    /// configuration of this host have none: requests from outside, calls of other processes, and those through a client
-    /// that the program made itself. Where there are none, whatever needs nothing can be read: `()`, an `Option`, or a
-    /// structure whose fields may all be absent.
+    /// No code of a caller can set it: neither the caller's own, nor any options of a call. Calls that came over no
+    /// binding have none: requests from outside, and calls through a client that the program made itself. Where there
+    /// are none, whatever needs nothing can be read: `()`, an `Option`, or a structure whose fields may all be absent.
     ///
     /// ```
     /// use rpc_runtime::{Ctx, Result};
@@ -58,9 +58,9 @@ impl<'a> View<'a> {
 fn read<'a, T: Deserialize<'a>>(binding: Option<&'a Binding>) -> Result<T, Error> {
     match binding.and_then(|binding| Some((binding, binding.props.as_deref()?))) {
         Some((binding, props)) => props.read().map_err(|fault| {
-            let (name, worker) = (props.binding(), &binding.worker);
+            let (origin, worker) = (props.origin(), &binding.worker);
             let what = if props.is_empty() { "has no props, which" } else { "has props that are not what" };
-            unreadable(format!("the binding `{name}` {what} `{worker}` reads: {}", fault.line()))
+            unreadable(format!("{origin} {what} `{worker}` reads: {}", fault.line()))
         }),
         None => Props::read_absent().map_err(|fault| {
             let expected = fault.expected().unwrap_or("props").to_owned();

@@ -1,6 +1,7 @@
 //! The Workers of one thread by name: what bindings are resolved against.
 
 mod collisions;
+mod export;
 mod rebuild;
 
 use std::{any::Any, any::TypeId, cell::RefCell, fmt, sync::Arc};
@@ -15,7 +16,7 @@ use crate::{
     boundary::Boundary as _,
     client::{Binding, Broken, INVOCATION, Inner},
     config::{Config, Fault, Faults, Located, Place, ServiceBinding, nearest},
-    env::{Bindings, SecretSource, Unread, Wanted},
+    env::{Bindings, SecretSource, Unread, Wanted, WantedExport},
     fetch::Fetcher,
     registry,
     service::Service,
@@ -29,6 +30,9 @@ pub(crate) trait Directory: fmt::Debug {
     /// A `Box<C::Dyn>` in the box, for the client that is wanted. Without a fault if the binding itself leads
     /// nowhere, which is told once and not for each field.
     fn twin(&self, wanted: &Wanted<'_>) -> Result<Box<dyn Any>, Option<Fault>>;
+
+    /// The same for a client of the Worker itself, and what its panics are told to, if it wants to know.
+    fn export(&self, wanted: &WantedExport<'_>) -> Result<Own, Option<Fault>>;
 
     /// What the panics of the target are told to, if it is a Worker here that wants to know.
     fn broken(&self, binding: &ServiceBinding) -> Option<Arc<Broken>>;
@@ -45,6 +49,9 @@ pub(crate) trait Directory: fmt::Debug {
     /// The way to a Worker of another process; `None` if the binding leads to one of this host, or nowhere.
     fn dialer(&self, binding: &ServiceBinding) -> Option<Dialer>;
 }
+
+/// The twin of a Worker for itself, and what is told of its panics.
+pub(crate) type Own = (Box<dyn Any>, Option<Arc<Broken>>);
 
 /// The Workers of one thread.
 pub(super) struct Workers<'a> {
@@ -332,6 +339,11 @@ impl Directory for Workers<'_> {
         let Ok(offers) = worker.entrypoint(entrypoint(binding)) else { return Err(None) };
         let twin = worker.twin(entrypoint(binding), wanted.client);
         twin.ok_or_else(|| Some(not_offered(wanted, config, &offers)))
+    }
+
+    fn export(&self, wanted: &WantedExport<'_>) -> Result<Own, Option<Fault>> {
+        let worker = self.find(&wanted.worker.name).and_then(|entry| entry.instance.as_deref());
+        worker.map_or(Err(None), |worker| export::of(worker, wanted).map_err(Some))
     }
 
     fn broken(&self, binding: &ServiceBinding) -> Option<Arc<Broken>> {
