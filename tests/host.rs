@@ -11,9 +11,10 @@ use std::{
 mod attempts;
 
 use rpc_runtime::{
-    Client as _, Ctx, Entrypoint, Env, Error, Fetch, Fetcher, Host, Request, Response, Result, Secret,
-    Worker, edge::EdgeOptions, service,
+    Client as _, Ctx, Entrypoint, Env, Error, Export, Fetch, Fetcher, Host, Request, Response, Result,
+    Secret, Worker, edge::EdgeOptions, service,
 };
+use serde::{Deserialize, Serialize};
 
 /// Requests for `/work`.
 static BEGUN: AtomicUsize = AtomicUsize::new(0);
@@ -90,12 +91,20 @@ impl Fetch for Front {
 }
 
 struct Greets {
-    greeting: String,
+    env: GreetsEnv,
 }
 
 #[derive(Env)]
 struct GreetsEnv {
     greeting: String,
+    own: Export<GreeterClient>,
+}
+
+/// What a binding may say to the Workers here.
+#[derive(Debug, Serialize, Deserialize)]
+struct Caller {
+    tenant: String,
+    level: u8,
 }
 
 impl Worker for Greets {
@@ -105,7 +114,7 @@ impl Worker for Greets {
         if env.greeting.is_empty() {
             return Err(Error::denied("nobody can be greeted with nothing"));
         }
-        Ok(Self { greeting: env.greeting })
+        Ok(Self { env })
     }
 
     fn entrypoint(entrypoint: Entrypoint<Self>) -> Entrypoint<Self> {
@@ -115,7 +124,16 @@ impl Worker for Greets {
 
 impl Greeter for Greets {
     async fn greet(&self, name: &str) -> Result<String> {
-        Ok(format!("{}, {name}", self.greeting))
+        Ok(match name {
+            "props" => format!("{:?}", Ctx::current().props::<Caller>()?),
+            "lenient" => format!("{:?}", Ctx::current().props::<Option<Caller>>()?),
+            "itself" => {
+                let caller = Caller { tenant: "itself".to_owned(), level: 255 };
+                let told = self.env.own.with_props(caller)?.greet("props").await?;
+                format!("{told} in process {}", std::process::id())
+            }
+            name => format!("{}, {name}", self.env.greeting),
+        })
     }
 }
 
@@ -135,8 +153,12 @@ impl Worker for Page {
 }
 
 impl Fetch for Page {
-    async fn fetch(&self, _: Request) -> Result<Response> {
-        Ok(Response::new(format!("a page of process {}", std::process::id()).into()))
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let text = match request.uri().path() {
+            "/page/props" => format!("{:?}", Ctx::current().props::<Caller>()?),
+            _ => format!("a page of process {}", std::process::id()),
+        };
+        Ok(Response::new(text.into()))
     }
 }
 

@@ -232,8 +232,10 @@ impl<'a> Field<'_, 'a> {
         let Some(mut dialer) = self.bindings.directory.dialer(binding) else {
             return self.client_here(binding);
         };
-        if let Some(entrypoint) = &binding.entrypoint {
-            dialer = dialer.entrypoint(entrypoint);
+        // A fault of theirs is told once, with the others of the binding itself.
+        let props = binding.props.on_wire().ok()?;
+        if binding.entrypoint.is_some() || props.is_some() {
+            dialer = dialer.bound(binding.entrypoint.as_ref().map_or("", |name| name.as_str()), props);
         }
         Some(self.client_of(binding, C::proxy(Port::to(dialer, C::INFO))))
     }

@@ -92,6 +92,10 @@ use crate::{
 /// The socket lies in a folder that is closed to other users, which is made if there is none. Its whole path has at
 /// most 107 bytes.
 ///
+/// What a binding says in its `props` arrives there too. A Worker believes it of the processes of its own user alone,
+/// which have connected over a Unix socket: props beside a `tcp:` address are a fault, and calls of whoever claims some
+/// over a network are [`is_denied`](crate::Error::is_denied).
+///
 /// # Workers in other terminals
 ///
 /// For development no address is needed. `dev` puts every Worker that it runs into a *registry*, and a binding to a
@@ -139,7 +143,7 @@ use crate::{
 /// after the host's own Workers have come to their end, and is killed 30 s later; when the host dies, the pipe between
 /// them closes and the process stops by itself.
 ///
-/// A binding to or from such a Worker has no `props`, and the Worker no `listen`. Its memory is its own, its rights are
+/// Such a Worker has no `listen`. Its memory is its own, its rights are
 /// those of the host, unless it is in a sandbox.
 ///
 /// # Workers in sandboxes
@@ -181,6 +185,7 @@ use crate::{
 /// It holds for root too, but should not have to. It does not hide the *environment variables* of the host nor that files
 /// are there (`stat`), does not limit memory or processor time, and where it has a binding does not tell the Unix sockets
 /// of others from those of its bindings: the kernel cannot before Linux 7.1, and what is there of that is not used yet.
+/// So one that has a binding can reach the others too, and claim any `props` there.
 /// Errors of the kernel itself lead out of it.
 ///
 /// `check` and `dev` refuse a sandbox that this kernel cannot make whole (Landlock of ABI 6 and seccomp: Linux 6.12 and

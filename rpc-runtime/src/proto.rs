@@ -40,6 +40,7 @@ mod outgoing;
 mod output;
 mod pace;
 mod payload;
+mod props;
 mod receive;
 mod send;
 mod session;
@@ -57,6 +58,7 @@ pub(crate) use self::{
     event::{Call, Ended, Event, InFlight, Incoming, Open, Opened, Refused},
     extension::TRACE_BYTES,
     payload::{Payload, Received},
+    props::{PROPS_BYTES_MAX, Props},
     session::Core,
 };
 

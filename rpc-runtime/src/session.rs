@@ -40,6 +40,7 @@ mod longest;
 mod memory;
 mod outgoing;
 mod port;
+mod props;
 mod reply;
 #[cfg(feature = "net")]
 mod server;
@@ -205,6 +206,13 @@ impl SessionOptions {
         let ways = Ways { memory: Arc::default(), ..self.ways };
         let driver = Driver::new(Arc::clone(&shared), stream, services, ways);
         (Session(Access::new(Arc::clone(&shared))), Driving(Box::pin(driver), shared))
+    }
+
+    /// Believes the other end what it says in the name of a configuration: the props of its bindings.
+    #[cfg(feature = "net")]
+    pub(crate) fn trusting(mut self, peer: &crate::transport::Peer) -> Self {
+        self.ways.trusts = peer.is_this_user();
+        self
     }
 
     /// The same, moved by a task of the current runtime.

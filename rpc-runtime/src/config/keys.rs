@@ -246,7 +246,8 @@ static SERVICE: Keys = Keys(&[
     Key::new(
         "props",
         Kind::Props,
-        "What that Worker learns of calls through this binding, by `Ctx::props`. For a Worker of the same process alone.",
+        "What that Worker learns of calls through this binding, by `Ctx::props`. It goes to other processes of the same user, \
+         at most 8 KiB, and over no network: an `address` beside it is a Unix socket.",
     ),
     Key::new(
         "address",

@@ -20,6 +20,11 @@ impl Source {
         Self { file, text, language }
     }
 
+    /// Text in JSON, whatever it is called.
+    pub(crate) const fn json(file: String, text: String) -> Self {
+        Self { file, text, language: Language::Json }
+    }
+
     pub(crate) const fn language(&self) -> Language {
         self.language
     }

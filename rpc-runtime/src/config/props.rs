@@ -1,5 +1,6 @@
 //! What a binding says to its target.
 
+mod json;
 mod made;
 
 use std::fmt;
@@ -27,6 +28,8 @@ pub struct Props {
 enum Origin {
     /// The binding of this name.
     Binding(String),
+    /// The binding of this name in another process.
+    Elsewhere(Box<str>),
     /// The Worker that is called.
     Export,
 }
@@ -35,6 +38,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Binding(name) => write!(f, "the binding `{name}`"),
+            Self::Elsewhere(name) => write!(f, "the binding `{name}` of another process"),
             Self::Export => f.write_str("a client of an `Export`"),
         }
     }

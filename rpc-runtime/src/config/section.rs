@@ -166,16 +166,10 @@ fn binding(mut entry: Reader<'_>, folder: Option<&Path>) -> Option<ServiceBindin
     let environment = entry.optional_string("environment");
     let address = entry.optional_address("address", folder);
     let props = entry.props("props");
-    if let (Some((_, place)), Some(_)) = (&props, entry.place_of_value("address")) {
-        entry.refuse(
-            (place.fault("props for a Worker of another process"))
-                .with_expected("`props` or an `address`, not both")
-                .with_received("both")
-                .with_help(
-                    "who serves a Worker says what its callers are, and never a caller: leave `props` out, or let \
-                     that process hold the binding",
-                ),
-        );
+    if let (Some((_, place)), Some(Some(address))) = (&props, &address)
+        && !address.is_unix()
+    {
+        entry.refuse(props_over_a_network(place, address));
     }
     let (binding, service, environment) = (binding?, service?, environment?);
     let target = match &environment {
@@ -194,6 +188,16 @@ fn binding(mut entry: Reader<'_>, folder: Option<&Path>) -> Option<ServiceBindin
         address: address?,
         target,
     })
+}
+
+fn props_over_a_network(place: &Place, address: &Located<Address>) -> Fault {
+    (place.fault("props over a network"))
+        .with_expected("the address of a Unix socket, which tells the Worker that a process of its own user calls")
+        .with_received(format_args!("`{}`, where whoever connects could say anything", **address))
+        .with_help(
+            "leave `props` out, or let the Worker listen at a Unix socket: who serves a Worker says what its callers \
+             are, and never a caller",
+        )
 }
 
 fn secrets(mut table: Reader<'_>, folder: Option<&Path>, wanted: bool) -> Secrets {

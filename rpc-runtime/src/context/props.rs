@@ -18,6 +18,12 @@ impl Ctx {
     /// binding have none: requests from outside, and calls through a client that the program made itself. Where there
     /// are none, whatever needs nothing can be read: `()`, an `Option`, or a structure whose fields may all be absent.
     ///
+    /// Over a boundary it is the host of the caller that says it, as its configuration does. It is believed of a process
+    /// of this very user at the other end of a Unix socket: one that this host has started, one that the development
+    /// registry knows, one that calls at an address where this Worker listens. Such a process could do all that this
+    /// one can; whether it is in a sandbox is not looked at. From anybody else, over TCP and whatever TLS, calls that
+    /// claim props are refused as [`is_denied`](crate::Error::is_denied), and no handler runs.
+    ///
     /// ```
     /// use rpc_runtime::{Ctx, Result};
     ///
@@ -64,9 +70,7 @@ fn read<'a, T: Deserialize<'a>>(binding: Option<&'a Binding>) -> Result<T, Error
         }),
         None => Props::read_absent().map_err(|fault| {
             let expected = fault.expected().unwrap_or("props").to_owned();
-            unreadable(format!(
-                "this call came over no binding of a configuration and has no props: expected {expected}"
-            ))
+            unreadable(format!("this call came over no binding with props: expected {expected}"))
         }),
     }
 }

@@ -20,14 +20,14 @@ use tokio::{
 
 use crate::{
     edge::Acceptor,
-    transport::{Accepted, Detached, Listener},
+    transport::{Accepted, Detached, Listener, Peer},
 };
 
 /// A connection that speaks HTTP.
 pub(super) type Http = (std::net::TcpStream, SocketAddr);
 
-/// A connection for a session, and the number of the listener that took it.
-pub(super) type ForSession = (usize, Detached);
+/// A connection for a session, the number of the listener that took it, and who made it.
+pub(super) type ForSession = (usize, Detached, Peer);
 
 /// What the acceptor knows of a thread: one lane for each kind of connection, so that the one does not wait for the
 /// other.
@@ -132,16 +132,16 @@ impl Source for Numbered {
 
     async fn accept(&mut self) -> ForSession {
         loop {
-            let Accepted { stream, .. } = self.1.accept().await;
+            let Accepted { stream, peer } = self.1.accept().await;
             if let Ok(stream) = stream.detach() {
-                return (self.0, stream);
+                return (self.0, stream, peer);
             }
         }
     }
 
     async fn close(self) -> Vec<ForSession> {
         let waiting = self.1.close().await.into_iter();
-        waiting.filter_map(|accepted| Some((self.0, accepted.stream.detach().ok()?))).collect()
+        waiting.filter_map(|accepted| Some((self.0, accepted.stream.detach().ok()?, accepted.peer))).collect()
     }
 }
 

@@ -251,18 +251,17 @@ impl<'a> Workers<'a> {
 
     /// What is wrong with a binding whatever it is used for.
     fn astray(&self, caller: &Config, binding: &ServiceBinding) -> Option<Fault> {
+        if self.leaves(caller, binding)
+            && let Err(fault) = binding.props.on_wire()
+        {
+            return Some(fault);
+        }
         if binding.address.is_some() {
             // The process that serves it knows what there is.
             return None;
         }
         if let Some(sought) = self.sought(binding) {
-            return props_elsewhere(binding).or_else(|| missing_elsewhere(caller, binding, sought));
-        }
-        if self.leaves(caller, binding) && self.find(binding.target()).is_some() {
-            let fault = props_elsewhere(binding);
-            if fault.is_some() {
-                return fault;
-            }
+            return missing_elsewhere(caller, binding, sought);
         }
         let Some(target) = self.find(binding.target()) else {
             return self.is_whole.then(|| self.unknown_service(caller, binding));
@@ -668,18 +667,6 @@ fn not_executable(config: &Config) -> Option<Fault> {
             .with_expected("the path of a program, which begins in the folder of this file or with `/`")
             .with_received(format_args!("`{}`: {why}", path.display())),
     )
-}
-
-/// As for a binding with an `address`.
-fn props_elsewhere(binding: &ServiceBinding) -> Option<Fault> {
-    if binding.props.is_empty() {
-        return None;
-    }
-    let fault = (binding.props.place().fault("props for a Worker of another process"))
-        .with_expected("a Worker whose configuration is given")
-        .with_received(format_args!("`{}`, which runs elsewhere", binding.target()))
-        .with_help("leave `props` out, or run that Worker in this process: name its `worker.toml` with `-c`");
-    Some(fault)
 }
 
 /// One that is there, and has no such entrypoint.

@@ -554,9 +554,10 @@ async fn serve_sessions(
             // Where there is no room, none will be taken any more.
             _ = stages.wait_for(|stage| stage.is_ending()), if sessions.len() >= SESSIONS_MAX => return sessions,
             taken = given.next(), if sessions.len() < SESSIONS_MAX => {
-                let Some((listener, stream)) = taken else { return sessions };
+                let Some((listener, stream, peer)) = taken else { return sessions };
+                let options = || SessionOptions::of(served[listener].clone()).trusting(&peer);
                 match stream.attach() {
-                    Ok(stream) => sessions.add(SessionOptions::of(served[listener].clone()).over(stream)),
+                    Ok(stream) => sessions.add(options().over(stream)),
                     Err(error) => {
                         given.ended();
                         tracing::debug!(%error, "a connection cannot be served");

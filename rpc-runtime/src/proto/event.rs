@@ -8,6 +8,7 @@ use super::{
     end::{Refusal, Status},
     extension::TRACE_BYTES,
     payload::{Payload, Received},
+    props::Props,
 };
 
 /// Something that the peer or the time did.
@@ -15,7 +16,7 @@ use super::{
 pub(crate) enum Event {
     /// The peer wants to call a service. To be answered with [`Core::opened`](super::Core::opened); calls may come
     /// before the answer.
-    Open { slot: PeerSlot, service: String, entrypoint: String, digest: [u8; 16] },
+    Open { slot: PeerSlot, service: String, entrypoint: String, digest: [u8; 16], props: Option<Props> },
     /// The peer's answer to [`Core::open`](super::Core::open).
     Opened { slot: Slot, opened: Opened },
     /// The peer calls. To be ended with [`Core::end`](super::Core::end), once.
@@ -84,6 +85,8 @@ pub(crate) struct Open<'a> {
     pub(crate) service: &'a str,
     pub(crate) entrypoint: &'a str,
     pub(crate) digest: [u8; 16],
+    /// What the callee learns of all calls of the slot.
+    pub(crate) props: Option<&'a Props>,
 }
 
 /// A call to make.
@@ -119,6 +122,8 @@ pub(crate) enum Refused {
     Slots { max: u32 },
     /// The name of a service or entrypoint is longer than 255 bytes.
     Name,
+    /// The props, or the name of their binding, are longer than they may be.
+    Props,
 }
 
 impl fmt::Display for Refused {
@@ -134,6 +139,7 @@ impl fmt::Display for Refused {
             Self::Slot => f.write_str("the service was not opened on this session"),
             Self::Slots { max } => write!(f, "the peer lets {max} services be opened on a session"),
             Self::Name => f.write_str("the name of a service or entrypoint has more than 255 bytes"),
+            Self::Props => f.write_str("the props of the binding have more than 8 KiB"),
         }
     }
 }

@@ -18,29 +18,40 @@ pub(super) struct Extensions {
 
 impl Extensions {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Closed> {
-        let list = reader.run(usize::MAX)?;
         let mut extensions = Self::default();
-        let mut list = Reader::new("extended", list);
-        let mut last = None;
-        while !list.is_empty() {
-            let key = list.number()?;
-            if last.is_some_and(|last| key <= last) {
-                return Err(reader.wrong("keys of extensions do not ascend"));
-            }
-            last = Some(key);
-            let value = list.run(usize::MAX)?;
+        let frame = *reader;
+        each(reader, |key, value| {
             match key {
                 TRACE => {
                     let trace = value.try_into();
                     extensions.trace =
-                        Some(trace.map_err(|_| reader.wrong("a trace state is not 26 bytes long"))?);
+                        Some(trace.map_err(|_| frame.wrong("a trace state is not 26 bytes long"))?);
                 }
                 _ if key % 2 == 0 => extensions.unknown = extensions.unknown.or(Some(key)),
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         Ok(extensions)
     }
+}
+
+/// Hands key and value of each extension of a list to `each`, in their order.
+pub(super) fn each<'a>(
+    reader: &mut Reader<'a>,
+    mut each: impl FnMut(u64, &'a [u8]) -> Result<(), Closed>,
+) -> Result<(), Closed> {
+    let mut list = Reader::new("extended", reader.run(usize::MAX)?);
+    let mut last = None;
+    while !list.is_empty() {
+        let key = list.number()?;
+        if last.is_some_and(|last| key <= last) {
+            return Err(reader.wrong("keys of extensions do not ascend"));
+        }
+        last = Some(key);
+        each(key, list.run(usize::MAX)?)?;
+    }
+    Ok(())
 }
 
 /// A list that holds `trace` alone.

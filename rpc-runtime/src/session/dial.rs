@@ -31,6 +31,7 @@ use crate::{
     clock,
     error::Kind,
     invocation,
+    proto::Props,
     service::ServiceInfo,
     transport::{self, Address},
 };
@@ -41,6 +42,8 @@ pub(crate) struct Dialer {
     dialing: Arc<Dialing>,
     /// Empty for the default one.
     entrypoint: Arc<str>,
+    /// What the callee learns of the calls.
+    props: Option<Arc<Props>>,
 }
 
 struct Dialing {
@@ -151,13 +154,14 @@ impl Dialer {
 
     fn to(target: Target) -> Self {
         let dialing = Dialing { target, lines: Mutex::default(), retries: Mutex::new(RetryBudget::new()) };
-        Self { dialing: Arc::new(dialing), entrypoint: Arc::default() }
+        Self { dialing: Arc::new(dialing), entrypoint: Arc::default(), props: None }
     }
 
-    /// The same, for another entrypoint.
+    /// The same, for what a binding leads to: this entrypoint, which learns these props of the calls.
     #[cfg(feature = "host")]
-    pub(crate) fn entrypoint(&self, name: &str) -> Self {
-        Self { dialing: Arc::clone(&self.dialing), entrypoint: name.into() }
+    pub(crate) fn bound(&self, entrypoint: &str, props: Option<Props>) -> Self {
+        let dialing = Arc::clone(&self.dialing);
+        Self { dialing, entrypoint: entrypoint.into(), props: props.map(Arc::new) }
     }
 
     /// Sends a call, at once if there is a session.
@@ -221,7 +225,7 @@ impl Dialer {
         outgoing: Outgoing,
         waker: Option<&Waker>,
     ) -> Result<Waiting, Failed> {
-        let slot = shared.open(service, &self.entrypoint)?;
+        let slot = shared.open(service, &self.entrypoint, self.props.as_ref())?;
         shared.call(slot, outgoing, waker)
     }
 

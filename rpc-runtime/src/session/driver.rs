@@ -27,6 +27,7 @@ use super::{
     contracts::known,
     handlers::Handlers,
     memory::Memory,
+    props::TakenProps,
     services::{Served, Services},
     shared::{Over, Shared, State as Table, payload},
 };
@@ -36,7 +37,7 @@ use crate::{
     error::{Kind, leaving::Hook},
     invocation::sleep_until,
     options::CallOptions,
-    proto::{CallId, Closed, ClosedKind, Closing, End, Event, Incoming, Opened, PeerSlot, Status},
+    proto::{CallId, Closed, ClosedKind, Closing, End, Event, Incoming, Opened, PeerSlot, Props, Status},
 };
 
 /// How many handlers are polled before what they gave is written.
@@ -76,6 +77,7 @@ pub(super) struct Driver<S> {
     ways: Ways,
     /// The services that the other end has opened, by its slots.
     slots: Vec<Option<Slot>>,
+    taken_props: TakenProps,
     handlers: Handlers,
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
     events: VecDeque<Event>,
@@ -97,11 +99,14 @@ pub(super) struct Ways {
     pub(super) spawn: bool,
     /// What may leave of errors.
     pub(super) hook: Option<Arc<Hook>>,
+    /// Whether the other end is believed what it says in the name of a configuration.
+    pub(super) trusts: bool,
     pub(super) memory: Arc<Memory>,
 }
 
 struct Slot {
-    served: Arc<Served>,
+    /// Or why its calls are refused.
+    served: Result<Arc<Served>, Kind>,
     /// Whether the other end has the same contract; else each call must prove it for its method.
     same: bool,
 }
@@ -114,6 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             services,
             ways,
             slots: Vec::new(),
+            taken_props: TakenProps::default(),
             handlers: Handlers::new(),
             timer: None,
             events: VecDeque::new(),
@@ -209,8 +215,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Event::Call(call) => self.begin(call),
                 Event::Cancelled { id } => self.cancel(*id, Status::Cancelled),
                 Event::DeadlinePassed { id } => self.cancel(*id, Status::Deadline),
-                Event::Open { slot, service, entrypoint, digest } => {
-                    self.open(*slot, service, entrypoint, *digest)
+                Event::Open { slot, service, entrypoint, digest, props } => {
+                    self.open(*slot, service, entrypoint, *digest, props.take())
                 }
                 Event::Opened { .. } | Event::Ended { .. } | Event::GoAway { .. } => {}
                 Event::Closed(closed) => self.over(closed),
@@ -297,7 +303,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    fn open(&mut self, slot: PeerSlot, service: &str, entrypoint: &str, digest: [u8; 16]) {
+    fn open(
+        &mut self,
+        slot: PeerSlot,
+        service: &str,
+        entrypoint: &str,
+        digest: [u8; 16],
+        props: Option<Props>,
+    ) {
         let (opened, entry) = match self.services.find(entrypoint, service) {
             None => (Opened::Absent, None),
             Some(served) => {
@@ -309,7 +322,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     let methods = methods.iter().map(|(id, fingerprint)| (*id, fingerprint.to_bytes()));
                     Opened::Different { methods: methods.collect() }
                 };
-                (opened, Some(Slot { served: Arc::clone(served), same }))
+                let served = match props {
+                    None => Ok(Arc::clone(served)),
+                    Some(props) => self.taken_props.bind(served, &props, self.ways.trusts),
+                };
+                (opened, Some(Slot { served, same }))
             }
         };
         if self.slots.len() <= slot.index() {
@@ -425,6 +442,7 @@ fn accept(slots: &[Option<Slot>], call: &mut Incoming, ways: &Ways) -> Result<Ha
     let Some(Some(Slot { served, same })) = slots.get(call.slot.index()) else {
         return Err(Kind::NotFound("the service is not served here".into()));
     };
+    let served = served.as_ref().map_err(Clone::clone)?;
     let Some(method) = served.method(call.method) else {
         let what = format!("the service `{}` has no method {:016x} here", served.name(), call.method);
         return Err(Kind::NotFound(what.into()));

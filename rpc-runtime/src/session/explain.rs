@@ -117,7 +117,7 @@ fn differences(method: &'static MethodInfo, there: &[Contract]) -> String {
 async fn theirs(shared: &Arc<Shared>, service: &'static ServiceInfo) -> Option<Vec<Contract>> {
     let mut encoder = Encoder::new(CONTRACT_BYTES_MAX);
     encoder.value(service.name).ok()?;
-    let slot = shared.open(&CONTRACTS, "").ok()?;
+    let slot = shared.open(&CONTRACTS, "", None).ok()?;
     let outgoing = Outgoing {
         method: &GET,
         left: Left::of_new_pipeline(),

@@ -93,7 +93,7 @@ impl Port {
                 let slot = slot(slots);
                 let opened = match slot.get() {
                     Some(slot) => Ok(*slot),
-                    None => shared.open(service, "").map(|opened| *slot.get_or_init(|| opened)),
+                    None => shared.open(service, "", None).map(|opened| *slot.get_or_init(|| opened)),
                 };
                 let sent = opened.and_then(|slot| match method.idempotent && shared.repeats {
                     false => shared.call(slot, outgoing, waker).map(|waiting| Stage::Waiting(waiting, None)),

@@ -148,7 +148,7 @@ pub(super) fn refused(refused: &Refused) -> Failed {
         Refused::Metadata => Kind::Limit(Exceeded::new("bytes of metadata", metadata::BYTES_MAX as u64)),
         Refused::Slots { max } => Kind::Limit(Exceeded::new("services opened on a session", u64::from(*max))),
         Refused::GoingAway | Refused::Closed | Refused::Slot => Kind::Unavailable(text),
-        Refused::Name => Kind::Setup(text),
+        Refused::Name | Refused::Props => Kind::Setup(text),
     })
 }
 

@@ -135,8 +135,8 @@ impl Server {
         loop {
             tokio::select! {
                 () = &mut stop => break,
-                Some(Accepted { stream, .. }) = arrivals.recv(), if sessions.len() < self.sessions_max => {
-                    sessions.add(self.options.clone().over(stream));
+                Some(Accepted { stream, peer }) = arrivals.recv(), if sessions.len() < self.sessions_max => {
+                    sessions.add(self.options.clone().trusting(&peer).over(stream));
                 }
                 () = sessions.one_ended() => {}
             }

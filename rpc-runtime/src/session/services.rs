@@ -27,7 +27,13 @@ pub struct Served {
     /// What a caller may use here, whatever it has left.
     limits: Limits,
     serve: Box<ServeCall>,
+    /// Makes the same for callers of whom this is known; `None` for what no Worker serves.
+    #[cfg(feature = "host")]
+    bind: Option<Box<BindServed>>,
 }
+
+#[cfg(feature = "host")]
+type BindServed = dyn Fn(Arc<crate::config::Props>) -> Served + Send + Sync;
 
 type ServeCall = dyn Fn(Arrival, Option<CallOptions>) -> Handler + Send + Sync;
 
@@ -43,7 +49,8 @@ impl Served {
 
     /// The `fetch` that a client calls.
     pub(crate) fn fetch<C: Boundary + Clone + Send + Sync>(client: C) -> Self {
-        Self::new(Fetcher::INFO, &[&FETCH], client, fetch::serve)
+        static METHODS: [&MethodInfo; 1] = [&FETCH];
+        Self::new(Fetcher::INFO, &METHODS, client, fetch::serve)
     }
 
     /// A service that no trait states.
@@ -54,22 +61,44 @@ impl Served {
     ) -> Self {
         let mut methods: Vec<_> = methods.iter().map(|method| (method.id.get(), *method)).collect();
         methods.sort_unstable_by_key(|(id, _)| *id);
-        Self { info, methods, digest: Digest::of(info), limits: Limits::new(), serve: Box::new(serve) }
+        Self {
+            info,
+            methods,
+            digest: Digest::of(info),
+            limits: Limits::new(),
+            serve: Box::new(serve),
+            #[cfg(feature = "host")]
+            bind: None,
+        }
     }
 
     fn new<C: Client + Clone + Send + Sync>(
         info: &'static ServiceInfo,
-        methods: &[&'static MethodInfo],
+        methods: &'static [&'static MethodInfo],
         client: C,
         serve: fn(C, Arrival) -> Handler,
     ) -> Self {
-        Self::by_hand(info, methods, move |call, options| {
+        #[cfg(feature = "host")]
+        let bind = {
+            let client = client.clone();
+            move |props| Self::new(info, methods, C::__from_inner(client.__inner().with_props(props)), serve)
+        };
+        let served = Self::by_hand(info, methods, move |call, options| {
             let client = match options {
                 Some(options) => client.with(options),
                 None => client.clone(),
             };
             serve(client, call)
-        })
+        });
+        #[cfg(feature = "host")]
+        let served = Self { bind: Some(Box::new(bind)), ..served };
+        served
+    }
+
+    /// The same for callers of whom this is known.
+    #[cfg(feature = "host")]
+    pub(super) fn with_props(&self, props: Arc<crate::config::Props>) -> Option<Self> {
+        Some(self.bind.as_ref()?(props).limited(self.limits))
     }
 
     #[cfg(feature = "host")]

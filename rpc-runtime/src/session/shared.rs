@@ -21,7 +21,7 @@ use crate::{
     clock,
     codec::Encoded,
     error::{Error, Kind},
-    proto::{Call, CallKey, Closing, Core, Ended, Event, Open, Opened, Payload, Slot},
+    proto::{Call, CallKey, Closing, Core, Ended, Event, Open, Opened, Payload, Props, Slot},
     service::{MethodInfo, ServiceInfo},
 };
 
@@ -54,8 +54,8 @@ pub(super) struct State {
     pub(super) now: Instant,
     /// Whether a call with a deadline came since: what is left of it must not be told by an older time.
     pub(super) is_late: bool,
-    /// The services that were opened, by name and entrypoint. Few services are opened at more than one.
-    opened: HashMap<&'static str, Vec<(Box<str>, Slot)>>,
+    /// The services that were opened, by name. Few services are opened at more than one entrypoint, or with props.
+    opened: HashMap<&'static str, Vec<Binding>>,
     /// Whether something was said that the driver has not tried to write.
     pub(super) unwritten: bool,
     /// Whom to wake when there is. Empty while the driver runs, which looks at `unwritten` before it rests.
@@ -81,6 +81,13 @@ pub(super) struct Over {
     pub(super) why: String,
     /// Whether one of the two ends meant it.
     pub(super) in_order: bool,
+}
+
+/// What a service was opened with.
+struct Binding {
+    entrypoint: Box<str>,
+    props: Option<Arc<Props>>,
+    slot: Slot,
 }
 
 /// A service that was opened.
@@ -134,21 +141,27 @@ impl Shared {
         })
     }
 
-    /// The slot of a service at an entrypoint, empty for the default one: opened by the first call, which follows in
-    /// the same write.
-    pub(super) fn open(&self, service: &'static ServiceInfo, entrypoint: &str) -> Result<Slot, Failed> {
-        if let Some(slot) = self.lock().slot(service, entrypoint) {
+    /// The slot of a service at an entrypoint, empty for the default one, with these props: opened by the first call,
+    /// which follows in the same write.
+    pub(super) fn open(
+        &self,
+        service: &'static ServiceInfo,
+        entrypoint: &str,
+        props: Option<&Arc<Props>>,
+    ) -> Result<Slot, Failed> {
+        if let Some(slot) = self.lock().slot(service, entrypoint, props) {
             return Ok(slot);
         }
         let known = known(service);
         let digest = known.digest.to_bytes();
         let mut state = self.lock();
-        if let Some(slot) = state.slot(service, entrypoint) {
+        if let Some(slot) = state.slot(service, entrypoint, props) {
             return Ok(slot);
         }
-        let opened = state.core.open(Open { service: service.name, entrypoint, digest });
-        let slot = opened.map_err(|why| refused(&why))?;
-        state.opened.entry(service.name).or_default().push((entrypoint.into(), slot));
+        let open = Open { service: service.name, entrypoint, digest, props: props.map(|props| &**props) };
+        let slot = state.core.open(open).map_err(|why| refused(&why))?;
+        let binding = Binding { entrypoint: entrypoint.into(), props: props.cloned(), slot };
+        state.opened.entry(service.name).or_default().push(binding);
         debug_assert_eq!(slot.index(), state.services.len(), "slots are given one after the other");
         state.services.push(OpenedService { info: service, known, agreement: Agreement::Asked });
         Ok(slot)
@@ -320,9 +333,15 @@ impl Drop for LastOne {
 }
 
 impl State {
-    fn slot(&self, service: &'static ServiceInfo, entrypoint: &str) -> Option<Slot> {
-        let opened = self.opened.get(service.name)?;
-        opened.iter().find(|(name, _)| **name == *entrypoint).map(|(_, slot)| *slot)
+    fn slot(
+        &self,
+        service: &'static ServiceInfo,
+        entrypoint: &str,
+        props: Option<&Arc<Props>>,
+    ) -> Option<Slot> {
+        let mut opened = self.opened.get(service.name)?.iter();
+        let is_it = |known: &&Binding| *known.entrypoint == *entrypoint && known.props.as_ref() == props;
+        opened.find(is_it).map(|known| known.slot)
     }
 
     /// Hands the ends of calls to who waits for them, who is to be woken then, and keeps what else has happened for the

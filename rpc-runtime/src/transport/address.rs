@@ -160,6 +160,12 @@ impl Address {
         }
     }
 
+    /// Whether it is a Unix socket, which tells the two ends who is at the other one.
+    #[cfg(feature = "host")]
+    pub(crate) fn is_unix(&self) -> bool {
+        matches!(self.0, Target::Unix(_))
+    }
+
     /// Whether the system chooses the rest of it when it is bound.
     #[cfg(feature = "host")]
     pub(crate) fn is_any(&self) -> bool {

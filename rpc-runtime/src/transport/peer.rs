@@ -55,6 +55,11 @@ impl Peer {
         Self { kind: Kind::Tcp, uid: None, pid: None, address: Some(address), certificate_names: Vec::new() }
     }
 
+    /// Whether it is a process of this user, who says so over a socket of the kernel.
+    pub(crate) fn is_this_user(&self) -> bool {
+        self.kind == Kind::Unix && self.uid == Some(rustix::process::geteuid().as_raw())
+    }
+
     #[cfg(feature = "tls")]
     pub(super) const fn tls(address: SocketAddr, certificate_names: Vec<String>) -> Self {
         Self { kind: Kind::Tls, uid: None, pid: None, address: Some(address), certificate_names }

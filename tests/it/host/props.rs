@@ -1,5 +1,7 @@
 //! What the configuration of a binding says to its target.
 
+mod elsewhere;
+
 use rpc_runtime::{CallOptions, Ctx};
 
 use super::*;
@@ -200,30 +202,16 @@ fn props_that_are_not_there_are_an_error_unless_nothing_is_needed() {
 fn a_call_that_came_over_no_binding_has_no_props() {
     let running = on_a_free_port(host(), &[KEEPER]).unwrap();
     let told = get(running.address(), "/owner").body;
-    assert!(
-        told.starts_with("this call came over no binding of a configuration and has no props: expected"),
-        "{told}"
-    );
+    assert!(told.starts_with("this call came over no binding with props: expected"), "{told}");
     assert!(told.ends_with("(keeper fetch)"), "{told}");
     assert_eq!(get(running.address(), "/lenient").body, "None");
     let outside = Ctx::current().props::<Owner>().unwrap_err().to_string();
-    assert!(outside.contains("has no props"), "{outside}");
+    assert!(outside.contains("over no binding with props"), "{outside}");
 }
 
 #[test]
-fn props_are_a_table_and_do_not_go_to_another_process() {
-    let parse = |service: &str| {
-        let text =
-            format!("name = 'a'\nmain = 'a'\nservices = [ {{ binding = 'B', service = 'b', {service} }} ]");
-        Config::parse("w.toml", text).unwrap_err().to_string()
-    };
-    let told = parse("props = 5");
+fn props_are_a_table() {
+    let text = "name = 'a'\nmain = 'a'\nservices = [ { binding = 'B', service = 'b', props = 5 } ]";
+    let told = Config::parse("w.toml", text).unwrap_err().to_string();
     assert!(told.contains("services[0].props: wrong type") && told.contains("expected a table"), "{told}");
-    let told = parse("props = {}, address = 'tcp:127.0.0.1:1'");
-    assert!(told.contains("services[0].props: props for a Worker of another process"), "{told}");
-    assert!(
-        told.contains("w.toml:3:54") && told.contains("expected `props` or an `address`, not both"),
-        "{told}"
-    );
-    assert!(told.contains("leave `props` out, or let that process hold the binding"), "{told}");
 }

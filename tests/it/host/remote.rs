@@ -24,7 +24,7 @@ impl Folder {
         folder
     }
 
-    fn socket(&self) -> String {
+    pub(super) fn socket(&self) -> String {
         format!("unix:{}", self.0.join("s.sock").display())
     }
 }

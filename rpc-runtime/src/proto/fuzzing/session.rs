@@ -89,7 +89,7 @@ impl Session {
             got_through: false,
             fed: 0,
         };
-        let open = Open { service: "Auth", entrypoint: "", digest: [7; 16] };
+        let open = Open { service: "Auth", entrypoint: "", digest: [7; 16], props: None };
         session.slot = session.core.open(open).ok();
         if how.is_multiple_of(2) {
             let mut hello = Vec::new();

@@ -12,6 +12,7 @@ use crate::proto::{
     event::{Event, Incoming, Opened},
     frame::Kind,
     payload::{Payload, Received},
+    props::Beside,
     session::Core,
     table::Key,
     value::Value,
@@ -51,6 +52,7 @@ impl Core {
         let digest = reader.array()?;
         let service = reader.text(NAME_BYTES_MAX)?.to_owned();
         let entrypoint = reader.text(NAME_BYTES_MAX)?.to_owned();
+        let Beside { props, has_unknown } = Beside::read(&mut reader)?;
         reader.end()?;
         if slot as usize != self.theirs.slots.len() {
             return Err(Closed::protocol(format!(
@@ -65,7 +67,13 @@ impl Core {
             )));
         }
         self.theirs.slots.push(PeerService::Asked);
-        self.events.push_back(Event::Open { slot: PeerSlot(slot), service, entrypoint, digest });
+        let slot = PeerSlot(slot);
+        if has_unknown {
+            // What this side would do for a caller, it must not do for one that it has not understood.
+            self.opened(slot, Opened::Absent);
+        } else {
+            self.events.push_back(Event::Open { slot, service, entrypoint, digest, props });
+        }
         Ok(())
     }
 

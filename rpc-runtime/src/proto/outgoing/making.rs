@@ -25,12 +25,18 @@ impl Core {
         if open.service.len() > NAME_BYTES_MAX || open.entrypoint.len() > NAME_BYTES_MAX {
             return Err(Refused::Name);
         }
+        if open.props.is_some_and(|props| !props.fits()) {
+            return Err(Refused::Props);
+        }
         self.ours.slots.push(false);
         self.output.control(Kind::Open, |to| {
             put_number(to, u64::from(slot));
             to.extend_from_slice(&open.digest);
             put_run(to, open.service.as_bytes());
             put_run(to, open.entrypoint.as_bytes());
+            if let Some(props) = open.props {
+                props.put(to);
+            }
         });
         Ok(Slot(slot))
     }

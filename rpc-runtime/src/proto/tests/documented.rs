@@ -7,7 +7,9 @@ use super::{
     pair::{auth, call},
     raw::{Raw, call_head, call_with, end_head, frame},
 };
-use crate::proto::{Call, ClosedKind, Config, End, Ended, Event, Left, Opened, PeerSlot, Refusal, Status};
+use crate::proto::{
+    Call, ClosedKind, Config, End, Ended, Event, Left, Open, Opened, PeerSlot, Props, Refusal, Status,
+};
 
 /// One example of a kind: an end that writes it as its last frame, and another that reads it.
 type Check = (fn() -> Raw, fn(&[u8]));
@@ -27,7 +29,7 @@ fn examples() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
 
 const CHECKS: &[(&str, &[Check])] = &[
     ("01 Hello", &[(|| Raw::silent(Config::default()), reads_hello)]),
-    ("02 Open", &[(writes_open, reads_open)]),
+    ("02 Open", &[(writes_open, reads_open), (writes_bound_open, reads_bound_open)]),
     ("03 Opened", &[(writes_opened, reads_opened)]),
     ("04 Call", &[(writes_call, reads_call), (writes_whole_call, reads_whole_call)]),
     ("05 End", &[(writes_end, reads_end), (writes_refusal, reads_refusal)]),
@@ -84,10 +86,30 @@ fn writes_open() -> Raw {
 fn reads_open(example: &[u8]) {
     let mut raw = Raw::new();
     raw.write(example);
-    let Some(Event::Open { slot: PeerSlot(1), service, entrypoint, digest: [7, ..] }) = raw.pop() else {
+    let Some(Event::Open { slot: PeerSlot(1), service, entrypoint, digest: [7, ..], props: None }) =
+        raw.pop()
+    else {
         panic!("it opens slot 1")
     };
     assert_eq!((&*service, &*entrypoint), ("Auth", ""));
+}
+
+fn bound() -> Props {
+    Props { binding: "AUTH".into(), json: r#"{"tenant":"a1"}"#.into() }
+}
+
+fn writes_bound_open() -> Raw {
+    let mut raw = Raw::new();
+    raw.side.core.open(Open { props: Some(&bound()), ..auth() }).unwrap();
+    raw
+}
+
+fn reads_bound_open(example: &[u8]) {
+    let mut raw = Raw::new();
+    raw.write(example);
+    assert!(
+        matches!(raw.pop(), Some(Event::Open { slot: PeerSlot(1), props: Some(props), .. }) if props == bound())
+    );
 }
 
 fn different() -> Opened {

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::pair::auth;
 use super::raw::{Raw, call_head, call_with, end_head, frame, grant, hello, hello_with, number, open, part};
 use crate::proto::{
-    ClosedKind, Config, End, Ended, Event, Opened, Payload, Refusal, Status, config::Limits, frame::reserved,
+    ClosedKind, Config, End, Ended, Event, Open, Opened, Payload, Props, Refusal, Refused, Status,
+    config::Limits, frame::reserved,
 };
 
 use ClosedKind::{Flood, FlowControl, Protocol, TooManyCancels, Version};
@@ -118,6 +120,55 @@ fn unknown_extensions_of_a_hello_are_read_by_their_keys() {
         raw.write_frame(0x01, &body);
         if is_fine { raw.assert_open() } else { raw.assert_closed(Protocol, "must not ignore") }
     }
+}
+
+#[test]
+fn extensions_of_an_open_are_read_by_their_keys() {
+    for (key, is_taken) in [(3, true), (17, true), (2, false), (18, false)] {
+        let mut raw = Raw::new();
+        raw.write_frame(0x02, &[&open(1, "Auth", "")[..], &[3, key, 1, 9]].concat());
+        raw.assert_open();
+        let opened = matches!(raw.pop(), Some(Event::Open { props: None, .. }));
+        assert_eq!(opened, is_taken, "key {key}");
+        if !is_taken {
+            assert_eq!(raw.read().pop(), Some((0x03, vec![1, 2])), "it is answered as absent at once");
+        }
+    }
+}
+
+#[test]
+fn props_that_are_malformed_close() {
+    let props = |value: &[u8]| {
+        let list = [&[16][..], &number(value.len() as u64), value].concat();
+        let mut raw = Raw::new();
+        let open = open(1, "Auth", "");
+        raw.write_frame(0x02, &[&open[..], &number(list.len() as u64), &list].concat());
+        raw
+    };
+    let named = |binding: usize, json: usize| {
+        let name = [&number(binding as u64)[..], &vec![b'B'; binding]].concat();
+        props(&[name, vec![b' '; json]].concat())
+    };
+    named(255, 8192).assert_open();
+    named(0, 0).assert_open();
+    named(256, 0).assert_closed(Protocol, "a run of bytes is longer than 255");
+    named(255, 8193).assert_closed(Protocol, "its props are longer than 8 KiB");
+    props(&[]).assert_closed(Protocol, "it ends within a field");
+    props(&[4, b'A']).assert_closed(Protocol, "it ends within a field");
+    props(&[1, 0xff, b'{', b'}']).assert_closed(Protocol, "a text is not UTF-8");
+    props(&[1, b'A', 0xff]).assert_closed(Protocol, "its props are not UTF-8");
+    let mut raw = Raw::new();
+    raw.write_frame(0x02, &[&open(1, "Auth", "")[..], &[0, 0]].concat());
+    raw.assert_closed(Protocol, "bytes are left over behind its last field");
+}
+
+#[test]
+fn props_that_are_too_long_are_not_sent() {
+    let props = Props { binding: "A".into(), json: " ".repeat(8193).into() };
+    let mut raw = Raw::new();
+    assert_eq!(raw.side.core.open(Open { props: Some(&props), ..auth() }), Err(Refused::Props));
+    let props = Props { json: "{}".into(), ..props };
+    assert!(raw.side.core.open(Open { props: Some(&props), ..auth() }).is_ok());
 }
 
 // Frames.

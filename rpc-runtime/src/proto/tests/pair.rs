@@ -204,7 +204,7 @@ impl Pair {
 }
 
 pub(super) fn auth() -> Open<'static> {
-    Open { service: "Auth", entrypoint: "", digest: [7; 16] }
+    Open { service: "Auth", entrypoint: "", digest: [7; 16], props: None }
 }
 
 pub(super) fn call(slot: Slot, payload: impl Into<Payload>, deadline: Option<Instant>) -> Call<'static> {

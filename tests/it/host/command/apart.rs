@@ -99,6 +99,46 @@ fn what_a_process_says_is_told_with_its_name_and_it_reaches_the_workers_of_its_h
 }
 
 #[test]
+fn props_of_a_binding_arrive_in_another_process() {
+    let page = format!("{PAGE}{APART}");
+    let folder = folder("apart-props", "", APART, &page);
+    let with_props = |props: &str| {
+        let front = fs::read_to_string(folder.0.join("front.toml")).unwrap();
+        let service = |name: &str, props: &str| format!("service = \"{name}\", props = {props}");
+        let front =
+            front.replace("service = \"greets\"", &service("greets", "{ tenant = \"a1\", level = 7 }"));
+        fs::write(folder.0.join("bound.toml"), front.replace("service = \"page\"", &service("page", props)))
+            .unwrap();
+    };
+    let all = ["dev", "-c", "bound.toml", "-c", "greets.toml", "-c", "page.toml", "--port", "0"];
+    with_props("{ tenant = \"b \\\"2\\\"\", level = 0, more = [1979-05-27, -1.5, true, { a = [] }] }");
+    let serving = Serving::start(&mut folder.command(&all));
+    let own = |path| get(serving.address, path).body;
+    assert_eq!(own("/props"), r#"Caller { tenant: "a1", level: 7 }"#);
+    assert_eq!(
+        own("/page/props"),
+        r#"Caller { tenant: "b \"2\"", level: 0 }"#,
+        "at its entrypoint, with `fetch`"
+    );
+    // What it hands out of itself says what it says.
+    let itself = own("/itself");
+    let told = itself.strip_prefix(r#"Caller { tenant: "itself", level: 255 } in process "#).unwrap();
+    assert_ne!(told.parse::<u32>().unwrap(), serving.child.id());
+    assert_eq!(own("/props"), r#"Caller { tenant: "a1", level: 7 }"#);
+    drop(serving);
+
+    // Its own log says what is wrong with them, as it does for every mistake of a program.
+    with_props("{ tenant = \"a1\", level = 256 }");
+    let serving = Serving::start(&mut folder.command(&all));
+    assert_eq!(get(serving.address, "/page/props").status, 500);
+    serving.signal("TERM");
+    let stderr = serving.end().2;
+    let why = "the binding `PAGE` of another process has props that are not what `page` reads: props:1:24: level: out of \
+               range, expected an integer from 0 to 255, received the integer 256";
+    assert!(stderr.lines().any(|line| line.starts_with("[page] ") && line.contains(why)), "{stderr}");
+}
+
+#[test]
 fn a_process_ends_when_its_host_is_killed() {
     let page = format!("{PAGE}{APART}");
     let folder = folder("apart-orphan", "", "", &page);
@@ -156,7 +196,7 @@ fn what_a_process_of_its_own_cannot_have_is_a_fault() {
     let page = format!("{PAGE}{APART}listen = [\"tcp:127.0.0.1:0\"]\n");
     let folder = folder("apart-faults", "", APART, &page);
     let bindings = fs::read_to_string(folder.0.join("front.toml")).unwrap();
-    let bindings = bindings.replace("service = \"greets\"", "service = \"greets\", props = { a = 1 }");
+    let bindings = bindings.replace("service = \"greets\"", "service = \"greets\", props = { a = inf }");
     fs::write(folder.0.join("front.toml"), bindings).unwrap();
     let (code, _, stderr) = folder.run(ALL);
     let problems: Vec<_> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
@@ -164,7 +204,7 @@ fn what_a_process_of_its_own_cannot_have_is_a_fault() {
     assert_eq!(
         problems,
         [
-            "error: services[0].props: props for a Worker of another process",
+            "error: services[0].props: props that cannot go to another process",
             "error: listen[0]: a Worker with a process of its own that listens"
         ]
     );

@@ -238,11 +238,28 @@ fn check_asks_the_registry_if_it_is_told_to() {
 }
 
 #[test]
+fn props_go_to_another_terminal() {
+    let folder = folder("terminal-props", "");
+    let front = FRONT.replace("\"greets\"", "\"greets\", props = { tenant = \"a1\", level = 7 }");
+    let front = front.replace("name = \"front\"", "name = \"bound\"");
+    fs::write(folder.0.join("bound.toml"), front).unwrap();
+    let (bound, plain) = (dev(&folder, "bound.toml"), dev(&folder, "front.toml"));
+    let _greets = dev(&folder, "greets.toml");
+    wait_until("it is found", || get(plain.address, "/you").body == "hello, you");
+    let told = |from: &Serving| get(from.address, "/lenient").body;
+    assert_eq!(told(&bound), r#"Some(Caller { tenant: "a1", level: 7 })"#);
+    assert_eq!(told(&plain), "None", "of another binding");
+}
+
+#[test]
 fn what_cannot_come_from_another_terminal_is_a_fault() {
-    let folder = folder("elsewhere", ", { binding = \"PAGE\", service = \"page\", props = { a = 1 } }");
+    let long =
+        format!(", {{ binding = \"PAGE\", service = \"page\", props = {{ a = \"{}\" }} }}", "x".repeat(8192));
+    let folder = folder("elsewhere", &long);
     let (code, _, stderr) = run(&folder, &["dev", "-c", "front.toml", "--port", "0"]);
     assert_eq!((code, stderr.matches("error: ").count()), (Some(1), 1), "{stderr}");
-    assert!(stderr.contains("error: services[1].props: props for a Worker of another process"), "{stderr}");
+    assert!(stderr.contains("error: services[1].props: props that cannot go to another process"), "{stderr}");
+    assert!(stderr.contains("expected at most 8192 bytes of JSON, received 8200 bytes"), "{stderr}");
     // Nor is a registry used that others could write to.
     fs::create_dir_all(&folder.1.0).unwrap();
     fs::set_permissions(&folder.1.0, fs::Permissions::from_mode(0o755)).unwrap();
