@@ -1,16 +1,19 @@
 //! A Worker in front of others: the only one of this example that is reachable from outside.
 //!
 //! It checks the token of each request by a typed call to the auth Worker, answers `/` itself, and forwards
-//! what is not its own (`/auth/..`) to the auth Worker with `fetch`.
+//! what is not its own with `fetch`: `/auth/..` to the auth Worker, and `/site/..` and `/chat/..` to Workers that
+//! other examples bind it to.
 
 use auth_contract::{Auth as _, AuthClient, AuthError, User};
-use rpc_runtime::http::{self, StatusCode, header};
-use rpc_runtime::{Body, Client as _, Entrypoint, Env, Error, Fetch, Request, Response, Worker};
+use rpc_runtime::http::{self, HeaderValue, StatusCode, header};
+use rpc_runtime::{Body, Client as _, Entrypoint, Env, Error, Fetch, Fetcher, Request, Response, Worker};
 
-/// What the Worker may reach: a binding and a variable of its `worker.toml`, and nothing else.
+/// What the Worker may reach: the bindings and the variable of its `worker.toml`, and nothing else.
 #[derive(Debug, Env)]
 pub struct GatewayEnv {
     auth: AuthClient,
+    site: Option<Fetcher>,
+    chat: Option<Fetcher>,
     greeting: String,
 }
 
@@ -33,7 +36,7 @@ impl Worker for Gateway {
 }
 
 impl Fetch for Gateway {
-    async fn fetch(&self, request: Request) -> Result<Response, Error> {
+    async fn fetch(&self, mut request: Request) -> Result<Response, Error> {
         let user = match self.user(&request).await {
             Ok(user) => user,
             Err(AuthError::Refused) => {
@@ -41,10 +44,17 @@ impl Fetch for Gateway {
             }
             Err(AuthError::Rpc(error)) => return Err(error),
         };
-        if request.uri().path().starts_with("/auth/") {
-            return self.env.auth.fetch(request).await;
+        // Whatever the client says of itself is replaced.
+        request
+            .headers_mut()
+            .insert("x-user", HeaderValue::from_str(&user.name).map_err(Error::application)?);
+        let place = request.uri().path().split('/').nth(1);
+        match (place, &self.env) {
+            (Some("auth"), env) => env.auth.fetch(request).await,
+            (Some("site"), GatewayEnv { site: Some(site), .. }) => site.fetch(request).await,
+            (Some("chat"), GatewayEnv { chat: Some(chat), .. }) => chat.fetch(request).await,
+            _ => respond(StatusCode::OK, format!("{}, {}\n", self.env.greeting, user.name)),
         }
-        respond(StatusCode::OK, format!("{}, {}\n", self.env.greeting, user.name))
     }
 }
 
