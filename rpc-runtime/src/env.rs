@@ -27,7 +27,7 @@ use crate::{
 /// What a Worker may reach. Derive it:
 ///
 /// ```
-/// use rpc_runtime::{Env, Fetcher, Json, Secret};
+/// use rpc_runtime::{Env, Export, Fetcher, Json, Secret};
 /// # use rpc_runtime::{Result, service};
 /// # #[service] pub trait Auth { async fn verify(&self, token: &str) -> Result<bool>; }
 ///
