@@ -44,6 +44,7 @@ mod props;
 mod receive;
 mod send;
 mod session;
+mod streams;
 mod table;
 mod value;
 mod wire;
@@ -60,6 +61,7 @@ pub(crate) use self::{
     payload::{Payload, Received},
     props::{PROPS_BYTES_MAX, Props},
     session::Core,
+    streams::{Arrived, Begun, Beside, Inflow, Length, Room, StreamId, TAIL_BYTES_MAX},
 };
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ mod reply;
 mod server;
 mod services;
 mod shared;
+mod stream;
 
 /// What two ends say to each other, for who wants to write one of them.
 ///
@@ -195,6 +196,14 @@ impl SessionOptions {
     #[must_use]
     pub fn repeating(mut self) -> Self {
         self.repeats = true;
+        self
+    }
+
+    /// Takes and sends no streams, as an end of an older version. For tests: bodies travel whole then.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_streams(mut self) -> Self {
+        self.config.streams_max = 0;
         self
     }
 

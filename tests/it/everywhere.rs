@@ -11,6 +11,7 @@ mod deadlines;
 mod errors;
 mod faults;
 mod fetch;
+mod flows;
 mod honesty;
 mod interceptors;
 mod limits;

@@ -141,6 +141,13 @@ impl Body {
         Self::stored(Box::pin(Streamed { stream: Some(stream) }))
     }
 
+    /// What another end of a session sends. It is part of no invocation here: the one that made it is elsewhere.
+    pub(crate) fn of_session(
+        stream: impl HttpBody<Data = Bytes, Error = BodyError> + Send + 'static,
+    ) -> Self {
+        Self { content: Content::Stream(Mutex::new(Box::pin(stream))) }
+    }
+
     fn stored(stream: Pin<Box<Stored>>) -> Self {
         Self { content: Content::Stream(Mutex::new(Made::here(stream))) }
     }

@@ -65,7 +65,13 @@ use crate::{context::Holding, observe, panics};
 ///   broke: it ends the work, and sends no close frame any more.)
 /// - Over HTTP/2 nothing can be upgraded.
 ///
-/// An answer with a stream does not pass over a session between processes; the caller gets an error that says so.
+/// # Between processes
+///
+/// Over a session the connection is two streams of it, with credit of their own: whoever does not read holds the other
+/// end back, and nobody else. A half that is ended is ended at the other end, and so is what is dropped. When the session
+/// is lost, who reads here gets [`ConnectionReset`](io::ErrorKind::ConnectionReset), never an end in order, and who writes
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe); the stream that a Worker there keeps is dropped. Only to an end of an older
+/// version, which takes no streams, an upgrade does not pass: the caller gets an error that says so.
 pub struct Upgraded {
     /// `None` while it is dropped.
     stream: Option<Pin<Box<dyn Stream>>>,
@@ -85,6 +91,11 @@ impl Upgraded {
     #[must_use]
     pub fn new(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
         Self { stream: Some(Box::pin(stream)), by: Holding::current() }
+    }
+
+    /// A connection over a session. It is part of no invocation here: the one that made it is elsewhere.
+    pub(crate) fn of_session(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
+        Self { stream: Some(Box::pin(stream)), by: None }
     }
 
     /// The answer that hands the stream over: `101` with the headers of the protocol, or `200` to a `CONNECT`.

@@ -9,7 +9,7 @@ use std::{
 use super::table::Key;
 
 /// Whose call it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Side {
     /// We are the caller.
     Ours,

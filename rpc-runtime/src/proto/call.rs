@@ -2,9 +2,10 @@
 
 use super::{
     closed::Closed,
-    end::Refusal,
+    end::{Refusal, length_on_wire, read_length},
     extension::{Extensions, TRACE_BYTES, put_trace},
     payload::Payload,
+    streams::{Length, StreamId},
     wire::{Fields, Reader, put_number, put_run},
 };
 
@@ -96,6 +97,8 @@ pub(super) struct Head<'a> {
     pub(super) deadline: Option<u64>,
     pub(super) metadata: Entries,
     pub(super) trace: Option<[u8; TRACE_BYTES]>,
+    /// A stream goes with it.
+    pub(super) stream: Option<Length>,
     /// Length of the whole value, whose first piece is the rest of the frame.
     pub(super) total: u64,
     pub(super) piece: &'a [u8],
@@ -124,6 +127,7 @@ impl<'a> Head<'a> {
             deadline: None,
             metadata: Vec::new(),
             trace: None,
+            stream: None,
             total: 0,
             piece: &[],
             refusal: None,
@@ -131,6 +135,10 @@ impl<'a> Head<'a> {
         let flags = reader.byte()?;
         if flags & !flag::ALL != 0 {
             return Err(reader.wrong("it has a flag that is not known"));
+        }
+        if flags & flag::STREAM != 0 {
+            // Until its length is read: what is refused before that has a stream all the same.
+            head.stream = Some(None);
         }
         head.left = Left {
             depth: reader.short_number()?,
@@ -158,6 +166,9 @@ impl<'a> Head<'a> {
             if extensions.unknown.is_some() {
                 return Ok(head.refused(Refusal::Extension));
             }
+        }
+        if flags & flag::STREAM != 0 {
+            head.stream = Some(read_length(&mut reader)?);
         }
         head.total = reader.number()?;
         head.piece = reader.rest();
@@ -247,9 +258,14 @@ pub(super) struct More {
     /// As on the wire; empty if there is none.
     pub(super) metadata: Vec<u8>,
     pub(super) trace: Option<[u8; TRACE_BYTES]>,
+    pub(super) stream: Option<(StreamId, Length)>,
 }
 
 impl Request {
+    pub(super) fn stream(&self) -> Option<(StreamId, Length)> {
+        self.more.as_ref()?.stream
+    }
+
     /// Everything up to the first piece. `deadline` is what is left of it, in microseconds.
     pub(super) fn put_head(&self, to: &mut Vec<u8>, number: u64, deadline: Option<u64>, total: usize) {
         let mut fields = Fields::new();
@@ -262,11 +278,13 @@ impl Request {
         let fingerprint = more.and_then(|more| more.fingerprint.as_ref());
         let metadata = more.map(|more| &more.metadata).filter(|metadata| !metadata.is_empty());
         let trace = more.and_then(|more| more.trace.as_ref());
+        let stream = more.and_then(|more| more.stream);
         let flags = [
             (fingerprint.is_some(), flag::FINGERPRINT),
             (deadline.is_some(), flag::DEADLINE),
             (metadata.is_some(), flag::METADATA),
             (trace.is_some(), flag::EXTENSIONS),
+            (stream.is_some(), flag::STREAM),
         ];
         let flags = flags.into_iter().filter(|(is_set, _)| *is_set).fold(0, |flags, (_, flag)| flags | flag);
         fields.byte(flags);
@@ -292,6 +310,9 @@ impl Request {
         }
         if let Some(trace) = trace {
             put_trace(to, trace);
+        }
+        if let Some((_, length)) = stream {
+            put_number(to, length_on_wire(length));
         }
         put_number(to, total as u64);
     }
@@ -323,7 +344,12 @@ pub(super) mod flag {
     /// A list of handles that the payload refers to: `count (kind:u8 id:number contract:16)*`.
     pub(in crate::proto) const CAPABILITIES: u8 = 8;
     pub(in crate::proto) const EXTENSIONS: u8 = 16;
-    pub(super) const ALL: u8 = 31;
+    /// A stream goes with it: `length:number`.
+    pub(in crate::proto) const STREAM: u8 = 32;
+    /// Of an end: the call becomes a connection.
+    pub(in crate::proto) const CONNECTION: u8 = 64;
+    /// Those of a call.
+    pub(super) const ALL: u8 = 63;
 }
 
 /// How a payload is encoded; 1 is kept for a self-describing encoding.

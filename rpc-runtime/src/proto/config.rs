@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use super::streams::WINDOW_BYTES_MAX;
+
 /// What a session allows its peer, and when it loses patience.
 ///
 /// The first block travels in the `Hello`; values below the floor that a peer may assume before it has read one
@@ -25,6 +27,11 @@ pub(crate) struct Config {
     pub(crate) value_bytes_max: u32,
     /// Services that the peer may open. Default 1,024; at least 16.
     pub(crate) slots_max: u32,
+    /// Streams of the peer at a time. Default 4,096; below 16 counts as that, and 0 says that this side takes none.
+    pub(crate) streams_max: u32,
+    /// Bytes that the peer may send of each stream before its reader has read anything. Default 16 KiB, at least 4 KiB:
+    /// with as many streams as are allowed, 64 MiB that a peer may have this side hold.
+    pub(crate) stream_bytes: u32,
 
     /// Bytes of the rests of large values, granted and not yet given back. Default 64 MiB. Arguments leave so
     /// much of it as one value may take to replies: a handler that holds its arguments while it waits for a
@@ -59,6 +66,8 @@ impl Default for Config {
             reply_bytes_max: 4 << 20,
             value_bytes_max: 32 << 20,
             slots_max: 1024,
+            streams_max: 4096,
+            stream_bytes: 16 << 10,
             granted_bytes_max: 64 << 20,
             host: HostBudget::new(256 << 20),
             waiting_max: 16 * 1024,
@@ -80,6 +89,10 @@ impl Config {
         self.first_bytes_max = self.first_bytes_max.max(Limits::ASSUMED.first_bytes);
         self.reply_bytes_max = self.reply_bytes_max.max(Limits::ASSUMED.reply_bytes);
         self.slots_max = self.slots_max.max(Limits::ASSUMED.slots);
+        if self.streams_max > 0 {
+            self.streams_max = self.streams_max.max(STREAMS_MIN);
+            self.stream_bytes = self.stream_bytes.clamp(STREAM_BYTES_MIN, WINDOW_BYTES_MAX as u32);
+        }
         self.granted_bytes_max = self.granted_bytes_max.max(2 * u64::from(Limits::ASSUMED.value_bytes));
         let half = u32::try_from(self.granted_bytes_max.min(self.host.max) / 2).unwrap_or(u32::MAX);
         self.value_bytes_max = self.value_bytes_max.min(half).max(Limits::ASSUMED.value_bytes);
@@ -93,6 +106,8 @@ impl Config {
             reply_bytes: self.reply_bytes_max,
             value_bytes: self.value_bytes_max,
             slots: self.slots_max,
+            streams: self.streams_max,
+            stream_bytes: self.stream_bytes,
         }
     }
 }
@@ -105,6 +120,9 @@ pub(super) struct Limits {
     pub(super) reply_bytes: u32,
     pub(super) value_bytes: u32,
     pub(super) slots: u32,
+    /// 0 if it takes none.
+    pub(super) streams: u32,
+    pub(super) stream_bytes: u32,
 }
 
 impl Limits {
@@ -116,7 +134,14 @@ impl Limits {
         reply_bytes: 256 << 10,
         value_bytes: 64 << 10,
         slots: 16,
+        streams: 0,
+        stream_bytes: 0,
     };
+
+    /// Whether it takes streams, if it does, as everybody must who takes any.
+    pub(super) const fn has_room_for_streams(&self) -> bool {
+        self.streams >= STREAMS_MIN && self.stream_bytes >= STREAM_BYTES_MIN
+    }
 
     pub(super) const fn is_at_least(&self, other: &Self) -> bool {
         self.in_flight >= other.in_flight
@@ -126,6 +151,12 @@ impl Limits {
             && self.slots >= other.slots
     }
 }
+
+/// Who takes streams takes so many at least.
+const STREAMS_MIN: u32 = 16;
+
+/// And so much of each.
+const STREAM_BYTES_MIN: u32 = 4 << 10;
 
 /// Memory for large values that the sessions of a host share.
 #[derive(Debug, Clone)]
@@ -147,6 +178,10 @@ impl HostBudget {
             granted.checked_add(bytes).filter(|&granted| granted <= max)
         });
         taken.is_ok()
+    }
+
+    pub(super) const fn half(&self) -> u64 {
+        self.max / 2
     }
 
     pub(super) fn give_back(&self, bytes: u64) {

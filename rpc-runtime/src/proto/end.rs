@@ -5,6 +5,7 @@ use super::{
     closed::Closed,
     extension::Extensions,
     payload::Payload,
+    streams::{Beside, Length},
     wire::{Fields, Reader},
 };
 
@@ -32,6 +33,8 @@ pub(crate) struct End {
     /// Invocations and subrequests that the call used up.
     pub(crate) used: (u32, u32),
     pub(crate) payload: Payload,
+    /// What goes on after it.
+    pub(crate) beside: Beside,
 }
 
 /// Why a call was refused by the protocol itself. No handler ran.
@@ -127,6 +130,7 @@ pub(super) struct Head<'a> {
     pub(super) used: (u32, u32),
     pub(super) total: u64,
     pub(super) piece: &'a [u8],
+    pub(super) beside: Beside,
 }
 
 impl<'a> Head<'a> {
@@ -142,31 +146,64 @@ impl<'a> Head<'a> {
         if encoding != POSTCARD {
             return Err(reader.wrong("its encoding is not known"));
         }
-        if flags & !flag::EXTENSIONS != 0 {
+        if flags & !(flag::EXTENSIONS | flag::STREAM | flag::CONNECTION) != 0 {
             return Err(reader.wrong("it has a flag that is not known, or handles beside the payload"));
         }
         let used = (reader.short_number()?, reader.short_number()?);
         if flags & flag::EXTENSIONS != 0 && Extensions::read(&mut reader)?.unknown.is_some() {
             return Err(reader.wrong("it has an extension that this side does not know and must not ignore"));
         }
+        let beside = match flags & (flag::STREAM | flag::CONNECTION) {
+            0 => Beside::Nothing,
+            _ if verdict != Verdict::Status(Status::Ok) => {
+                return Err(reader.wrong("a stream goes with it although the call has failed"));
+            }
+            flag::STREAM => Beside::Stream(read_length(&mut reader)?),
+            flag::CONNECTION => Beside::Connection,
+            _ => return Err(reader.wrong("it begins both a stream and a connection")),
+        };
         let total = reader.number()?;
         let piece = reader.rest();
         if piece.len() as u64 > total {
             return Err(reader.wrong("its first piece is longer than the value"));
         }
-        Ok(Self { number, verdict, used, total, piece })
+        Ok(Self { number, verdict, used, total, piece, beside })
     }
 }
 
 /// Everything up to the first piece.
-pub(super) fn put_head(to: &mut Vec<u8>, number: u64, verdict: Verdict, used: (u32, u32), total: u64) {
+pub(super) fn put_head(
+    to: &mut Vec<u8>,
+    number: u64,
+    verdict: Verdict,
+    used: (u32, u32),
+    beside: Beside,
+    total: u64,
+) {
     let mut fields = Fields::new();
     fields.number(number);
     fields.byte(verdict.byte());
     fields.byte(POSTCARD);
-    fields.byte(0);
+    fields.byte(match beside {
+        Beside::Nothing => 0,
+        Beside::Stream(_) => flag::STREAM,
+        Beside::Connection => flag::CONNECTION,
+    });
     fields.number(u64::from(used.0));
     fields.number(u64::from(used.1));
+    if let Beside::Stream(length) = beside {
+        fields.number(length_on_wire(length));
+    }
     fields.number(total);
     fields.put(to);
+}
+
+/// The length of a stream, greater by one, and 0 if nobody knows it.
+pub(super) fn read_length(reader: &mut Reader<'_>) -> Result<Length, Closed> {
+    Ok(reader.number()?.checked_sub(1))
+}
+
+/// The same as it is written. A length that has no place counts as unknown.
+pub(super) fn length_on_wire(length: Length) -> u64 {
+    length.and_then(|length| length.checked_add(1)).unwrap_or(0)
 }

@@ -9,6 +9,7 @@ use super::{
     extension::TRACE_BYTES,
     payload::{Payload, Received},
     props::Props,
+    streams::{Arrived, Length, StreamId},
 };
 
 /// Something that the peer or the time did.
@@ -27,6 +28,8 @@ pub(crate) enum Event {
     DeadlinePassed { id: CallId },
     /// A call of this side ended. Its key means nothing from here on.
     Ended { key: CallKey, ended: Ended },
+    /// There is more of a stream, or room for more, or it has ended: whoever waits for it looks again.
+    Stream { id: StreamId },
     /// The peer takes no more calls; those that it took go on.
     GoAway { why: String },
     /// The session ended: no event follows, and calls of the peer need not be ended. What is left to write, see
@@ -39,7 +42,7 @@ pub(crate) enum Event {
 pub(crate) enum Ended {
     /// The callee's answer. Its length is to be handed to [`Core::taken`](super::Core::taken) once the application
     /// has the value.
-    Reply { status: Status, used: (u32, u32), payload: Received },
+    Reply { status: Status, used: (u32, u32), payload: Received, arrived: Option<Box<Arrived>> },
     /// No handler ran, and none will.
     NotSent(Arc<str>),
     /// The session ended before the reply was there: nobody knows whether the handler ran.
@@ -76,6 +79,8 @@ pub(crate) struct Incoming {
     pub(crate) metadata: Entries,
     pub(crate) trace: Option<[u8; TRACE_BYTES]>,
     pub(crate) payload: Received,
+    /// The stream that goes with it. Whoever does not read it stops it.
+    pub(crate) arrived: Option<Box<Arrived>>,
 }
 
 /// A service to open.
@@ -101,6 +106,8 @@ pub(crate) struct Call<'a> {
     pub(crate) metadata: &'a [Metadata<'a>],
     pub(crate) trace: Option<[u8; TRACE_BYTES]>,
     pub(crate) payload: Payload,
+    /// A stream goes with it, of this length.
+    pub(crate) stream: Option<Length>,
 }
 
 /// Why a call or a service is not even begun. No handler ran.
@@ -124,6 +131,8 @@ pub(crate) enum Refused {
     Name,
     /// The props, or the name of their binding, are longer than they may be.
     Props,
+    /// The peer takes no more streams at a time.
+    Streams { max: u32 },
 }
 
 impl fmt::Display for Refused {
@@ -138,6 +147,7 @@ impl fmt::Display for Refused {
             Self::Closed => f.write_str("the session has ended"),
             Self::Slot => f.write_str("the service was not opened on this session"),
             Self::Slots { max } => write!(f, "the peer lets {max} services be opened on a session"),
+            Self::Streams { max } => write!(f, "the peer takes {max} streams at a time on a session"),
             Self::Name => f.write_str("the name of a service or entrypoint has more than 255 bytes"),
             Self::Props => f.write_str("the props of the binding have more than 8 KiB"),
         }
@@ -161,11 +171,18 @@ pub(crate) struct InFlight {
     pub(crate) first_bytes: u64,
     /// Bytes of replies that the application has not taken.
     pub(crate) untaken: u64,
+    /// Streams that have not ended, in either direction.
+    pub(crate) streams: usize,
 }
 
 impl InFlight {
     /// Whether no call of this side is under way.
     pub(crate) const fn is_none_of_ours(&self) -> bool {
         self.waiting + self.ours == 0
+    }
+
+    /// Whether nobody on this side has anything under way, if it serves nothing.
+    pub(crate) const fn is_unused(&self) -> bool {
+        self.is_none_of_ours() && self.streams == 0
     }
 }

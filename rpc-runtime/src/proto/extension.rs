@@ -10,14 +10,16 @@ use super::{
 
 /// The extensions of a head, those that this side knows by name.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Extensions {
+pub(super) struct Extensions<'a> {
     pub(super) trace: Option<[u8; TRACE_BYTES]>,
+    /// What a side takes of streams, in its `Hello`.
+    pub(super) streams: Option<&'a [u8]>,
     /// The first unknown key that must not be ignored.
     pub(super) unknown: Option<u64>,
 }
 
-impl Extensions {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Closed> {
+impl<'a> Extensions<'a> {
+    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Closed> {
         let mut extensions = Self::default();
         let frame = *reader;
         each(reader, |key, value| {
@@ -27,6 +29,7 @@ impl Extensions {
                     extensions.trace =
                         Some(trace.map_err(|_| frame.wrong("a trace state is not 26 bytes long"))?);
                 }
+                STREAMS => extensions.streams = Some(value),
                 _ if key % 2 == 0 => extensions.unknown = extensions.unknown.or(Some(key)),
                 _ => {}
             }
@@ -65,3 +68,5 @@ pub(super) fn put_trace(to: &mut Vec<u8>, trace: &[u8; TRACE_BYTES]) {
 pub(crate) const TRACE_BYTES: usize = 26;
 
 const TRACE: u64 = 1;
+
+pub(super) const STREAMS: u64 = 3;

@@ -17,6 +17,10 @@ pub(super) enum Kind {
     Ping = 0x0a,
     Pong = 0x0b,
     GoAway = 0x0c,
+    StreamData = 0x10,
+    StreamCredit = 0x11,
+    StreamEnd = 0x12,
+    StreamAbort = 0x13,
 }
 
 impl Kind {
@@ -34,6 +38,10 @@ impl Kind {
             0x0a => Self::Ping,
             0x0b => Self::Pong,
             0x0c => Self::GoAway,
+            0x10 => Self::StreamData,
+            0x11 => Self::StreamCredit,
+            0x12 => Self::StreamEnd,
+            0x13 => Self::StreamAbort,
             _ => return None,
         })
     }
@@ -41,10 +49,6 @@ impl Kind {
 
 /// Kinds that later versions will use; until then they are as unknown as any other.
 pub(super) mod reserved {
-    pub(in crate::proto) const STREAM_DATA: u8 = 0x10;
-    pub(in crate::proto) const STREAM_CREDIT: u8 = 0x11;
-    pub(in crate::proto) const STREAM_END: u8 = 0x12;
-    pub(in crate::proto) const STREAM_ABORT: u8 = 0x13;
     pub(in crate::proto) const RELEASE: u8 = 0x14;
     pub(in crate::proto) const RESOLVE: u8 = 0x15;
     pub(in crate::proto) const DISEMBARGO: u8 = 0x16;

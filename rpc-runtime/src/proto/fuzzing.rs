@@ -11,6 +11,7 @@ use super::{
     frame::{BODY_BYTES_MAX, HEADER_BYTES, Header},
     hello::Hello,
     payload::Payload,
+    streams::StreamId,
 };
 
 /// The header of the first frame, and its body read as each kind that has a head of its own. Gives whether some kind
@@ -71,6 +72,7 @@ fn check_call(body: &[u8], head: &call::Head<'_>) {
         fingerprint: head.fingerprint,
         metadata: metadata_bytes(&metadata).expect("it is within its limits"),
         trace: head.trace,
+        stream: head.stream.map(|length| (StreamId::NONE, length)),
     };
     let (left, method) = (head.left, head.method);
     let request = Request { slot, method, left, payload: Payload::default(), more: Some(Box::new(more)) };
@@ -96,7 +98,7 @@ fn flags_at(body: &[u8]) -> usize {
 fn check_end(body: &[u8], head: &end::Head<'_>) {
     assert!(head.piece.len() as u64 <= head.total && body.ends_with(head.piece));
     let mut written = Vec::new();
-    end::put_head(&mut written, head.number, head.verdict, head.used, head.total);
+    end::put_head(&mut written, head.number, head.verdict, head.used, head.beside, head.total);
     let read = &body[..body.len() - head.piece.len()];
     // The verdict of a later version is known as one alone, and extensions are ignored.
     let is_alike = written.len() == read.len();

@@ -21,6 +21,8 @@ pub(super) struct Grants {
     arguments: u64,
     /// Replies: held until the application has taken them.
     replies: u64,
+    /// Windows of streams, beyond what each begins with: held as long as somebody reads them.
+    streams: u64,
     max: u64,
     /// What arguments leave to replies.
     spare: u64,
@@ -36,6 +38,7 @@ impl Grants {
         Self {
             arguments: 0,
             replies: 0,
+            streams: 0,
             max: config.granted_bytes_max,
             spare: u64::from(config.value_bytes_max),
             host: config.host.clone(),
@@ -68,6 +71,27 @@ impl Grants {
         true
     }
 
+    /// Takes memory for the window of a stream. Values never wait for it, since somebody may read a stream for hours: it
+    /// is a quarter beside what is granted to them, and takes no more than half of what the host has.
+    pub(super) fn take_stream(&mut self, bytes: u64) -> bool {
+        let is_taken = self.streams + bytes <= self.max / 4 && self.host.take(bytes, self.host.half());
+        if is_taken {
+            self.streams += bytes;
+        }
+        is_taken
+    }
+
+    /// Leaves nothing for windows of streams.
+    #[cfg(test)]
+    pub(super) fn exhaust(&mut self) {
+        self.max = 0;
+    }
+
+    pub(super) fn give_back_stream(&mut self, bytes: u64) {
+        self.streams -= bytes;
+        self.host.give_back(bytes);
+    }
+
     /// Those who wait for a grant of ours.
     pub(super) const fn line(&mut self, side: Side) -> &mut Line {
         match side {
@@ -91,8 +115,8 @@ impl Grants {
 
     /// Of a session that ended.
     pub(super) fn clear(&mut self) {
-        self.host.give_back(self.granted());
-        (self.arguments, self.replies) = (0, 0);
+        self.host.give_back(self.granted() + self.streams);
+        (self.arguments, self.replies, self.streams) = (0, 0, 0);
         self.waiting_arguments.clear();
         self.waiting_replies.clear();
         self.waits_for_host = false;
@@ -101,7 +125,7 @@ impl Grants {
 
 impl Drop for Grants {
     fn drop(&mut self) {
-        self.host.give_back(self.granted());
+        self.host.give_back(self.granted() + self.streams);
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     frame::PIECE_BYTES_MAX,
     grant::{Rest, Waiting},
     payload::{Payload, Pieces},
+    streams::{Begun, Beside},
     table::{Key, Line, Table},
     value::Value,
 };
@@ -75,6 +76,8 @@ enum Stage {
         verdict: Verdict,
         used: (u32, u32),
         payload: Payload,
+        /// What goes with it.
+        flows: Option<Box<(Beside, Begun)>>,
     },
     /// The rest of the reply is still to be written.
     Sending {
@@ -135,7 +138,7 @@ impl Theirs {
     }
 
     /// The number that the next call must have.
-    const fn next_number(&self) -> u64 {
+    pub(super) const fn next_number(&self) -> u64 {
         self.next + self.skipped
     }
 

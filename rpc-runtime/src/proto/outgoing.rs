@@ -13,6 +13,7 @@ use super::{
     frame::PIECE_BYTES_MAX,
     grant::{Rest, Waiting},
     payload::Pieces,
+    streams::Arrived,
     table::{Key, Line, Table},
     value::Value,
 };
@@ -78,6 +79,7 @@ struct Reply {
     first: u64,
     value: Value,
     granted: u64,
+    arrived: Option<Box<Arrived>>,
 }
 
 #[derive(Debug, Clone, Copy)]

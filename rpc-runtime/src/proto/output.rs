@@ -84,12 +84,25 @@ impl Output {
         (length, rest)
     }
 
-    /// Writes the next part of a value.
-    pub(super) fn part(&mut self, head: impl FnOnce(&mut Vec<u8>), pieces: &mut Pieces) {
-        let start = frame::begin(&mut self.buffer, Kind::Part);
+    /// Writes a head and at most `most` bytes of a value, or of a stream.
+    pub(super) fn part(
+        &mut self,
+        kind: Kind,
+        head: impl FnOnce(&mut Vec<u8>),
+        pieces: &mut Pieces,
+        most: usize,
+    ) {
+        let start = frame::begin(&mut self.buffer, kind);
         head(&mut self.buffer);
-        let beside = self.splice(pieces, PIECE_BYTES_MAX);
+        let beside = self.splice(pieces, most);
         self.finish(start, beside);
+    }
+
+    /// Writes a frame of no value in its turn, behind what is in the batch.
+    pub(super) fn plain(&mut self, kind: Kind, put: impl FnOnce(&mut Vec<u8>)) {
+        let start = frame::begin(&mut self.buffer, kind);
+        put(&mut self.buffer);
+        self.finish(start, 0);
     }
 
     /// Appends at most `room` bytes; gives how many of them were not copied.

@@ -255,7 +255,7 @@ impl Core {
 
     /// Gives memory back that an idle session does not need.
     fn trim(&mut self, now: Instant) {
-        let is_idle = self.ours.calls.is_empty() && self.theirs.calls.is_empty();
+        let is_idle = self.ours.calls.is_empty() && self.theirs.calls.is_empty() && self.streams.live() == 0;
         self.pace.trim_at = if is_idle { None } else { now.checked_add(TRIM_AFTER) };
         if is_idle {
             self.ours.trim();
@@ -264,6 +264,7 @@ impl Core {
             self.input.trim();
             self.alarms.trim();
             self.grants.trim();
+            self.streams.trim();
             self.rests.shrink_to_fit();
             self.events.shrink_to_fit();
         }

@@ -130,6 +130,11 @@ impl Pieces {
         self.left
     }
 
+    pub(super) fn push(&mut self, piece: Bytes) {
+        self.left += piece.len();
+        self.pieces.push_back(piece);
+    }
+
     /// The next run of at most `max` bytes that lie side by side.
     pub(super) fn next(&mut self, max: usize) -> Option<Bytes> {
         let front = self.pieces.front_mut()?;

@@ -8,6 +8,7 @@ use super::{
     frame::{HEADER_BYTES, Header, Kind},
     hello::{HELLO_BYTES_MAX, Hello},
     session::Core,
+    streams::StreamId,
     table::Key,
     value::SLACK_BYTES,
     wire::{Number, Reader, escaped, number},
@@ -21,13 +22,19 @@ pub(super) struct Input {
     pub(super) under_way: Option<UnderWay>,
 }
 
-/// A part of a value whose bytes are coming.
+/// A part of a value, or a piece of a stream, whose bytes are coming.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct UnderWay {
-    /// Whose call it is: the peer's arguments, or a reply to us.
-    pub(super) side: Side,
-    pub(super) key: Key,
+    pub(super) of: Of,
     pub(super) left: usize,
+}
+
+/// What they are bytes of.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Of {
+    /// Whose call it is: the peer's arguments, or a reply to us.
+    Value(Side, Key),
+    Stream(StreamId),
 }
 
 impl Input {
@@ -51,7 +58,7 @@ impl Core {
     /// Where to read the next bytes to, if a large value is under way: right into its own buffer, and a little
     /// further, so that the header of the next piece comes with the rest of this one.
     pub(crate) fn space(&mut self) -> Option<&mut [u8]> {
-        let UnderWay { side, key, left } = self.input.under_way?;
+        let UnderWay { of: Of::Value(side, key), left } = self.input.under_way? else { return None };
         let value = match side {
             Side::Theirs => self.theirs.value_mut(key),
             Side::Ours => self.ours.value_mut(key),
@@ -61,7 +68,7 @@ impl Core {
 
     /// `length` bytes were read to the beginning of [`space`](Self::space).
     pub(crate) fn filled(&mut self, length: usize, now: Instant) {
-        let Some(UnderWay { side, key, left }) = self.input.under_way else { return };
+        let Some(UnderWay { of: Of::Value(side, key), left }) = self.input.under_way else { return };
         self.pace.heard(now);
         let (here, beyond) = (length.min(left), length.saturating_sub(left).min(SLACK_BYTES));
         let value = match side {
@@ -133,7 +140,14 @@ impl Core {
     }
 
     /// Puts bytes of a part where they belong.
-    fn put_part(&mut self, UnderWay { side, key, .. }: UnderWay, bytes: &[u8], now: Instant) {
+    fn put_part(&mut self, UnderWay { of, left }: UnderWay, bytes: &[u8], now: Instant) {
+        let (side, key) = match of {
+            Of::Value(side, key) => (side, key),
+            Of::Stream(id) => {
+                self.data_came(id, bytes, left - bytes.len());
+                return self.part_came(bytes.len());
+            }
+        };
         let value = match side {
             Side::Theirs => self.theirs.value_mut(key),
             Side::Ours => self.ours.value_mut(key),
@@ -148,19 +162,20 @@ impl Core {
 
     /// `length` bytes of the part under way came.
     fn part_came(&mut self, length: usize) {
-        let Some(UnderWay { side, key, left }) = &mut self.input.under_way else { return };
-        let (side, key) = (*side, *key);
+        let Some(UnderWay { of, left }) = &mut self.input.under_way else { return };
+        let of = *of;
         *left -= length;
         if *left == 0 {
             self.input.under_way = None;
         }
-        match side {
-            Side::Theirs => self.arguments_came(key, length),
-            Side::Ours => self.reply_came(key, length),
+        match of {
+            Of::Value(Side::Theirs, key) => self.arguments_came(key, length),
+            Of::Value(Side::Ours, key) => self.reply_came(key, length),
+            Of::Stream(_) => {}
         }
     }
 
-    /// Reads the frame that `bytes` begin with, or only the head of a part.
+    /// Reads the frame that `bytes` begin with, or only the head of a part of a value or of a stream.
     fn step(&mut self, bytes: &[u8], now: Instant) -> Result<Step, Closed> {
         let Some((&header, after)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
             return Ok(Step::Needs(HEADER_BYTES));
@@ -169,16 +184,21 @@ impl Core {
             check_first(header, bytes)?;
         }
         let Header { kind, length } = Header::read(header)?;
-        if kind == Some(Kind::Part) {
+        if let Some(kind @ (Kind::Part | Kind::StreamData)) = kind {
             let body = &after[..length.min(after.len())];
-            return match number(body) {
-                Number::Read(tag, tag_length) => {
-                    self.receive_part(tag, length - tag_length, now)?;
-                    Ok(Step::Took(HEADER_BYTES + tag_length))
+            let (tag, tag_length) = match number(body) {
+                Number::Read(tag, tag_length) => (tag, tag_length),
+                Number::Cut if body.len() < length => return Ok(Step::Needs(bytes.len() + 1)),
+                _ => {
+                    let name = if kind == Kind::Part { "Part" } else { "StreamData" };
+                    return Err(Reader::new(name, body).wrong("it does not begin with a number"));
                 }
-                Number::Cut if body.len() < length => Ok(Step::Needs(bytes.len() + 1)),
-                _ => Err(Reader::new("Part", body).wrong("it does not begin with a number")),
             };
+            match kind {
+                Kind::Part => self.receive_part(tag, length - tag_length, now)?,
+                _ => self.receive_data(tag, length - tag_length)?,
+            }
+            return Ok(Step::Took(HEADER_BYTES + tag_length));
         }
         let Some(body) = after.get(..length) else { return Ok(Step::Needs(HEADER_BYTES + length)) };
         match kind {
@@ -201,8 +221,11 @@ impl Core {
             Kind::Pong => self.receive_pong(body, now),
             Kind::GoAway => self.receive_go_away(body),
             Kind::Hello => self.receive_hello(body),
+            Kind::StreamCredit => self.receive_stream_credit(body),
+            Kind::StreamEnd => self.receive_stream_end(body),
+            Kind::StreamAbort => self.receive_stream_abort(body),
             // Read by `step`, while it comes.
-            Kind::Part => Ok(()),
+            Kind::Part | Kind::StreamData => Ok(()),
         }
     }
 

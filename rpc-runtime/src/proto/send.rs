@@ -2,7 +2,14 @@
 
 use std::{io::IoSlice, time::Instant};
 
-use super::{alarm::Side, closed::Closed, frame::Kind, receive::UnderWay, session::Core, wire::put_number};
+use super::{
+    alarm::Side,
+    closed::Closed,
+    frame::{Kind, PIECE_BYTES_MAX},
+    receive::{Of, UnderWay},
+    session::Core,
+    wire::put_number,
+};
 
 impl Core {
     /// What to write next, as many slices as `to` has room for; gives how many. At most 256 KiB at a time.
@@ -41,7 +48,10 @@ impl Core {
     pub(crate) fn has_output(&self) -> bool {
         !self.output.is_empty()
             || (self.is_open()
-                && (self.theirs.can_end() || self.ours.can_write(self.peer) || !self.rests.is_empty()))
+                && (self.theirs.can_end()
+                    || self.ours.can_write(self.peer)
+                    || !self.rests.is_empty()
+                    || self.streams.are_ready()))
     }
 
     fn fill(&mut self, now: Instant) {
@@ -53,12 +63,14 @@ impl Core {
                 // In turns, so that neither answers nor questions wait for the other to dry up.
                 let wrote_end = self.write_end();
                 let wrote_call = self.output.has_room() && self.write_call(now);
-                if !wrote_end && !wrote_call {
+                let wrote_data =
+                    self.streams.are_ready() && self.output.has_room() && self.write_small_data();
+                if !wrote_end && !wrote_call && !wrote_data {
                     break;
                 }
-                small += usize::from(wrote_end) + usize::from(wrote_call);
+                small += usize::from(wrote_end) + usize::from(wrote_call) + usize::from(wrote_data);
             }
-            let wrote_piece = pieces > 0 && self.output.has_room() && self.write_piece();
+            let wrote_piece = pieces > 0 && self.output.has_room() && self.write_large();
             pieces -= usize::from(wrote_piece);
             if !wrote_piece && (small < SMALL_FRAMES_MAX || !self.output.has_room()) {
                 return;
@@ -66,9 +78,19 @@ impl Core {
         }
     }
 
-    /// Whether no call is in flight but one: nobody waits for a small frame.
+    /// Whether no call is in flight but one, or no stream: nobody waits for a small frame.
     fn is_alone(&self) -> bool {
-        self.ours.calls.len() + self.theirs.calls.len() <= 1
+        self.ours.calls.len() + self.theirs.calls.len() + self.streams.sending() <= 1
+    }
+
+    /// Writes a piece of a stream or of a large value, in turns.
+    fn write_large(&mut self) -> bool {
+        if !self.streams.are_ready() {
+            return self.write_piece();
+        }
+        self.is_turn_of_streams = !self.is_turn_of_streams;
+        let first = self.is_turn_of_streams;
+        (first && self.write_large_data()) || self.write_piece() || (!first && self.write_large_data())
     }
 
     /// Writes a piece of the large value whose turn it is.
@@ -80,7 +102,8 @@ impl Core {
             };
             // Its call has ended.
             let Some((number, pieces)) = rest else { continue };
-            self.output.part(|to| put_number(to, number << 2 | side.way_out()), pieces);
+            let head = |to: &mut Vec<u8>| put_number(to, number << 2 | side.way_out());
+            self.output.part(Kind::Part, head, pieces, PIECE_BYTES_MAX);
             if pieces.len() > 0 {
                 self.rests.push_back((side, key));
             } else {
@@ -122,7 +145,7 @@ impl Core {
             self.pace.useless(now)?;
         }
         if length > 0 {
-            self.input.under_way = Some(UnderWay { side, key, left: length });
+            self.input.under_way = Some(UnderWay { of: Of::Value(side, key), left: length });
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use super::{
     output::Output,
     pace::Pace,
     receive::Input,
+    streams::Streams,
     table::Key,
     wire::{put_number, put_run},
 };
@@ -34,6 +35,9 @@ pub(crate) struct Core {
     pub(super) grants: Grants,
     /// Large values that were granted and are not written yet, in the order of their turns.
     pub(super) rests: VecDeque<(Side, Key)>,
+    pub(super) streams: Streams,
+    /// Whether the last large piece was one of a stream.
+    pub(super) is_turn_of_streams: bool,
     pub(super) alarms: Alarms,
     pub(super) pace: Pace,
     /// What the session ends with when the last answer is written: the peer will write nothing more.
@@ -68,6 +72,8 @@ impl Core {
             theirs: Theirs::default(),
             grants: Grants::new(&config),
             rests: VecDeque::new(),
+            streams: Streams::default(),
+            is_turn_of_streams: false,
             alarms: Alarms::new(now),
             pace: Pace::new(&config, now),
             half_closed: None,
@@ -118,6 +124,7 @@ impl Core {
         self.end_ours(closed.why(), self.output.encoded);
         self.half_closed = Some(closed);
         self.give_up_arguments();
+        self.lose_streams();
         self.settle();
     }
 
@@ -174,6 +181,7 @@ impl Core {
             granted: self.grants.granted(),
             first_bytes: self.theirs.first_bytes,
             untaken: self.ours.replies.untaken(),
+            streams: self.streams.live(),
         }
     }
 
@@ -187,6 +195,7 @@ impl Core {
             + self.input.partial_capacity()
             + self.grants.waiting_arguments.heap_bytes()
             + self.grants.waiting_replies.heap_bytes()
+            + self.streams.heap_bytes()
             + self.rests.capacity() * size_of::<(Side, Key)>()
             + self.events.capacity() * size_of::<Event>()
     }
@@ -206,7 +215,12 @@ impl Core {
     pub(super) fn settle(&mut self) {
         match &self.phase {
             Phase::Closing(closed, _) if self.output.is_empty() => self.phase = Phase::Over(closed.clone()),
-            Phase::Open if !self.theirs.are_running() && !self.has_output() && self.half_closed.is_some() => {
+            Phase::Open
+                if !self.theirs.are_running()
+                    && !self.has_output()
+                    && self.half_closed.is_some()
+                    && !self.streams.can_send() =>
+            {
                 if let Some(closed) = self.half_closed.take() {
                     self.finish(closed, After::Nothing);
                 }
@@ -215,6 +229,7 @@ impl Core {
                 if self.draining
                     && self.theirs.calls.is_empty()
                     && self.ours.calls.is_empty()
+                    && self.streams.live() == 0
                     && self.output.is_empty() =>
             {
                 self.finish(Closed::new(ClosedKind::Drained, "the session was drained"), After::Nothing);
@@ -234,6 +249,7 @@ impl Core {
         self.end_ours(closed.why(), threshold);
         self.ours.clear();
         self.theirs.clear();
+        self.streams.clear();
         self.grants.clear();
         self.rests.clear();
         self.events.push_back(Event::Closed(closed));

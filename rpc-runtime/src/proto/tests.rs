@@ -13,5 +13,6 @@ mod hostile;
 mod large;
 mod simulation;
 mod speed;
+mod streams;
 mod tables;
 mod time;

@@ -5,14 +5,20 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
 
 use pin_project_lite::pin_project;
 use tokio::{runtime::Handle, task::coop};
 
-use super::{driver::Ways, longest::Longest, memory::Held, reply};
+use super::{
+    driver::Ways,
+    longest::Longest,
+    memory::Held,
+    reply,
+    stream::{Flow, StreamBody},
+};
 use crate::{
     boundary::{Incoming, Taken, Wired},
     buffer,
@@ -33,12 +39,13 @@ use crate::{
 pub type Handler = PooledFuture<Handled>;
 
 /// The answer to a call, as it travels.
-#[derive(Debug)]
 pub struct Handled {
     pub(super) status: Status,
     /// Invocations and subrequests that it took.
     pub(super) used: (u32, u32),
     pub(super) payload: Encoded,
+    /// What goes on after it.
+    pub(super) flow: Option<Box<Flow>>,
 }
 
 /// A call that has come in and is about to be served.
@@ -54,13 +61,17 @@ pub struct Arrival {
 }
 
 /// A call that is being served.
-#[derive(Debug)]
 #[expect(unnameable_types, reason = "handlers alone hold it, by inference")]
 pub struct Call {
     method: &'static MethodInfo,
     payload: Received,
     held: Held,
     longest: Longest,
+    /// What comes with it as a stream.
+    body: Mutex<Option<Box<StreamBody>>>,
+    /// Whether its caller takes streams.
+    takes_streams: bool,
+    hook: Option<Arc<Hook>>,
 }
 
 impl Arrival {
@@ -69,11 +80,20 @@ impl Arrival {
         payload: Received,
         left: Left,
         deadline: Deadline,
+        body: Option<Box<StreamBody>>,
         ways: &Ways,
     ) -> Self {
         let held = ways.memory.share();
         Self {
-            taken: Call { method, payload, held, longest: Longest::under(&Limits::new()) },
+            taken: Call {
+                method,
+                payload,
+                held,
+                longest: Longest::under(&Limits::new()),
+                body: Mutex::new(body),
+                takes_streams: ways.streams,
+                hook: ways.hook.clone(),
+            },
             left,
             limits: Limits::new(),
             deadline,
@@ -163,6 +183,21 @@ impl Call {
         }
     }
 
+    /// The stream that came with it, for who asks first.
+    pub(super) fn take_body(&self) -> Option<Box<StreamBody>> {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether streams may go with the answer.
+    pub(super) const fn takes_streams(&self) -> bool {
+        self.takes_streams
+    }
+
+    /// What may leave of errors.
+    pub(super) fn hook(&self) -> Option<Arc<Hook>> {
+        self.hook.clone()
+    }
+
     /// How long the answer may be, in bytes.
     pub(super) fn bytes_max(&self) -> usize {
         self.longest.bytes()
@@ -176,7 +211,12 @@ impl Call {
 
 impl Handled {
     fn new(status: Status, payload: Encoded) -> Self {
-        Self { status, used: (0, 0), payload }
+        Self { status, used: (0, 0), payload, flow: None }
+    }
+
+    /// The same, with what goes on after it.
+    pub(super) fn with_flow(self, flow: Option<Flow>) -> Self {
+        Self { flow: flow.map(Box::new), ..self }
     }
 
     /// It has ended before it could answer.
@@ -201,6 +241,18 @@ impl Handled {
     fn of_error(failure: &Failure) -> Self {
         let status = if failure.ran { Status::Failed } else { Status::Refused };
         Self::new(status, reply::write_error(&failure.error))
+    }
+}
+
+impl fmt::Debug for Handled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handled").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("method", &self.method.name).finish_non_exhaustive()
     }
 }
 

@@ -30,7 +30,7 @@ use crate::{
     backoff::Backoff,
     clock,
     error::Kind,
-    invocation,
+    invocation::{self, with_current},
     proto::Props,
     service::ServiceInfo,
     transport::{self, Address},
@@ -197,6 +197,12 @@ impl Dialer {
             },
             None => Dialed::Slow(Box::pin(self.clone().slowly(service, outgoing, again))),
         }
+    }
+
+    /// Whether who is there takes streams: connects if need be.
+    pub(super) async fn takes_streams(&self) -> Result<bool, Failed> {
+        let deadline = with_current(|frame| frame.and_then(|frame| frame.state.deadline.instant()));
+        self.line(deadline).await?.greeted().await
     }
 
     /// Connects, sends, waits.

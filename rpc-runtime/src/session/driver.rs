@@ -11,7 +11,7 @@ use std::{
     io::{self, IoSlice},
     mem,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, MutexGuard},
     task::{Context, Poll, Waker},
     time::Instant,
 };
@@ -30,6 +30,7 @@ use super::{
     props::TakenProps,
     services::{Served, Services},
     shared::{Over, Shared, State as Table, payload},
+    stream::{Coming, Flow},
 };
 use crate::{
     buffer,
@@ -37,7 +38,10 @@ use crate::{
     error::{Kind, leaving::Hook},
     invocation::sleep_until,
     options::CallOptions,
-    proto::{CallId, Closed, ClosedKind, Closing, End, Event, Incoming, Opened, PeerSlot, Props, Status},
+    proto::{
+        Begun, Beside, CallId, Closed, ClosedKind, Closing, End, Event, Incoming, Opened, PeerSlot, Props,
+        Status,
+    },
 };
 
 /// How many handlers are polled before what they gave is written.
@@ -78,7 +82,11 @@ pub(super) struct Driver<S> {
     /// The services that the other end has opened, by its slots.
     slots: Vec<Option<Slot>>,
     taken_props: TakenProps,
-    handlers: Handlers,
+    handlers: Handlers<CallId, Handled>,
+    /// What sends streams.
+    works: Handlers<(), ()>,
+    /// Streams whose call was just answered, and those that are not to be sent.
+    begun: Vec<(Box<Flow>, Option<Begun>)>,
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
     events: VecDeque<Event>,
     /// Who is to be woken, once no lock is held.
@@ -102,6 +110,8 @@ pub(super) struct Ways {
     /// Whether the other end is believed what it says in the name of a configuration.
     pub(super) trusts: bool,
     pub(super) memory: Arc<Memory>,
+    /// Whether the other end takes streams.
+    pub(super) streams: bool,
 }
 
 struct Slot {
@@ -121,6 +131,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             slots: Vec::new(),
             taken_props: TakenProps::default(),
             handlers: Handlers::new(),
+            works: Handlers::new(),
+            begun: Vec::new(),
             timer: None,
             events: VecDeque::new(),
             woken: Vec::new(),
@@ -201,6 +213,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.unwritten = table.core.reply_bytes();
             if !table.greeted && table.core.is_greeted() {
                 table.greeted = true;
+                self.ways.streams = table.core.takes_streams() == Some(true);
                 self.woken.append(&mut table.watchers);
             }
         }
@@ -218,7 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Event::Open { slot, service, entrypoint, digest, props } => {
                     self.open(*slot, service, entrypoint, *digest, props.take())
                 }
-                Event::Opened { .. } | Event::Ended { .. } | Event::GoAway { .. } => {}
+                Event::Opened { .. } | Event::Ended { .. } | Event::GoAway { .. } | Event::Stream { .. } => {}
                 Event::Closed(closed) => self.over(closed),
             }
         }
@@ -227,12 +240,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn begin(&mut self, call: &mut Incoming) {
+        let coming = call.arrived.take().map(|arrived| Coming::of(&self.shared, *arrived));
         if self.unwritten > UNWRITTEN_MAX {
             let why = "64 MiB of answers wait to be taken by this caller";
             self.ends.push((call.id, Handled::refused(Kind::Overloaded(why.into()))));
             return;
         }
-        let handled = match accept(&self.slots, call, &self.ways) {
+        let handled = match accept(&self.slots, call, coming, &self.ways) {
             Ok(handler) => match self.handlers.begin(call.id, handler) {
                 Some(handled) => handled,
                 None => return,
@@ -267,30 +281,57 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let shared = Arc::clone(&self.shared);
         let mut table = shared.lock();
         self.end_calls(&mut table);
+        let (mut table, _) = self.send_streams(cx, &shared, table);
         // A failure is met again by the write that ends the turn.
         let _ = self.write(cx, &mut table);
     }
 
     fn end_calls(&mut self, table: &mut Table) {
-        for (id, handled) in self.ends.drain(..) {
-            let unwritten = table.core.reply_bytes().saturating_add(handled.payload.len());
-            let handled = if unwritten <= UNWRITTEN_HELD_MAX {
-                handled
-            } else {
-                let why = "256 MiB of answers wait to be taken by this caller";
-                Handled::failed_on_the_way(Kind::Overloaded(why.into()))
-            };
-            let Handled { status, used, payload: value } = handled;
-            table.core.end(id, End { status, used, payload: payload(value) });
+        for (id, mut handled) in self.ends.drain(..) {
+            if let Some(why) = has_no_room(table, &handled) {
+                // Dropped later: a body is code of a user, and the table is locked.
+                self.begun.extend(handled.flow.take().map(|flow| (flow, None)));
+                handled = Handled::failed_on_the_way(Kind::Overloaded(why.into()));
+            }
+            let Handled { status, used, payload: value, flow } = handled;
+            let beside = flow.as_ref().map_or(Beside::Nothing, |flow| flow.beside());
+            let begun = table.core.end(id, End { status, used, payload: payload(value), beside });
+            self.begun.extend(flow.map(|flow| (flow, begun)));
         }
         self.unwritten = table.core.reply_bytes();
+    }
+
+    /// Moves what sends streams, also what goes on after the answers just made: so that its first bytes go with them.
+    /// Returns whether more of it may be ready.
+    fn send_streams<'s>(
+        &mut self,
+        cx: &Context<'_>,
+        shared: &'s Shared,
+        mut table: MutexGuard<'s, Table>,
+    ) -> (MutexGuard<'s, Table>, bool) {
+        if self.works.is_empty() && self.begun.is_empty() && table.works.is_empty() {
+            return (table, false);
+        }
+        let works = mem::take(&mut table.works);
+        // What makes a body is code of a user, and may hold streams of this session.
+        drop(table);
+        for work in works {
+            let _ended = self.works.begin((), work);
+        }
+        for (flow, begun) in mem::take(&mut self.begun) {
+            if let Some(begun) = begun {
+                let _ended = self.works.begin((), flow.into_work(&self.shared, begun));
+            }
+        }
+        let more = self.works.poll_ready(READY_PER_TURN, cx.waker(), |(), ()| {});
+        (shared.lock(), more)
     }
 
     /// Gives memory back that an idle session does not need.
     fn trim(&mut self, table: &Table) {
         buffer::trim_unused(table.now);
         let in_flight = table.core.in_flight();
-        if in_flight.is_none_of_ours() && in_flight.theirs == 0 {
+        if in_flight.is_none_of_ours() && in_flight.theirs == 0 && in_flight.streams == 0 {
             self.events = VecDeque::new();
             self.ends = Vec::new();
             self.woken = Vec::new();
@@ -338,12 +379,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn over(&mut self, closed: &Closed) {
         self.handlers.clear();
+        self.works.clear();
         let mut table = self.shared.lock();
         let in_order =
             matches!(closed.kind(), ClosedKind::Drained | ClosedKind::Closed | ClosedKind::PeerLeft);
         table.over = Some(Over { why: closed.to_string(), in_order });
         let watchers = mem::take(&mut table.watchers);
+        let works = mem::take(&mut table.works);
         drop(table);
+        drop(works);
         for waker in watchers {
             waker.wake();
         }
@@ -431,6 +475,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 }
 
+/// Why an answer cannot be sent to this peer now, if it cannot.
+fn has_no_room(table: &Table, handled: &Handled) -> Option<&'static str> {
+    if table.core.reply_bytes().saturating_add(handled.payload.len()) > UNWRITTEN_HELD_MAX {
+        return Some("256 MiB of answers wait to be taken by this caller");
+    }
+    let is_stream_too_many = handled.flow.is_some() && table.core.streams_left() == 0;
+    is_stream_too_many.then_some("the other end takes no more streams at a time on a session")
+}
+
 /// Wakes the task once the runtime has looked at its sockets, which it does after 61 tasks or when there are none: a task
 /// that wakes itself at once would move 8 MiB of a long value before it learns that a small call has come.
 fn go_on_later(cx: &mut Context<'_>) {
@@ -438,7 +491,12 @@ fn go_on_later(cx: &mut Context<'_>) {
 }
 
 /// Begins to serve a call.
-fn accept(slots: &[Option<Slot>], call: &mut Incoming, ways: &Ways) -> Result<Handler, Kind> {
+fn accept(
+    slots: &[Option<Slot>],
+    call: &mut Incoming,
+    coming: Option<Coming>,
+    ways: &Ways,
+) -> Result<Handler, Kind> {
     let Some(Some(Slot { served, same })) = slots.get(call.slot.index()) else {
         return Err(Kind::NotFound("the service is not served here".into()));
     };
@@ -464,7 +522,11 @@ fn accept(slots: &[Option<Slot>], call: &mut Incoming, ways: &Ways) -> Result<Ha
             },
         )
     });
-    let arrival = Arrival::new(method, mem::take(&mut call.payload), left, deadline, ways);
+    let body = match coming {
+        Some(Coming::Body(body)) => Some(Box::new(body)),
+        Some(Coming::Connection(_)) | None => None,
+    };
+    let arrival = Arrival::new(method, mem::take(&mut call.payload), left, deadline, body, ways);
     Ok(served.serve(arrival, options))
 }
 
@@ -491,12 +553,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         let shared = Arc::clone(&this.shared);
         let mut table = shared.lock();
         this.end_calls(&mut table);
+        let (mut table, more_works) = this.send_streams(cx, &shared, table);
         let now = table.now;
         if table.core.timer().is_some_and(|at| at <= now) {
             table.core.tick(now);
             this.trim(&table);
         }
-        if table.unused && this.services.is_empty() && table.core.in_flight().is_none_of_ours() {
+        if table.unused && this.services.is_empty() && table.core.in_flight().is_unused() {
             table.core.close(Closing { why: "nobody calls any more".to_owned() }, now);
         }
         let written = this.write(cx, &mut table);
@@ -509,7 +572,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         }
         // What is left to write then, nobody takes any more.
         let over = table.core.is_over().is_some();
-        let again = this.arm(cx, &mut table) | more_ready;
+        let again = this.arm(cx, &mut table) | more_ready | more_works;
         // Another thread may have taken them out already.
         let happened = table.core.has_events() || !table.events.is_empty();
         drop(table);

@@ -124,9 +124,10 @@ async fn theirs(shared: &Arc<Shared>, service: &'static ServiceInfo) -> Option<V
         deadline: None,
         metadata: Vec::new(),
         payload: encoder.finish(),
+        upload: None,
     };
     let mut waiting = shared.call(slot, outgoing, None).ok()?;
-    let Reply::Answer(payload) = poll_fn(|cx| waiting.poll(cx)).await else { return None };
+    let Reply::Answer(payload, _) = poll_fn(|cx| waiting.poll(cx)).await else { return None };
     if payload.len() > CONTRACT_BYTES_MAX {
         return None;
     }

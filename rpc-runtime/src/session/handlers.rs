@@ -14,12 +14,17 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use super::arrival::{Handled, Handler};
-use crate::{error::Kind, panics::drop_contained, proto::CallId};
+use super::arrival::Handled;
+use crate::{
+    error::Kind,
+    panics::{self, drop_contained},
+    proto::CallId,
+    raw::{Payload, PooledFuture},
+};
 
-/// All handlers of one session that have not answered.
-pub(super) struct Handlers {
-    places: Vec<Place>,
+/// All handlers of one session that have not answered, or what sends its streams.
+pub(super) struct Handlers<I, T> {
+    places: Vec<Place<I, T>>,
     free: Vec<u32>,
     /// Where the handler of a call is, by the index of its id; stale where the occupant is another call's.
     place_of: Vec<u32>,
@@ -28,8 +33,8 @@ pub(super) struct Handlers {
     turn: Vec<u32>,
 }
 
-struct Place {
-    occupant: Option<(CallId, Handler)>,
+struct Place<I, T> {
+    occupant: Option<(I, PooledFuture<T>)>,
     wake: Arc<WakePlace>,
     /// Of `wake`, made once: a call in the steady state makes none.
     waker: Waker,
@@ -52,7 +57,48 @@ struct WakePlace {
     ready: Arc<Ready>,
 }
 
-impl Handlers {
+/// By what a handler is known from outside.
+pub(super) trait Known: Copy + Eq {
+    /// A small number of its own.
+    fn index(self) -> usize;
+}
+
+impl Known for CallId {
+    fn index(self) -> usize {
+        Self::index(self)
+    }
+}
+
+/// Nobody asks for it.
+impl Known for () {
+    fn index(self) -> usize {
+        0
+    }
+}
+
+/// What becomes of a handler.
+pub(super) trait Outcome {
+    fn of_panic(payload: Payload) -> Self;
+}
+
+impl Outcome for Handled {
+    fn of_panic(payload: Payload) -> Self {
+        Self::failed_on_the_way(Kind::panicked("the handler", payload))
+    }
+}
+
+impl Outcome for () {
+    fn of_panic(payload: Payload) {
+        let panic = panics::describe(payload);
+        tracing::error!(target: "rpc_runtime", panic, "what sends a stream panicked");
+    }
+}
+
+impl<I: Known, T: Outcome> Handlers<I, T> {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.places.len() == self.free.len()
+    }
+
     pub(super) fn new() -> Self {
         Self {
             places: Vec::new(),
@@ -64,7 +110,7 @@ impl Handlers {
     }
 
     /// Polls a new handler for the first time. It gets a place only if it suspends.
-    pub(super) fn begin(&mut self, id: CallId, mut handler: Handler) -> Option<Handled> {
+    pub(super) fn begin(&mut self, id: I, mut handler: PooledFuture<T>) -> Option<T> {
         let place = match self.free.pop() {
             Some(place) => place,
             None => self.add_place(),
@@ -99,7 +145,7 @@ impl Handlers {
         &mut self,
         most: usize,
         session: &Waker,
-        mut answered: impl FnMut(CallId, Handled),
+        mut answered: impl FnMut(I, T),
     ) -> bool {
         if !self.take_turn(session) {
             return false;
@@ -138,7 +184,7 @@ impl Handlers {
     }
 
     /// Drops the handler of a call, if it has not answered.
-    pub(super) fn cancel(&mut self, id: CallId) -> bool {
+    pub(super) fn cancel(&mut self, id: I) -> bool {
         let Some(&place) = self.place_of.get(id.index()) else { return false };
         let occupant = self.places.get(place as usize).and_then(|place| place.occupant.as_ref());
         if occupant.is_none_or(|(occupant, _)| *occupant != id) {
@@ -157,7 +203,7 @@ impl Handlers {
         }
     }
 
-    fn note_place(&mut self, id: CallId, place: u32) {
+    fn note_place(&mut self, id: I, place: u32) {
         if self.place_of.len() <= id.index() {
             self.place_of.resize(id.index() + 1, u32::MAX);
         }
@@ -174,16 +220,14 @@ impl Handlers {
 }
 
 /// What a handler does to the session's own task is contained in its call.
-fn poll(handler: &mut Handler, waker: &Waker) -> Poll<Handled> {
+fn poll<T: Outcome>(handler: &mut PooledFuture<T>, waker: &Waker) -> Poll<T> {
     let polled =
         catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *handler).poll(&mut Context::from_waker(waker))));
-    polled.unwrap_or_else(|payload| {
-        Poll::Ready(Handled::failed_on_the_way(Kind::panicked("the handler", payload)))
-    })
+    polled.unwrap_or_else(|payload| Poll::Ready(T::of_panic(payload)))
 }
 
 /// Calls contain the panics of their callees' drops; this is for what stands around them.
-fn drop_handler(handler: Handler) {
+fn drop_handler<T>(handler: PooledFuture<T>) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(handler))) {
         drop_contained(|| drop(payload));
         tracing::error!(target: "rpc_runtime", "a handler panicked while it was dropped");

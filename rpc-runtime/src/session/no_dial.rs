@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin};
 
 use super::{
     outgoing::{Outgoing, Waiting},
-    reply::Reply,
+    reply::{Failed, Reply},
 };
 use crate::service::ServiceInfo;
 
@@ -22,6 +22,10 @@ pub(super) enum Again {}
 
 impl Dialer {
     pub(super) fn call(&self, _: &'static ServiceInfo, _: Outgoing, _: Option<&std::task::Waker>) -> Dialed {
+        match *self {}
+    }
+
+    pub(super) async fn takes_streams(&self) -> Result<bool, Failed> {
         match *self {}
     }
 }

@@ -1,17 +1,22 @@
 //! A call on its way out, and the wait for its end.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, Waker},
     time::Instant,
 };
 
-use super::{reply::Reply, shared::Shared};
+use super::{
+    reply::{Failed, Reply},
+    shared::Shared,
+    stream::Pouring,
+};
 use crate::{
     codec::Encoded,
+    error::Kind,
     invocation::{self, Left},
     metadata::Entry,
-    proto::{CallKey, Ended},
+    proto::{CallKey, Ended, Length},
     service::{MethodInfo, ServiceInfo},
 };
 
@@ -24,7 +29,13 @@ pub(super) struct Outgoing {
     /// Each with whether it goes further than one hop; the first of a key counts.
     pub(super) metadata: Vec<(Entry, bool)>,
     pub(super) payload: Encoded,
+    /// What goes with it as a stream.
+    pub(super) upload: Option<Upload>,
 }
+
+/// A body that goes out with a call, once: who sends the call takes it.
+#[derive(Clone)]
+pub(super) struct Upload(Arc<Mutex<Option<Pouring>>>);
 
 impl Outgoing {
     /// A call of the current invocation, which is the call itself: its frame was entered before its target was asked.
@@ -36,11 +47,38 @@ impl Outgoing {
                 deadline: frame.state.deadline.instant(),
                 metadata: frame.state.metadata_on_the_way(),
                 payload,
+                upload: None,
             },
-            None => {
-                Self { method, left: Left::of_new_pipeline(), deadline: None, metadata: Vec::new(), payload }
-            }
+            None => Self {
+                method,
+                left: Left::of_new_pipeline(),
+                deadline: None,
+                metadata: Vec::new(),
+                payload,
+                upload: None,
+            },
         })
+    }
+}
+
+impl Upload {
+    pub(super) fn new(body: Pouring) -> Self {
+        Self(Arc::new(Mutex::new(Some(body))))
+    }
+
+    /// Its length, for the head of a call over a session whose other end takes streams.
+    pub(super) fn announced(&self, is_taken: Option<bool>) -> Result<Length, Failed> {
+        let body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*body {
+            Some(body) if is_taken == Some(true) => Ok(body.announced()),
+            _ => Err(Failed::before(Kind::Unavailable(
+                "the session was made again while the request was on its way to it".into(),
+            ))),
+        }
+    }
+
+    pub(super) fn take(&self) -> Option<Pouring> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -105,7 +143,7 @@ impl Waiting {
                 }
             });
         }
-        Poll::Ready(Reply::of(ended))
+        Poll::Ready(Reply::of(ended, &self.shared))
     }
 }
 

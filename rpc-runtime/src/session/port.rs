@@ -14,7 +14,7 @@ use super::{
     dial::{Again, Dialed, Dialer, Slow},
     explain::explained,
     longest::Longest,
-    outgoing::{Outgoing, Waiting},
+    outgoing::{Outgoing, Upload, Waiting},
     reply::{self, Failed, Reply},
     shared::{Access, Shared},
 };
@@ -70,23 +70,32 @@ impl Port {
     }
 
     fn submit(&self, method: &'static MethodInfo, payload: Encoded, waker: &Waker) -> Stage {
-        self.submit_to(self.service, method, payload, Some(waker), |slots| &slots.service)
+        let outgoing = Outgoing::of_current(method, payload);
+        self.submit_to(self.service, outgoing, Some(waker), |slots| &slots.service)
     }
 
     /// Sends a request, which no service of the target has to do with.
-    pub(super) fn submit_fetch(&self, payload: Encoded) -> Stage {
-        self.submit_to(Fetcher::INFO, &FETCH, payload, None, |slots| &slots.fetch)
+    pub(super) fn submit_fetch(&self, payload: Encoded, upload: Option<Upload>) -> Stage {
+        let outgoing = Outgoing { upload, ..Outgoing::of_current(&FETCH, payload) };
+        self.submit_to(Fetcher::INFO, outgoing, None, |slots| &slots.fetch)
+    }
+
+    /// Whether the other end takes streams: waits until it has said so.
+    pub(super) async fn takes_streams(&self) -> Result<bool, Failed> {
+        match &self.way {
+            Way::Session(access, _) => access.greeted().await,
+            Way::Address(dialer) => dialer.takes_streams().await,
+        }
     }
 
     fn submit_to(
         &self,
         service: &'static ServiceInfo,
-        method: &'static MethodInfo,
-        payload: Encoded,
+        outgoing: Outgoing,
         waker: Option<&Waker>,
         slot: impl FnOnce(&Slots) -> &OnceLock<Slot>,
     ) -> Stage {
-        let outgoing = Outgoing::of_current(method, payload);
+        let method = outgoing.method;
         let has_deadline = outgoing.deadline.is_some();
         let sent = match &self.way {
             Way::Session(shared, slots) => {
@@ -209,7 +218,7 @@ impl<M: Wired> Future for Sending<'_, M> {
             }
         }
         let failed = match ready!(this.stage.poll(cx)) {
-            Reply::Answer(payload) => match decode::<M>(&payload) {
+            Reply::Answer(payload, _) => match decode::<M>(&payload) {
                 Ok(output) => {
                     if let Some(error) = M::cause(&output) {
                         come_in(error);

@@ -1,5 +1,8 @@
 //! What a caller makes of the end of its call.
 
+use std::sync::Arc;
+
+use super::{shared::Shared, stream::Coming};
 use crate::{
     codec::{Decoder, Encoded, Encoder},
     error::{Error, Exceeded, Kind},
@@ -11,8 +14,8 @@ use crate::{
 
 /// What came back, before its value is read.
 pub(super) enum Reply {
-    /// The method answered, with a value or with the service's own error.
-    Answer(Received),
+    /// The method answered, with a value or with the service's own error, and perhaps a stream.
+    Answer(Received, Option<Box<Coming>>),
     /// It did not.
     Failure(Failed),
 }
@@ -96,9 +99,11 @@ impl Reply {
         }
     }
 
-    pub(super) fn of(ended: Ended) -> Self {
+    pub(super) fn of(ended: Ended, shared: &Arc<Shared>) -> Self {
         match ended {
-            Ended::Reply { status: Status::Ok | Status::ServiceError, payload, .. } => Self::Answer(payload),
+            Ended::Reply { status: Status::Ok | Status::ServiceError, payload, arrived, .. } => {
+                Self::Answer(payload, arrived.map(|arrived| Box::new(Coming::of(shared, *arrived))))
+            }
             // Its deadline passed there first. It is the caller's own.
             Ended::Reply { status: Status::Deadline, payload, .. } if payload.is_empty() => {
                 Self::Failure(Failed::after(Kind::Deadline(None)))
@@ -141,7 +146,7 @@ fn kind_of(refusal: Refusal) -> Kind {
 pub(super) fn refused(refused: &Refused) -> Failed {
     let text = refused.to_string().into();
     Failed::before(match refused {
-        Refused::Overloaded { .. } => Kind::Overloaded(text),
+        Refused::Overloaded { .. } | Refused::Streams { .. } => Kind::Overloaded(text),
         Refused::TooLong { length, max } => Kind::Limit(
             Exceeded::new("bytes of arguments that the other end takes", *max as u64).by(*length as u64),
         ),

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    future::poll_fn,
     mem,
     ops::Deref,
     sync::{Arc, Mutex, MutexGuard},
@@ -16,12 +17,17 @@ use super::{
     contracts::{Known, known},
     outgoing::{Outgoing, Place, Waiting},
     reply::{Failed, refused},
+    stream::{Work, Writing},
 };
 use crate::{
     clock,
     codec::Encoded,
     error::{Error, Kind},
-    proto::{Call, CallKey, Closing, Core, Ended, Event, Open, Opened, Payload, Props, Slot},
+    proto::{
+        Call, CallKey, Closing, Core, Ended, Event, Inflow, Open, Opened, Payload, Props, Room, Slot,
+        StreamId,
+    },
+    raw::PooledFuture,
     service::{MethodInfo, ServiceInfo},
 };
 
@@ -73,6 +79,12 @@ pub(super) struct State {
     pub(super) watchers: Vec<Waker>,
     /// Whether the last [`Access`] is gone.
     pub(super) unused: bool,
+    /// Who waits for more of a stream, or for room in one.
+    streams: HashMap<StreamId, Waker>,
+    /// Why there will be no more of any.
+    lost: Option<Arc<str>>,
+    /// Streams that the driver has not begun to send.
+    pub(super) works: Vec<Work>,
 }
 
 /// Why a session has ended.
@@ -127,6 +139,9 @@ impl Shared {
             keeps_time: true,
             watchers: Vec::new(),
             unused: false,
+            streams: HashMap::new(),
+            lost: None,
+            works: Vec::new(),
         };
         Arc::new(Self { state: Mutex::new(state), repeats, differences: Mutex::default() })
     }
@@ -202,6 +217,13 @@ impl Shared {
         Poll::Pending
     }
 
+    /// Waits until the other end has spoken, and says whether it takes streams.
+    pub(super) async fn greeted(&self) -> Result<bool, Failed> {
+        let greeted = poll_fn(|cx| self.poll_greeted(cx)).await;
+        greeted.map_err(|error| Failed::before(error.kind().clone()))?;
+        Ok(self.takes_streams())
+    }
+
     /// Nobody moves the session any more.
     pub(super) fn abandon(&self) {
         let mut state = self.lock();
@@ -213,7 +235,10 @@ impl Shared {
             state.over = Some(Over { why: "the session was dropped".to_owned(), in_order: false });
         }
         woken.append(&mut state.watchers);
+        let works = mem::take(&mut state.works);
         drop(state);
+        // They may hold streams of this session.
+        drop(works);
         for waker in woken {
             waker.wake();
         }
@@ -231,6 +256,10 @@ impl Shared {
         let metadata: Vec<_> =
             outgoing.metadata.iter().map(|(entry, further)| (&*entry.key, &*entry.value, *further)).collect();
         self.change(|state| {
+            let stream = match &outgoing.upload {
+                Some(upload) => Some(upload.announced(state.core.takes_streams())?),
+                None => None,
+            };
             let call = Call {
                 slot,
                 method: outgoing.method.id.get(),
@@ -240,12 +269,20 @@ impl Shared {
                 metadata: &metadata,
                 trace: None,
                 payload: payload(outgoing.payload),
+                stream,
             };
             let (service, method) = (state.services[slot.index()].info, outgoing.method);
             // Not a reading of the clock: what is left of a deadline is looked at when the call is written.
             let now = state.now;
             state.is_late |= outgoing.deadline.is_some();
             let key = state.core.call(call, now).map_err(|why| refused(&why))?;
+            if let Some(upload) = &outgoing.upload
+                && let Some(body) = upload.take()
+                && let Some(id) = state.core.upload_of(key)
+            {
+                let to = Writing::new(Arc::clone(self), id);
+                state.works.push(PooledFuture::new(body.pour(to)));
+            }
             let place = state.add_place(key, waker);
             Ok(Waiting::new(Arc::clone(self), key, place, state.keeps_time, service, method))
         })
@@ -269,9 +306,11 @@ impl Shared {
 
     pub(super) fn cancel(&self, key: CallKey, place: u32) {
         let left = self.change(|state| {
-            let left = state.leave(place);
-            if let Place::Waits(_) = left {
-                state.core.cancel(key);
+            let mut left = state.leave(place);
+            match &mut left {
+                Place::Waits(_) => state.core.cancel(key),
+                Place::Ended(Ended::Reply { arrived, .. }) => state.core.stop_arrived(arrived.take()),
+                Place::Ended(_) | Place::Empty => {}
             }
             left
         });
@@ -295,6 +334,55 @@ impl Shared {
             waker.wake();
         }
         changed
+    }
+
+    /// What there is of a stream that comes in; if there is nothing, `waker` is woken when there is.
+    pub(super) fn read_stream(&self, id: StreamId, waker: &Waker) -> Inflow {
+        let mut state = self.lock();
+        let inflow = state.core.stream_read(id);
+        if let Inflow::Nothing = inflow {
+            state.wait_for_stream(id, waker);
+            return inflow;
+        }
+        if !matches!(inflow, Inflow::Data(_)) {
+            state.streams.remove(&id);
+        }
+        // Credit, or the end of a session that has waited for this.
+        let driver = state.begin_write();
+        drop(state);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        inflow
+    }
+
+    /// How much a stream takes that goes out; `waker` is woken when that changes from nothing to something, or when
+    /// nobody reads it any more.
+    pub(super) fn stream_room(&self, id: StreamId, waker: &Waker) -> Room {
+        let mut state = self.lock();
+        let room = state.core.stream_room(id);
+        match room {
+            Room::Gone => {
+                state.streams.remove(&id);
+            }
+            _ => state.wait_for_stream(id, waker),
+        }
+        room
+    }
+
+    /// Does something with a stream, and has the driver write what comes of it.
+    pub(super) fn change_stream(&self, change: impl FnOnce(&mut Core)) {
+        self.change(|state| change(&mut state.core));
+    }
+
+    /// Whether the other end takes streams; it has said something already.
+    pub(super) fn takes_streams(&self) -> bool {
+        self.lock().core.takes_streams() == Some(true)
+    }
+
+    /// Why streams have no more.
+    pub(super) fn why_lost(&self) -> String {
+        self.lock().lost.as_deref().unwrap_or("the session has ended").to_owned()
     }
 
     /// Has the driver look at the session.
@@ -369,7 +457,21 @@ impl State {
                 tracing::debug!(target: "rpc_runtime", why, "the other end goes away");
                 self.leaving = true;
             }
+            Event::Stream { id } => woken.extend(self.streams.remove(id)),
+            Event::Closed(closed) => {
+                self.lost = Some(Arc::clone(closed.why()));
+                woken.extend(self.streams.drain().map(|(_, waker)| waker));
+            }
             _ => {}
+        }
+    }
+
+    fn wait_for_stream(&mut self, id: StreamId, waker: &Waker) {
+        match self.streams.get_mut(&id) {
+            Some(waiting) => waiting.clone_from(waker),
+            None => {
+                self.streams.insert(id, waker.clone());
+            }
         }
     }
 

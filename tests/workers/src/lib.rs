@@ -22,7 +22,7 @@ pub use self::{
     guarded::{Guarded, GuardedClient},
     inside::{Inside, InsideClient, Place as LookFrom, Seen},
     ledger::{Ledger, LedgerClient},
-    site::{Absent, AbsentClient, Site, SiteClient},
+    site::{Absent, AbsentClient, Site, SiteClient, flows},
     tally::{Tallied, TalliedClient, Tally},
     values::{Numbers, Query, Tree, Values, ValuesClient},
     walk::{End, Stop, Walk, WalkClient, Way},

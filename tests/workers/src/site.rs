@@ -1,7 +1,9 @@
 //! A Worker that takes requests.
 
+pub mod flows;
+
 use rpc_runtime::{
-    Body, Ctx, Entrypoint, Error, Fetch, Request, Response, Result, Upgraded, Worker,
+    Body, Ctx, Entrypoint, Error, Fetch, Request, Response, Result, Worker,
     http::{self, StatusCode},
     service,
 };
@@ -54,18 +56,19 @@ impl Absent for Pages {
     }
 }
 
-/// Tells what has come; `/denied`, `/panic`, `/upgrade`, `/moved`, `/empty` and `/wait` do what they say.
+/// Tells what has come; `/denied`, `/panic`, `/moved`, `/empty` and `/wait` do what they say.
 impl Fetch for Pages {
     async fn fetch(&self, request: Request) -> Result<Response> {
+        if request.uri().path().starts_with("/far") {
+            return flows::far(&self.tally, request).await;
+        }
+        if request.uri().path().starts_with("/flow") {
+            return flows::flow(&self.tally, request).await;
+        }
         let (head, body) = request.into_parts();
         match head.uri.path() {
             "/denied" => return Err(Error::denied("no entry")),
             "/panic" => panic!("on the page"),
-            "/upgrade" => {
-                let (_, there) = tokio::io::duplex(1);
-                let head = http::Response::builder().status(StatusCode::SWITCHING_PROTOCOLS).body(())?;
-                return Ok(Upgraded::new(there).answer(head));
-            }
             "/moved" => {
                 let moved = http::Response::builder().status(StatusCode::FOUND).header("location", "/new");
                 return Ok(moved.body(Body::none())?);

@@ -10,8 +10,8 @@ use bytes::Bytes;
 
 use super::is_a_line;
 use crate::proto::{
-    Call, CallId, CallKey, Closing, Config, Core, End, Ended, Event, HostBudget, InFlight, Left, Open,
-    Opened, Slot, Status, frame::MAY_BE_SKIPPED, hello::Hello, wire::put_number,
+    Beside, Call, CallId, CallKey, Closing, Config, Core, End, Ended, Event, HostBudget, InFlight, Left,
+    Open, Opened, Slot, Status, frame::MAY_BE_SKIPPED, hello::Hello, wire::put_number,
 };
 
 /// Bytes of a peer, and an application that goes on whatever happens: each call ends once, and nothing is left when
@@ -212,6 +212,7 @@ impl Session {
             metadata: &[],
             trace: None,
             payload: Bytes::from_static(&ZEROS[..length.min(ZEROS.len())]).into(),
+            stream: None,
         };
         if let Ok(key) = self.core.call(call, self.now) {
             assert!(self.open.insert((key.generation(), key.index())), "a key is new");
@@ -240,7 +241,7 @@ impl Session {
 
     fn end_call(&mut self, id: CallId, status: Status, length: usize) {
         let payload = Bytes::from_static(&ZEROS[..length.min(ZEROS.len())]).into();
-        self.core.end(id, End { status, used: (0, 0), payload });
+        self.core.end(id, End { status, used: (0, 0), payload, beside: Beside::Nothing });
         self.react();
     }
 
@@ -279,7 +280,7 @@ impl Session {
                     self.closed = true;
                     assert!(self.open.is_empty(), "calls without an outcome: {:?}", self.open);
                 }
-                Event::Opened { .. } | Event::GoAway { .. } => {}
+                Event::Opened { .. } | Event::GoAway { .. } | Event::Stream { .. } => {}
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::proto::{
     frame::Kind,
     payload::Payload,
     session::Core,
+    streams::{Begun, Beside, Lane, Name},
     table::Key,
     wire::{Reader, put_number},
 };
@@ -19,20 +20,61 @@ use crate::proto::{
 impl Core {
     /// Ends a call of the peer: exactly once for each [`Event::Call`], also after it was cancelled or its deadline
     /// passed. An id that means nothing any more is ignored.
-    pub(crate) fn end(&mut self, id: CallId, end: End) {
+    ///
+    /// Gives the streams that go with it, if there are to be some and somebody will know of them.
+    pub(crate) fn end(&mut self, id: CallId, end: End) -> Option<Begun> {
         let key = (id.index, id.number);
         let is_running = |call: &TheirCall| matches!(call.stage, Stage::Running { .. });
         if !self.theirs.calls.get(key).is_some_and(is_running) {
-            return;
+            return None;
         }
-        let End { status, used, payload } = end;
+        let End { status, used, payload, beside } = end;
         let max = self.peer.map_or(0, |limits| limits.value_bytes as usize);
         if payload.len() > max {
             self.put_end(key, Verdict::Refusal(Refusal::ReplyTooLong), used, Payload::default());
-        } else {
-            self.put_end(key, Verdict::Status(status), used, payload);
+            self.settle();
+            return None;
+        }
+        let begun = match beside {
+            Beside::Nothing => None,
+            _ => Some(self.begin_streams(beside)),
+        };
+        self.put_end(key, Verdict::Status(status), used, payload);
+        if let Some(begun) = begun
+            && let Some(call) = self.theirs.calls.get_mut(key)
+            && let Stage::Ending { flows, .. } = &mut call.stage
+        {
+            *flows = Some(Box::new((beside, begun)));
         }
         self.settle();
+        begun
+    }
+
+    #[cold]
+    fn begin_streams(&mut self, beside: Beside) -> Begun {
+        let id = self.begin_out(Lane::Callee);
+        let back = (beside == Beside::Connection).then(|| self.expect_back());
+        Begun { id, back }
+    }
+
+    /// Streams that were to go with an end which is not written.
+    pub(super) fn drop_flows(&mut self, flows: Option<Box<(Beside, Begun)>>) {
+        let Some(flows) = flows else { return };
+        let Begun { id, back } = flows.1;
+        self.drop_out(id);
+        if let Some(back) = back {
+            self.lose_unnamed_in(back);
+        }
+    }
+
+    /// The peer knows of the streams from here on.
+    #[cold]
+    fn name_flows(&mut self, number: u64, begun: Begun) {
+        // Before the stream of this end, which may end at once and with it the session.
+        if let Some(back) = begun.back {
+            self.name_in(back, Name::new(Side::Theirs, number, Lane::Back));
+        }
+        self.name_out(begun.id, Name::new(Side::Theirs, number, Lane::Callee));
     }
 
     /// Bytes of replies that the peer has not taken.
@@ -77,7 +119,11 @@ impl Core {
                 }
                 self.events.push_back(Event::Cancelled { id: CallId { index, number } });
             }
-            Stage::Ending { verdict, payload, .. } => {
+            Stage::Ending { verdict, payload, flows, .. } => {
+                let flows = flows.take();
+                if flows.is_some() {
+                    *verdict = Verdict::Status(Status::Cancelled);
+                }
                 if !mem::take(payload).is_empty() {
                     self.theirs.reply_bytes -= mem::take(&mut call.reply);
                     *verdict = Verdict::Status(Status::Cancelled);
@@ -85,6 +131,7 @@ impl Core {
                     empty_ends.push(key);
                     ends.leave(|key| reply_length(calls, key).is_some());
                 }
+                self.drop_flows(flows);
             }
             Stage::Sending { .. } => {
                 self.put_abort(Side::Theirs, number);
@@ -124,11 +171,16 @@ impl Core {
         line.push(key);
         call.reply = payload.len();
         self.theirs.reply_bytes += call.reply;
-        let before = mem::replace(&mut call.stage, Stage::Ending { verdict, used, payload });
+        let before = mem::replace(&mut call.stage, Stage::Ending { verdict, used, payload, flows: None });
         if mem::replace(&mut call.has_deadline, false) {
             self.leave_alarm();
         }
-        if matches!(before, Stage::Receiving(receiving) if !receiving.1.granted) {
+        let Stage::Receiving(receiving) = before else { return };
+        let (incoming, value) = *receiving;
+        if let Some(arrived) = incoming.arrived {
+            self.stream_stop(arrived.id);
+        }
+        if !value.granted {
             self.grants.waiting_arguments.leave(|key| self.theirs.waits_for_grant(key));
             self.grant_waiting();
         }
@@ -138,10 +190,11 @@ impl Core {
     pub(in crate::proto) fn write_end(&mut self) -> bool {
         let Some(key) = self.theirs.next_end() else { return false };
         let Some(call) = self.theirs.calls.get_mut(key) else { return false };
-        let Stage::Ending { verdict, used, payload } = &mut call.stage else { return false };
-        let (verdict, used, payload) = (*verdict, *used, mem::take(payload));
+        let Stage::Ending { verdict, used, payload, flows } = &mut call.stage else { return false };
+        let (verdict, used, payload, flows) = (*verdict, *used, mem::take(payload), flows.take());
+        let beside = flows.as_ref().map_or(Beside::Nothing, |flows| flows.0);
         let (length, rest) = self.output.value(Kind::End, payload, |to, payload| {
-            put_head(to, key.1, verdict, used, payload.len() as u64);
+            put_head(to, key.1, verdict, used, beside, payload.len() as u64);
         });
         self.theirs.reply_credit -= length as u64;
         self.theirs.first_bytes -= u64::from(mem::take(&mut call.piece));
@@ -159,6 +212,9 @@ impl Core {
         if granted > 0 {
             self.grants.give_back(Side::Theirs, granted);
             self.grant_waiting();
+        }
+        if let Some(flows) = flows {
+            self.name_flows(key.1, flows.1);
         }
         true
     }

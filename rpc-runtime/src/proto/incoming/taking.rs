@@ -14,6 +14,7 @@ use crate::proto::{
     payload::{Payload, Received},
     props::Beside,
     session::Core,
+    streams::{Arrived, Lane, Length, Name},
     table::Key,
     value::Value,
     wire::{Reader, put_number},
@@ -84,8 +85,12 @@ impl Core {
             return Err(Closed::protocol(format!("the peer made call {number} where {next} is the next")));
         }
         if self.draining {
-            // Its maker reads in our `GoAway` that it was not taken.
+            // Its maker reads in our `GoAway` that it was not taken, and gives its stream up.
             self.theirs.skipped += 1;
+            if head.stream.is_some() {
+                self.check_streams()?;
+                self.open_ignored(Name::new(Side::Theirs, number, Lane::Caller))?;
+            }
             return Ok(());
         }
         let refusal = self.check_call(&head)?;
@@ -108,6 +113,10 @@ impl Core {
         let key = (index, number);
         self.theirs.calls.name(index, number);
         self.pace.in_use(now);
+        let arrived = match head.stream {
+            Some(length) => Some(self.open_upload(number, length, refusal.is_none())?),
+            None => None,
+        };
         if let Some(refusal) = refusal {
             self.put_end(key, Verdict::Refusal(refusal), (0, 0), Payload::default());
             return Ok(());
@@ -115,8 +124,24 @@ impl Core {
         if let Some(deadline) = deadline {
             self.alarms.set(deadline, Side::Theirs, key);
         }
-        self.take_call(head, key, deadline, now);
+        self.take_call(head, key, deadline, arrived, now);
         Ok(())
+    }
+
+    /// The stream that comes with a call.
+    #[cold]
+    fn open_upload(&mut self, number: u64, length: Length, is_wanted: bool) -> Result<Box<Arrived>, Closed> {
+        self.check_streams()?;
+        let id = self.open_in(Name::new(Side::Theirs, number, Lane::Caller), is_wanted)?;
+        Ok(Box::new(Arrived { id, length, back: None }))
+    }
+
+    /// That the peer has said that it can do what it does.
+    pub(in crate::proto) fn check_streams(&self) -> Result<(), Closed> {
+        if self.takes_streams() == Some(true) {
+            return Ok(());
+        }
+        Err(Closed::protocol("the peer sent a stream, which it or this side has not said that it can do"))
     }
 
     /// Whether there is credit for a call, and whether it is refused all the same.
@@ -150,7 +175,14 @@ impl Core {
     }
 
     /// Hands a call over, or waits for the rest of its arguments.
-    fn take_call(&mut self, head: Head<'_>, (index, number): Key, deadline: Option<Instant>, now: Instant) {
+    fn take_call(
+        &mut self,
+        head: Head<'_>,
+        (index, number): Key,
+        deadline: Option<Instant>,
+        arrived: Option<Box<Arrived>>,
+        now: Instant,
+    ) {
         let Head { method, fingerprint, left, metadata, trace, total, piece, .. } = head;
         let slot = match head.target {
             Target::Slot(slot) => slot,
@@ -160,7 +192,8 @@ impl Core {
         let is_whole = total == piece.len() as u64;
         let payload = if is_whole { Received::copied(piece) } else { Received::default() };
         let (id, slot) = (CallId { index, number }, PeerSlot(slot));
-        let incoming = Incoming { id, slot, method, fingerprint, left, deadline, metadata, trace, payload };
+        let incoming =
+            Incoming { id, slot, method, fingerprint, left, deadline, metadata, trace, payload, arrived };
         if is_whole {
             self.events.push_back(Event::Call(incoming));
         } else if let Some(call) = self.theirs.calls.get_mut((index, number)) {

@@ -73,6 +73,7 @@ impl Core {
             call.stage = Stage::Dropped { reply: None };
         }
         self.output.control(Kind::Cancel, |to| put_number(to, number));
+        self.give_up_upload(number);
     }
 
     /// Gives the memory of a reply that is being received back.
@@ -80,7 +81,7 @@ impl Core {
         let Some(call) = self.ours.calls.get_mut(key) else { return };
         let Stage::Receiving(reply) = &mut call.stage else { return };
         let (left, granted) = (reply.value.left(), reply.value.granted);
-        let (first, rest) = (reply.first, reply.granted);
+        let (first, rest, arrived) = (reply.first, reply.granted, reply.arrived.take());
         call.stage = Stage::Dropped { reply: Some(DroppedReply { left, granted }) };
         if granted {
             self.grants.give_back(Side::Ours, rest);
@@ -89,6 +90,7 @@ impl Core {
         }
         self.taken(first);
         self.grant_waiting();
+        self.stop_arrived(arrived);
     }
 
     /// Ends a call of which the session will hear nothing more.
@@ -96,6 +98,9 @@ impl Core {
         let is_dropped = |call: &OurCall| matches!(call.stage, Stage::Dropped { .. });
         let is_dropped = self.ours.calls.get(key).is_some_and(is_dropped);
         self.drop_reply(key);
+        if let Some(number) = self.ours.calls.get(key).and_then(|call| call.number) {
+            self.give_up_upload(number);
+        }
         let Some(last_byte) = self.remove_ours(key) else { return };
         if is_dropped {
             return;
@@ -125,10 +130,17 @@ impl Core {
     pub(super) fn remove_ours(&mut self, key: Key) -> Option<u64> {
         let number = self.ours.calls.get(key)?.number;
         let call = self.ours.calls.remove(key, number)?;
-        let OurCall { piece, last_byte, has_deadline, .. } = call;
+        let OurCall { piece, last_byte, has_deadline, .. } = &call;
+        let (piece, last_byte, has_deadline) = (*piece, *last_byte, *has_deadline);
         self.ours.first_bytes -= u64::from(piece);
         if has_deadline {
             self.leave_alarm();
+        }
+        if let Stage::Waiting { request, .. } = &call.stage
+            && number.is_none()
+            && let Some((id, _)) = request.stream()
+        {
+            self.drop_out(id);
         }
         if number.is_none() {
             let Ours { waiting, calls, .. } = &mut self.ours;

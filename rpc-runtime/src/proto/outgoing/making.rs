@@ -12,6 +12,7 @@ use crate::proto::{
     event::{Call, Ended, Event, Open, Opened, Refused},
     frame::Kind,
     session::Core,
+    streams::{Lane, Name, StreamId},
     wire::{Reader, put_number, put_run},
 };
 
@@ -55,10 +56,17 @@ impl Core {
         if let Some(max) = max.filter(|&max| length > max) {
             return Err(Refused::TooLong { length, max });
         }
-        let needs_more = call.fingerprint.is_some() || !call.metadata.is_empty() || call.trace.is_some();
+        if call.stream.is_some() && self.streams_left() == 0 {
+            return Err(Refused::Streams { max: self.peer.map_or(0, |peer| peer.streams) });
+        }
+        let needs_more = call.fingerprint.is_some()
+            || !call.metadata.is_empty()
+            || call.trace.is_some()
+            || call.stream.is_some();
         let more = if needs_more {
             let metadata = metadata_bytes(call.metadata).ok_or(Refused::Metadata)?;
-            Some(Box::new(More { fingerprint: call.fingerprint, metadata, trace: call.trace }))
+            let stream = call.stream.map(|length| (self.begin_out(Lane::Caller), length));
+            Some(Box::new(More { fingerprint: call.fingerprint, metadata, trace: call.trace, stream }))
         } else {
             None
         };
@@ -77,6 +85,13 @@ impl Core {
         }
         self.pace.in_use(now);
         Ok(CallKey { index, serial })
+    }
+
+    /// The stream of a call that was just made with one.
+    pub(crate) fn upload_of(&self, key: CallKey) -> Option<StreamId> {
+        let call = self.ours.calls.get((key.index, key.serial))?;
+        let Stage::Waiting { request, .. } = &call.stage else { return None };
+        request.stream().map(|(id, _)| id)
     }
 
     pub(super) fn check_open(&self) -> Result<(), Refused> {
@@ -113,6 +128,7 @@ impl Core {
             let (piece, rest) = self.output.value(Kind::Call, payload, |to, payload| {
                 request.put_head(to, number, left, payload.len());
             });
+            let stream = request.stream();
             call.piece = piece as u32;
             call.number = Some(number);
             match rest {
@@ -126,6 +142,9 @@ impl Core {
             self.ours.first_bytes += piece as u64;
             self.ours.pop_waiting();
             self.ours.calls.name(key.0, number);
+            if let Some((id, _)) = stream {
+                self.name_out(id, Name::new(Side::Ours, number, Lane::Caller));
+            }
             return true;
         }
         false

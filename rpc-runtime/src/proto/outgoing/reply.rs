@@ -12,6 +12,7 @@ use crate::proto::{
     frame::Kind,
     payload::Received,
     session::Core,
+    streams::{Arrived, Beside, Lane, Name},
     table::Key,
     value::Value,
     wire::{Reader, put_number},
@@ -42,7 +43,7 @@ impl Core {
 
     pub(in crate::proto) fn receive_end(&mut self, body: &[u8], now: Instant) -> Result<(), Closed> {
         let head = Head::read(body)?;
-        let Head { number, verdict, used, total, piece } = head;
+        let Head { number, piece, beside, .. } = head;
         let index = self.ours.calls.index_of(number);
         let Some((index, (serial, call))) =
             index.and_then(|index| Some((index, self.ours.calls.at_mut(index)?)))
@@ -55,6 +56,36 @@ impl Core {
         self.ours.replies.outstanding += piece.len() as u64;
         check_end(&head, &self.config, self.ours.replies.outstanding)?;
         let key = (index, serial);
+        if beside != Beside::Nothing {
+            return self.receive_end_with_streams(&head, key, now);
+        }
+        self.take_end(&head, key, None, now);
+        Ok(())
+    }
+
+    #[cold]
+    fn receive_end_with_streams(&mut self, head: &Head<'_>, key: Key, now: Instant) -> Result<(), Closed> {
+        self.check_streams()?;
+        let number = head.number;
+        let id = self.open_in(Name::new(Side::Ours, number, Lane::Callee), true)?;
+        let (length, back) = match head.beside {
+            Beside::Connection => {
+                let back = self.begin_out(Lane::Back);
+                self.name_out(back, Name::new(Side::Ours, number, Lane::Back));
+                (None, Some(back))
+            }
+            Beside::Stream(length) => (length, None),
+            Beside::Nothing => (None, None),
+        };
+        self.take_end(head, key, Some(Box::new(Arrived { id, length, back })), now);
+        Ok(())
+    }
+
+    /// The end of a call that is open, and what goes with it.
+    #[inline]
+    fn take_end(&mut self, head: &Head<'_>, key: Key, arrived: Option<Box<Arrived>>, now: Instant) {
+        let Head { number, verdict, used, total, piece, .. } = *head;
+        let Some(call) = self.ours.calls.get_mut(key) else { return };
         // At most `value_bytes_max`, which fits.
         let rest = total as usize - piece.len();
         self.ours.replies.first_untaken += piece.len() as u64;
@@ -67,7 +98,7 @@ impl Core {
                     self.remove_ours(key);
                 }
                 self.taken(piece.len() as u64);
-                return Ok(());
+                return self.stop_arrived(arrived);
             }
             // The peer need not wait for what this side will not send.
             Stage::Sending { granted: true, .. } => self.put_abort(Side::Ours, number),
@@ -75,7 +106,9 @@ impl Core {
         }
         if rest == 0 {
             let ended = match verdict {
-                Verdict::Status(status) => Ended::Reply { status, used, payload: Received::copied(piece) },
+                Verdict::Status(status) => {
+                    Ended::Reply { status, used, payload: Received::copied(piece), arrived }
+                }
                 Verdict::Refusal(refusal) => Ended::Refused(refusal),
             };
             self.end_ours_with(key, ended);
@@ -87,11 +120,11 @@ impl Core {
                 first: piece.len() as u64,
                 value,
                 granted: 0,
+                arrived,
             }));
             self.grants.waiting_replies.push(key);
             self.grant_waiting();
         }
-        Ok(())
     }
 
     /// The beginning of a part of a reply, or its abort.
@@ -149,10 +182,11 @@ impl Core {
             Stage::Receiving(reply) if reply.value.left() == 0 => {
                 let stage = mem::replace(&mut call.stage, Stage::Sent);
                 let Stage::Receiving(reply) = stage else { return };
-                let Reply { verdict, used, value, granted, .. } = *reply;
+                let Reply { verdict, used, value, granted, arrived, .. } = *reply;
                 self.ours.replies.rest_untaken += granted;
                 let Verdict::Status(status) = verdict else { return };
-                self.end_ours_with(key, Ended::Reply { status, used, payload: value.into_received() });
+                let payload = value.into_received();
+                self.end_ours_with(key, Ended::Reply { status, used, payload, arrived });
             }
             Stage::Dropped { reply: Some(reply) } => {
                 reply.left -= length;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::pair::{Pair, auth, call, numbered};
-use crate::proto::{Config, End, Ended, Event, Left, Opened, Payload, Refusal, Refused, Status};
+use crate::proto::{Beside, Config, End, Ended, Event, Left, Opened, Payload, Refusal, Refused, Status};
 
 #[test]
 fn a_call_arrives_as_it_was_made_and_its_reply_comes_back() {
@@ -16,12 +16,17 @@ fn a_call_arrives_as_it_was_made_and_its_reply_comes_back() {
     assert_eq!(incoming.left, Left { depth: 32, invocations: 1000, subrequests: 999 });
     assert_eq!((incoming.fingerprint, incoming.deadline, incoming.trace), (None, None, None));
     assert_eq!(incoming.metadata.capacity(), 0);
-    let end = End { status: Status::ServiceError, used: (3, 2), payload: b"refused".to_vec().into() };
+    let end = End {
+        status: Status::ServiceError,
+        used: (3, 2),
+        payload: b"refused".to_vec().into(),
+        beside: Beside::Nothing,
+    };
     pair.server.core.end(incoming.id, end);
     pair.settle();
     let (ended_key, ended) = pair.client.ended_one();
     assert_eq!(ended_key, key);
-    let Ended::Reply { status: Status::ServiceError, used: (3, 2), payload } = ended else {
+    let Ended::Reply { status: Status::ServiceError, used: (3, 2), payload, .. } = ended else {
         panic!("an error of the service came back: {ended:?}")
     };
     assert_eq!(&*payload, b"refused");
@@ -75,7 +80,8 @@ fn a_cancelled_call_counts_until_its_end() {
     assert!(matches!(pair.server.events.pop(), Some(Event::Cancelled { id }) if id == incoming.id));
     assert_eq!(pair.client.core.in_flight().ours, 1);
     assert_eq!(pair.server.core.in_flight().theirs, 1);
-    let end = End { status: Status::Cancelled, used: (0, 0), payload: Payload::default() };
+    let end =
+        End { status: Status::Cancelled, used: (0, 0), payload: Payload::default(), beside: Beside::Nothing };
     pair.server.core.end(incoming.id, end);
     pair.settle();
     assert!(pair.client.events.is_empty(), "{:?}", pair.client.events);
@@ -164,7 +170,8 @@ fn a_deadline_ends_the_call_at_both_ends() {
     pair.pass(Duration::from_millis(2));
     assert!(matches!(pair.client.ended_one(), (_, Ended::Deadline)));
     assert!(matches!(pair.server.events.pop(), Some(Event::DeadlinePassed { id }) if id == incoming.id));
-    let end = End { status: Status::Deadline, used: (0, 0), payload: Payload::default() };
+    let end =
+        End { status: Status::Deadline, used: (0, 0), payload: Payload::default(), beside: Beside::Nothing };
     pair.server.core.end(incoming.id, end);
     pair.settle();
     pair.assert_idle();

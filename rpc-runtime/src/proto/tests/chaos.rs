@@ -6,7 +6,7 @@ use super::{
     random::{Random, Seed, seeds},
     raw::{Raw, call_head, call_with, end_head, frame, grant, number, open, part},
 };
-use crate::proto::{CallId, CallKey, Config, End, Event, InFlight, Opened, Status};
+use crate::proto::{Beside, CallId, CallKey, Config, End, Event, InFlight, Opened, Status};
 
 struct Application {
     random: Random,
@@ -107,7 +107,12 @@ impl Application {
             }
             4 => {
                 for id in std::mem::take(&mut self.told_to_end) {
-                    let end = End { status: Status::Cancelled, used: (0, 0), payload: vec![].into() };
+                    let end = End {
+                        status: Status::Cancelled,
+                        used: (0, 0),
+                        payload: vec![].into(),
+                        beside: Beside::Nothing,
+                    };
                     raw.side.core.end(id, end);
                 }
             }
@@ -145,7 +150,7 @@ impl Application {
                     self.is_closed = true;
                     assert!(self.open.is_empty(), "calls without an outcome: {:?}", self.open);
                 }
-                Event::Opened { .. } | Event::GoAway { .. } => {}
+                Event::Opened { .. } | Event::GoAway { .. } | Event::Stream { .. } => {}
             }
         }
         self.made = self.made.max(self.raw.side.core.ours.next);

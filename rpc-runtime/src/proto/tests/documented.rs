@@ -2,13 +2,16 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use bytes::Bytes;
+
 use super::{
     golden::hex,
     pair::{auth, call},
     raw::{Raw, call_head, call_with, end_head, frame},
 };
 use crate::proto::{
-    Call, ClosedKind, Config, End, Ended, Event, Left, Open, Opened, PeerSlot, Props, Refusal, Status,
+    Beside, Call, ClosedKind, Config, End, Ended, Event, Inflow, Left, Open, Opened, PeerSlot, Props,
+    Refusal, Room, Status, StreamId,
 };
 
 /// One example of a kind: an end that writes it as its last frame, and another that reads it.
@@ -39,6 +42,10 @@ const CHECKS: &[(&str, &[Check])] = &[
     ("09 Cancel", &[(writes_cancel, reads_cancel)]),
     ("0a Ping, 0b Pong", &[(writes_ping, reads_ping), (writes_pong, reads_pong)]),
     ("0c GoAway", &[(writes_go_away, reads_go_away)]),
+    ("10 StreamData", &[(writes_stream_data, reads_stream_data)]),
+    ("11 StreamCredit", &[(writes_stream_credit, reads_stream_credit)]),
+    ("12 StreamEnd", &[(writes_stream_end, reads_stream_end)]),
+    ("13 StreamAbort", &[(writes_stop, reads_stop), (writes_stream_abort, reads_stream_abort)]),
 ];
 
 #[test]
@@ -166,6 +173,7 @@ fn writes_whole_call() -> Raw {
         metadata: &[("tenant", "a1", true), ("k", "", false)],
         trace: Some(TRACE),
         payload: vec![0xab].into(),
+        stream: None,
     };
     raw.side.core.call(call, raw.now).unwrap();
     raw
@@ -186,7 +194,10 @@ fn writes_end() -> Raw {
     let mut raw = Raw::new();
     raw.write_call(0, b"");
     let id = raw.side.call_of().id;
-    raw.side.core.end(id, End { status: Status::Ok, used: (128, 1), payload: vec![0xcd, 0xef].into() });
+    raw.side.core.end(
+        id,
+        End { status: Status::Ok, used: (128, 1), payload: vec![0xcd, 0xef].into(), beside: Beside::Nothing },
+    );
     raw
 }
 
@@ -194,7 +205,7 @@ fn reads_end(example: &[u8]) {
     let mut raw = Raw::new();
     raw.make_call(vec![]);
     raw.write(example);
-    let (_, Ended::Reply { status: Status::Ok, used: (128, 1), payload }) = raw.side.ended_one() else {
+    let (_, Ended::Reply { status: Status::Ok, used: (128, 1), payload, .. }) = raw.side.ended_one() else {
         panic!("it answers")
     };
     assert_eq!(&*payload, [0xcd, 0xef]);
@@ -344,4 +355,114 @@ fn reads_go_away(example: &[u8]) {
     assert_eq!((key, &*why), (second, "the peer takes no more calls: bye"));
     assert!(matches!(raw.pop(), Some(Event::GoAway { .. })));
     raw.assert_open();
+}
+
+/// An end that has made a call with a stream, and wrote the head.
+fn uploads() -> (Raw, StreamId) {
+    let mut raw = Raw::new();
+    let key =
+        raw.side.core.call(Call { stream: Some(None), ..call(raw.slot, vec![], None) }, raw.now).unwrap();
+    let id = raw.side.core.upload_of(key).unwrap();
+    raw.read();
+    (raw, id)
+}
+
+/// An end that was called with a stream.
+fn is_uploaded_to() -> (Raw, StreamId) {
+    let mut raw = Raw::new();
+    raw.write_frame(0x04, &call_with(0, 32, &[0], b""));
+    let id = raw.side.call_of().arrived.unwrap().id;
+    (raw, id)
+}
+
+/// An end whose call was answered with a stream.
+fn downloads() -> (Raw, StreamId) {
+    let mut raw = Raw::new();
+    raw.make_call(vec![]);
+    raw.write_frame(0x05, &[0, 0, 0, 32, 0, 0, 0, 0]);
+    let (_, Ended::Reply { arrived: Some(arrived), .. }) = raw.side.ended_one() else {
+        panic!("a stream follows")
+    };
+    (raw, arrived.id)
+}
+
+/// An end that has answered a call with a stream.
+fn is_downloaded_from() -> (Raw, StreamId) {
+    let mut raw = Raw::new();
+    raw.write_call(0, b"");
+    let id = raw.side.call_of().id;
+    let end = End { status: Status::Ok, used: (0, 0), payload: vec![].into(), beside: Beside::Stream(None) };
+    let begun = raw.side.core.end(id, end).unwrap();
+    raw.read();
+    (raw, begun.id)
+}
+
+fn writes_stream_data() -> Raw {
+    let (mut raw, id) = uploads();
+    raw.side.core.stream_write(id, Bytes::from_static(b"abc"));
+    raw
+}
+
+fn reads_stream_data(example: &[u8]) {
+    let (mut raw, id) = is_uploaded_to();
+    raw.write(example);
+    assert!(matches!(raw.side.core.stream_read(id), Inflow::Data(data) if data == "abc"));
+}
+
+fn writes_stream_credit() -> Raw {
+    let (mut raw, id) = downloads();
+    let mut piece = vec![1];
+    piece.resize(1 + (8 << 10), 7);
+    for _ in 0..2 {
+        raw.write_frame(0x10, &piece);
+    }
+    raw.side.core.grants.exhaust();
+    assert!(matches!(raw.side.core.stream_read(id), Inflow::Data(data) if data.len() == 16 << 10));
+    raw
+}
+
+fn reads_stream_credit(example: &[u8]) {
+    let (mut raw, id) = is_downloaded_from();
+    raw.side.core.stream_write(id, vec![7; 20 << 10].into());
+    raw.read();
+    assert_eq!(raw.side.core.stream_room(id), Room::None);
+    raw.write(example);
+    assert_eq!(raw.side.core.stream_room(id), Room::Bytes(12 << 10));
+}
+
+fn writes_stream_end() -> Raw {
+    let (mut raw, id) = uploads();
+    raw.side.core.stream_end(id, Bytes::new());
+    raw
+}
+
+fn reads_stream_end(example: &[u8]) {
+    let (mut raw, id) = is_uploaded_to();
+    raw.write(example);
+    assert!(matches!(raw.side.core.stream_read(id), Inflow::End(tail) if tail.is_empty()));
+}
+
+fn writes_stop() -> Raw {
+    let (mut raw, id) = downloads();
+    raw.side.core.stream_stop(id);
+    raw
+}
+
+fn reads_stop(example: &[u8]) {
+    let (mut raw, id) = is_downloaded_from();
+    raw.write(example);
+    assert_eq!(raw.side.core.stream_room(id), Room::Gone);
+    assert_eq!(raw.read(), [(0x13, vec![1, 0])], "it says that nothing more will come");
+}
+
+fn writes_stream_abort() -> Raw {
+    let (mut raw, id) = uploads();
+    raw.side.core.stream_abort(id, Bytes::from_static(b"cannot"));
+    raw
+}
+
+fn reads_stream_abort(example: &[u8]) {
+    let (mut raw, id) = is_uploaded_to();
+    raw.write(example);
+    assert!(matches!(raw.side.core.stream_read(id), Inflow::Aborted(why) if why == "cannot"));
 }

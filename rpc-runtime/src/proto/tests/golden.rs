@@ -8,7 +8,7 @@ use super::{
     raw::{Raw, frame, frames},
 };
 use crate::proto::{
-    Call, Closing, Config, End, Event, Left, Opened, Payload, Status,
+    Beside, Call, Closing, Config, End, Event, Left, Opened, Payload, Status,
     wire::{Number, number, put_number},
 };
 
@@ -30,7 +30,8 @@ fn hello() {
     assert_writes(
         &mut raw,
         &[
-            "1f 00 00 01 52 50 43 00 01 01 80 40 80 80 80 02 80 80 80 02 80 80 80 10 80 08 00 00 00 00 00 00 00 00 00",
+            "26 00 00 01 52 50 43 00 01 01 80 40 80 80 80 02 80 80 80 02 80 80 80 10 80 08 01 00 00 00 00 00 00 00 \
+             07 03 05 80 20 80 80 01",
         ],
     );
 }
@@ -73,6 +74,7 @@ fn a_call_with_everything_beside_it() {
         metadata: &[("tenant", "a1", true), ("k", "", false)],
         trace: Some([0x77; 26]),
         payload: vec![0xab].into(),
+        stream: None,
     };
     raw.side.core.call(all, raw.now).unwrap();
     assert_writes(
@@ -97,7 +99,10 @@ fn end() {
         let mut raw = Raw::new();
         raw.write_call(0, b"");
         let id = raw.side.call_of().id;
-        raw.side.core.end(id, End { status, used: (128, 1), payload: vec![0xcd, 0xef].into() });
+        raw.side.core.end(
+            id,
+            End { status, used: (128, 1), payload: vec![0xcd, 0xef].into(), beside: Beside::Nothing },
+        );
         assert_writes(&mut raw, &[expected]);
     }
 }
@@ -382,6 +387,7 @@ fn heads_that_were_read_are_written_the_same() {
             metadata: if random.percent(50) { &metadata } else { &[] },
             trace: random.percent(50).then_some([4; 26]),
             payload: vec![5; random.below(200)].into(),
+            stream: None,
         };
         raw.side.core.call(made, raw.now).unwrap();
         let written = raw.read();
@@ -403,6 +409,7 @@ fn heads_that_were_read_are_written_the_same() {
             metadata: &metadata,
             trace: incoming.trace,
             payload: incoming.payload.to_vec().into(),
+            stream: None,
         };
         let mut writer = Raw::new();
         let offset = writer.now;
@@ -482,6 +489,9 @@ fn an_empty_payload_is_no_value() {
     raw.write_call(0, b"");
     let incoming = raw.side.call_of();
     assert!(incoming.payload.is_empty() && incoming.payload.bytes().is_none());
-    raw.side.core.end(incoming.id, End { status: Status::Ok, used: (0, 0), payload: Payload::default() });
+    raw.side.core.end(
+        incoming.id,
+        End { status: Status::Ok, used: (0, 0), payload: Payload::default(), beside: Beside::Nothing },
+    );
     assert_writes(&mut raw, &["07 00 00 05 00 00 00 00 00 00 00"]);
 }

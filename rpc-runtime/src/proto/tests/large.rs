@@ -9,7 +9,7 @@ use super::{
     raw::{Raw, call_head, end_head, frame, grant, number, part},
 };
 use crate::proto::{
-    Config, End, Ended, Event, HostBudget, Opened, Payload, Received, Refusal, Refused, Status,
+    Beside, Config, End, Ended, Event, HostBudget, Opened, Payload, Received, Refusal, Refused, Status,
 };
 
 const MIB: usize = if cfg!(miri) { 192 << 10 } else { 1 << 20 };
@@ -664,9 +664,16 @@ fn what_was_used_is_told_with_the_end_of_a_large_reply() {
     pair.client.call(slot, vec![1], pair.now);
     pair.settle();
     let id = pair.server.call_of().id;
-    let end = End { status: Status::ServiceError, used: (7, 8), payload: vec![1; 100_000].into() };
+    let end = End {
+        status: Status::ServiceError,
+        used: (7, 8),
+        payload: vec![1; 100_000].into(),
+        beside: Beside::Nothing,
+    };
     pair.server.core.end(id, end);
     pair.settle();
-    let Ended::Reply { status, used, payload } = pair.client.ended_one().1 else { panic!("a reply came") };
+    let Ended::Reply { status, used, payload, .. } = pair.client.ended_one().1 else {
+        panic!("a reply came")
+    };
     assert_eq!((status, used, payload.len()), (Status::ServiceError, (7, 8), 100_000));
 }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::proto::{
-    Call, CallId, CallKey, Closed, Config, Core, End, Ended, Event, Incoming, Left, Open, Opened, Payload,
-    Refused, Slot, Status,
+    Beside, Call, CallId, CallKey, Closed, Config, Core, End, Ended, Event, Incoming, Left, Open, Opened,
+    Payload, Refused, Slot, Status,
 };
 
 /// One end, and the events it gave.
@@ -128,7 +128,10 @@ impl Side {
     }
 
     pub(super) fn reply(&mut self, id: CallId, payload: impl Into<Payload>) {
-        self.core.end(id, End { status: Status::Ok, used: (0, 0), payload: payload.into() });
+        self.core.end(
+            id,
+            End { status: Status::Ok, used: (0, 0), payload: payload.into(), beside: Beside::Nothing },
+        );
         self.drain_events();
     }
 
@@ -217,6 +220,7 @@ pub(super) fn call(slot: Slot, payload: impl Into<Payload>, deadline: Option<Ins
         metadata: &[],
         trace: None,
         payload: payload.into(),
+        stream: None,
     }
 }
 

@@ -174,3 +174,42 @@ pub(super) fn number(number: u64) -> Vec<u8> {
     put_number(&mut to, number);
     to
 }
+
+/// A piece of a stream, of the call and lane.
+pub(super) fn data(call: u64, lane: u64, piece: &[u8]) -> Vec<u8> {
+    let mut body = number(call << 2 | lane);
+    body.extend_from_slice(piece);
+    frame(0x10, &body)
+}
+
+pub(super) fn stream_credit(call: u64, lane: u64, bytes: u64) -> Vec<u8> {
+    let mut body = number(call << 2 | lane);
+    put_number(&mut body, bytes);
+    frame(0x11, &body)
+}
+
+pub(super) fn stream_end(call: u64, lane: u64) -> Vec<u8> {
+    frame(0x12, &number(call << 2 | lane))
+}
+
+pub(super) fn stream_abort(call: u64, lane: u64, by_receiver: bool) -> Vec<u8> {
+    let mut body = number(call << 2 | lane);
+    body.push(u8::from(by_receiver));
+    frame(0x13, &body)
+}
+
+/// A call to slot 0 with a stream of this length, 0 if it is not known and else greater by one.
+pub(super) fn call_with_stream(call: u64, length: u64) -> Vec<u8> {
+    frame(0x04, &call_with(call, 32, &number(length), b""))
+}
+
+/// The end of a call, without a value; 32 announces a stream and 64 a connection.
+pub(super) fn end_with(call: u64, status: u8, flags: u8) -> Vec<u8> {
+    let mut body = number(call);
+    body.extend_from_slice(&[status, 0, flags, 0, 0]);
+    if flags & 32 != 0 {
+        body.push(0);
+    }
+    body.push(0);
+    frame(0x05, &body)
+}

@@ -15,8 +15,8 @@ use super::{
     raw::{call_head, end_head, frame, grant, number, part},
 };
 use crate::proto::{
-    Call, CallId, CallKey, Closing, Config, End, Ended, Event, HostBudget, InFlight, Left, Opened, Payload,
-    Slot, Status,
+    Beside, Call, CallId, CallKey, Closing, Config, End, Ended, Event, HostBudget, InFlight, Left, Opened,
+    Payload, Slot, Status,
 };
 
 /// What all values are cut out of, so that a byte out of place shows.
@@ -172,6 +172,7 @@ impl World {
             metadata: if self.random.percent(10) { &metadata } else { &[] },
             trace: None,
             payload: value(tag),
+            stream: None,
         };
         match end.side.core.call(call, self.now) {
             Ok(key) => {
@@ -200,7 +201,9 @@ impl World {
         let end = &mut self.ends[me];
         if let Some(id) = end.stopping.pop() {
             let payload = Payload::default();
-            end.side.core.end(id, End { status: Status::Cancelled, used: (0, 0), payload });
+            end.side
+                .core
+                .end(id, End { status: Status::Cancelled, used: (0, 0), payload, beside: Beside::Nothing });
             return self.read_events(me);
         }
         if end.handlers.is_empty() {
@@ -211,7 +214,7 @@ impl World {
             [Status::Ok, Status::ServiceError, Status::Failed, Status::Refused][self.random.below(4)];
         let reply = tag ^ (1 << 63);
         self.truth.replied.insert(tag, (status, reply));
-        end.side.core.end(id, End { status, used: (1, 2), payload: value(reply) });
+        end.side.core.end(id, End { status, used: (1, 2), payload: value(reply), beside: Beside::Nothing });
         self.read_events(me);
     }
 
@@ -268,7 +271,7 @@ impl World {
         for event in std::mem::take(&mut end.side.events) {
             match event {
                 Event::Open { slot, .. } => end.side.core.opened(slot, Opened::Same),
-                Event::Opened { .. } | Event::GoAway { .. } => {}
+                Event::Opened { .. } | Event::GoAway { .. } | Event::Stream { .. } => {}
                 Event::Call(incoming) if *forges => end.handlers.push((incoming.id, 0)),
                 Event::Call(incoming) => {
                     let tag = tag_of(&incoming.payload);
@@ -435,7 +438,7 @@ impl Truth {
     fn outcome(&mut self, tag: u64, ended: &Ended) {
         self.outcomes += 1;
         match ended {
-            Ended::Reply { status, payload, used } => {
+            Ended::Reply { status, payload, used, .. } => {
                 let (replied, reply) = self.replied[&tag];
                 assert_eq!(*status, replied);
                 if *status == Status::Cancelled {

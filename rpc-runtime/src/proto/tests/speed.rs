@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 
 use super::pair::{Pair, call};
-use crate::proto::{Core, End, Ended, Event, Payload, Slot, Status};
+use crate::proto::{Beside, Core, End, Ended, Event, Payload, Slot, Status};
 
 /// What goes from one end to the other, without a stream.
 fn carry(from: &mut Core, to: &mut Core, now: Instant) {
@@ -38,7 +38,7 @@ fn round(
     carry(&mut client.core, &mut server.core, *now);
     while let Some(event) = server.core.event() {
         let Event::Call(incoming) = event else { panic!("a call came: {event:?}") };
-        let end = End { status: Status::Ok, used: (1, 0), payload: payload(24) };
+        let end = End { status: Status::Ok, used: (1, 0), payload: payload(24), beside: Beside::Nothing };
         server.core.end(black_box(incoming).id, end);
     }
     carry(&mut server.core, &mut client.core, *now);

@@ -184,6 +184,8 @@ fn limits_have_floors_and_ceilings() {
         value_bytes_max: 0,
         slots_max: 0,
         granted_bytes_max: 0,
+        streams_max: 0,
+        stream_bytes: 0,
         ..Config::default()
     };
     assert_eq!(nothing.checked().limits(), Limits::ASSUMED);
