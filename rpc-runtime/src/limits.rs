@@ -113,7 +113,8 @@ impl Limits {
     }
 
     /// How long the arguments of a call over a boundary may be, and its answer, in bytes as they are encoded. Default
-    /// 32 MiB, which is also the most; a body of a request or a response over a boundary counts as one value with it.
+    /// 32 MiB, which is also the most. It holds for the head of a request or a response, too, but not for its body, which
+    /// streams.
     ///
     /// The caller's limit holds for the arguments, the callee's for the answer. In process nothing is encoded, and this
     /// limit does not apply.

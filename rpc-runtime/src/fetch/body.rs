@@ -41,6 +41,18 @@ use self::made::Made;
 /// [`wait_until`](crate::Ctx::wait_until) does not begin. The deadline of the call is one for the head of its answer;
 /// calls that the stream makes inherit it. If the stream panics, its reader gets an error.
 ///
+/// # Between processes
+///
+/// Over a session a body streams as it does in process: its first piece arrives before the last one is made, who does not
+/// read holds the maker back, and who drops it ends it. What is made and not read is at most 16 KiB, or 256 KiB where the
+/// reader keeps up and the process has memory for it, and one piece of the maker's; a body of at most 64 KiB that is there
+/// at once travels with its head. If the maker fails, its reader gets what was made and then an error with the
+/// [`Error`](crate::Error) of the maker as its source; if the session is lost, one whose source
+/// [`is_disconnected`](crate::Error::is_disconnected). A length that was known is known at the other end, and a body that
+/// does not keep to it is an error there. At most 4,096 bodies and connections go one way over a session at a time; the
+/// next is refused as [overloaded](crate::Error::is_overloaded). To an end of an older version a body travels whole, and
+/// has at most 32 MiB.
+///
 /// ```
 /// use rpc_runtime::Body;
 ///

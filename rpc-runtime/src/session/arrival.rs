@@ -71,6 +71,7 @@ pub struct Call {
     body: Mutex<Option<Box<StreamBody>>>,
     /// Whether its caller takes streams.
     takes_streams: bool,
+    is_spawned: bool,
     hook: Option<Arc<Hook>>,
 }
 
@@ -92,6 +93,7 @@ impl Arrival {
                 longest: Longest::under(&Limits::new()),
                 body: Mutex::new(body),
                 takes_streams: ways.streams,
+                is_spawned: ways.spawn || method.spawn,
                 hook: ways.hook.clone(),
             },
             left,
@@ -191,6 +193,11 @@ impl Call {
     /// Whether streams may go with the answer.
     pub(super) const fn takes_streams(&self) -> bool {
         self.takes_streams
+    }
+
+    /// Whether it runs in a task of its own.
+    pub(super) const fn is_spawned(&self) -> bool {
+        self.is_spawned
     }
 
     /// What may leave of errors.

@@ -24,7 +24,7 @@ use super::{
     outgoing::Upload,
     port::Port,
     reply::{self, Failed, Reply},
-    stream::{Carried, Coming, Flow, StreamBody, carried},
+    stream::{Carried, Coming, Flow, Going, StreamBody, carried},
 };
 use crate::{
     Body, Client, Upgraded,
@@ -78,7 +78,7 @@ impl Port {
     async fn exchange(&self, request: Request) -> Result<Response, Failed> {
         let (head, body) = request.into_parts();
         let longest = Longest::of_current();
-        let (body, upload) = match carried(body).await {
+        let (body, upload) = match carried(body, longest.bytes()).await {
             Carried::Whole(body) => (body, None),
             Carried::Stream(body) if self.takes_streams().await? => (None, Some(Upload::new(body))),
             Carried::Stream(body) => (Some(body.whole(longest.bytes()).await.map_err(Failed::before)?), None),
@@ -120,11 +120,11 @@ pub(super) fn serve<C: Boundary + Send + Sync>(client: C, call: Arrival) -> Hand
             Ok(mut response) => {
                 let upgraded = Upgraded::take(&mut response);
                 let (head, body) = response.into_parts();
-                let (body, flow) = going(body, upgraded, &call).await.map_err(Handled::failed_on_the_way)?;
+                let (body, going) = going(body, upgraded, &call).await.map_err(Handled::failed_on_the_way)?;
                 let headers = headers_on_wire(&head.headers);
                 let response = ResponseOnWire { status: head.status.as_u16(), headers, body };
                 let answer = call.answer_with(true, |encoder| encoder.value(&Ok::<_, Error>(response)))?;
-                Ok(answer.with_flow(flow))
+                Ok(answer.with_flow(going.map(|going| Flow::new(going, call.is_spawned()))))
             }
             Err(error) => {
                 call.answer_with(false, |encoder| encoder.value(&Err::<ResponseOnWire<'_>, _>(error)))
@@ -138,15 +138,15 @@ async fn going(
     body: Body,
     upgraded: Option<Upgraded>,
     call: &Call,
-) -> Result<(Option<Bytes>, Option<Flow>), Kind> {
+) -> Result<(Option<Bytes>, Option<Going>), Kind> {
     match upgraded {
-        Some(upgraded) if call.takes_streams() => return Ok((None, Some(Flow::Connection(upgraded)))),
+        Some(upgraded) if call.takes_streams() => return Ok((None, Some(Going::Connection(upgraded)))),
         Some(_) => return Err(Kind::Application(NO_UPGRADE.into())),
         None => {}
     }
-    Ok(match carried(body).await {
+    Ok(match carried(body, call.bytes_max()).await {
         Carried::Whole(body) => (body, None),
-        Carried::Stream(body) if call.takes_streams() => (None, Some(Flow::Body(body.hooked(call.hook())))),
+        Carried::Stream(body) if call.takes_streams() => (None, Some(Going::Body(body.hooked(call.hook())))),
         Carried::Stream(body) => (Some(body.whole(call.bytes_max()).await?), None),
     })
 }

@@ -13,6 +13,9 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
+use tokio::task::coop;
+
 use super::{
     contracts::{Known, known},
     outgoing::{Outgoing, Place, Waiting},
@@ -281,7 +284,7 @@ impl Shared {
                 && let Some(id) = state.core.upload_of(key)
             {
                 let to = Writing::new(Arc::clone(self), id);
-                state.works.push(PooledFuture::new(body.pour(to)));
+                state.works.push(PooledFuture::new(coop::unconstrained(body.pour(to))));
             }
             let place = state.add_place(key, waker);
             Ok(Waiting::new(Arc::clone(self), key, place, state.keeps_time, service, method))
@@ -370,9 +373,17 @@ impl Shared {
         room
     }
 
-    /// Does something with a stream, and has the driver write what comes of it.
-    pub(super) fn change_stream(&self, change: impl FnOnce(&mut Core)) {
-        self.change(|state| change(&mut state.core));
+    /// Writes to a stream, and has the driver send it.
+    pub(super) fn write_stream(&self, id: StreamId, data: Bytes) {
+        self.change(|state| state.core.stream_write(id, data));
+    }
+
+    /// The last thing that is done with a stream: nobody waits for it any more.
+    pub(super) fn leave_stream(&self, id: StreamId, change: impl FnOnce(&mut Core)) {
+        let _waiting = self.change(|state| {
+            change(&mut state.core);
+            state.streams.remove(&id)
+        });
     }
 
     /// Whether the other end takes streams; it has said something already.

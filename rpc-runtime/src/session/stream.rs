@@ -9,12 +9,18 @@ mod connection;
 mod pour;
 
 use std::{
+    future::Future,
     mem,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
+use tokio::{
+    runtime::Handle,
+    task::{JoinHandle, coop},
+};
 
 pub(super) use self::{
     body::StreamBody,
@@ -23,7 +29,7 @@ pub(super) use self::{
 };
 use super::{reply, shared::Shared};
 use crate::{
-    BodyError,
+    BodyError, Upgraded,
     codec::Decoder,
     error::{Error, Kind},
     proto::{Arrived, Begun, Beside, Inflow, Length, Room, StreamId, TAIL_BYTES_MAX},
@@ -45,10 +51,16 @@ pub(super) struct Writing {
 }
 
 /// What goes on when a call has been answered.
-pub(super) enum Flow {
+pub(super) struct Flow {
+    what: Going,
+    /// Whether it runs in a task of its own, as the handler did.
+    is_spawned: bool,
+}
+
+pub(super) enum Going {
     Body(Pouring),
     /// The call has become a connection.
-    Connection(crate::Upgraded),
+    Connection(Upgraded),
 }
 
 /// What comes with the answer to a call.
@@ -94,7 +106,7 @@ impl Reading {
 impl Drop for Reading {
     fn drop(&mut self) {
         if !self.is_over {
-            self.shared.change_stream(|core| core.stream_stop(self.id));
+            self.shared.leave_stream(self.id, |core| core.stream_stop(self.id));
         }
     }
 }
@@ -118,13 +130,13 @@ impl Writing {
     }
 
     fn write(&self, data: Bytes) {
-        self.shared.change_stream(|core| core.stream_write(self.id, data));
+        self.shared.write_stream(self.id, data);
     }
 
     /// It is complete, and this is said with its end.
     fn end(&mut self, tail: Bytes) {
         if !mem::replace(&mut self.is_over, true) {
-            self.shared.change_stream(|core| core.stream_end(self.id, tail));
+            self.shared.leave_stream(self.id, |core| core.stream_end(self.id, tail));
         }
     }
 
@@ -132,7 +144,7 @@ impl Writing {
     fn abort(&mut self, why: &Error) {
         if !mem::replace(&mut self.is_over, true) {
             let why = write_why(why);
-            self.shared.change_stream(|core| core.stream_abort(self.id, why));
+            self.shared.leave_stream(self.id, |core| core.stream_abort(self.id, why));
         }
     }
 }
@@ -146,22 +158,29 @@ impl Drop for Writing {
 }
 
 impl Flow {
+    pub(super) const fn new(what: Going, is_spawned: bool) -> Self {
+        Self { what, is_spawned }
+    }
+
     /// What the protocol is to say of it.
-    pub(super) fn beside(&self) -> Beside {
-        match self {
-            Self::Body(body) => Beside::Stream(body.length()),
-            Self::Connection(_) => Beside::Connection,
+    pub(super) const fn beside(&self) -> Beside {
+        match &self.what {
+            Going::Body(body) => Beside::Stream(body.length()),
+            Going::Connection(_) => Beside::Connection,
         }
     }
 
     /// The work of sending it.
     pub(super) fn into_work(self, shared: &Arc<Shared>, begun: Begun) -> Work {
         let to = Writing::new(Arc::clone(shared), begun.id);
-        match self {
-            Self::Body(body) => PooledFuture::new(body.pour(to)),
-            Self::Connection(upgraded) => {
+        match self.what {
+            // As handlers do, they share the task of the session.
+            Going::Body(body) if self.is_spawned => in_a_task(body.pour(to)),
+            Going::Body(body) => PooledFuture::new(coop::unconstrained(body.pour(to))),
+            // Which only passes on what another task says.
+            Going::Connection(upgraded) => {
                 let from = begun.back.map(|back| Reading::new(Arc::clone(shared), back));
-                PooledFuture::new(connection::join(upgraded, to, from))
+                PooledFuture::new(coop::unconstrained(connection::join(upgraded, to, from)))
             }
         }
     }
@@ -184,6 +203,31 @@ impl Broken {
             Self::Aborted(error) => error,
             Self::Lost(why) => Error::outside(Kind::Disconnected(why.into())),
         }
+    }
+}
+
+/// Work of a task that ends when this is dropped.
+struct Task(JoinHandle<()>);
+
+fn in_a_task(work: impl Future<Output = ()> + Send + 'static) -> Work {
+    match Handle::try_current() {
+        Ok(runtime) => PooledFuture::new(Task(runtime.spawn(work))),
+        Err(_) => PooledFuture::new(work),
+    }
+}
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // What made the body panicked, if it did: its stream was given up as it was dropped.
+        Pin::new(&mut self.0).poll(cx).map(drop)
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -308,3 +308,123 @@ async fn flows_pass_two_hops(there: &There) {
     timeout(PATIENCE, chat.read_to_string(&mut rest)).await.unwrap().unwrap();
     assert_eq!(rest, "bye");
 }
+
+#[tokio::test]
+async fn a_reader_is_told_when_the_process_dies() {
+    let serving = child::Serving::start();
+    let place = Place::at(&serving.address());
+    let mut body = fetched(&place.site, get("/flow/endless")).await.into_body();
+    chunk(&mut body).await.unwrap().unwrap();
+    let mut chat = connected(&place.site, "/flow/chat").await;
+    serving.signal(rustix::process::Signal::KILL);
+    let error = loop {
+        match chunk(&mut body).await {
+            Ok(piece) => drop(piece.expect("a body that was not ended has no end")),
+            Err(error) => break error,
+        }
+    };
+    assert!(behind(&error).is_disconnected(), "{error:?}");
+    let error = timeout(PATIENCE, chat.read_u8()).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}");
+    let error = chat.write_all(b"x").await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe, "{error}");
+}
+
+#[tokio::test]
+async fn a_handler_is_told_when_its_caller_goes() {
+    let served = Place::new(None);
+    let (here, there) = tokio::io::duplex(64 << 10);
+    let _there = served.options().start(there).unwrap();
+    let (session, driving) = SessionOptions::new().over(here);
+    let driving = tokio::spawn(driving);
+    let site = Place::over(&session).site;
+    let (body, _, alive) = endless();
+    let call = tokio::spawn(async move { site.fetch(post("/flow/count", body)).await });
+    until_at_least(&served, "chunk").await;
+    driving.abort();
+    assert!(call.await.unwrap().unwrap_err().is_disconnected());
+    until_dropped(&alive).await;
+}
+
+/// Waits until something has happened.
+async fn until_at_least(served: &Place, name: &str) {
+    timeout(PATIENCE, served.tally.until(name, 1)).await.expect("it never happens").unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_stops_lets_streams_end_and_cuts_the_others() {
+    let served = Place::new(None);
+    let server = rpc_runtime::Server::with(served.options()).drain(Duration::from_millis(500));
+    let server = server.listen(&"tcp:127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let place = Place::at(&server.addresses().next().unwrap().clone());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(server.run_until(async { drop(stopped.await) }));
+    let late = fetched(&place.site, get("/flow/late")).await.into_body();
+    let mut endless = fetched(&place.site, get("/flow/endless")).await.into_body();
+    drop(stop);
+    assert_eq!(text(late).await, "onetwothree");
+    let error = loop {
+        match chunk(&mut endless).await {
+            Ok(piece) => drop(piece.expect("a body that was not ended has no end")),
+            Err(error) => break error,
+        }
+    };
+    let why = behind(&error);
+    assert!(why.is_disconnected() && why.to_string().contains("the time to drain is over"), "{why}");
+    timeout(PATIENCE, serving).await.expect("it ends in time").unwrap();
+    until(&served.tally, "body.dropped", 1).await;
+}
+
+/// Workers, and a client of them over a session one of whose ends is of an older version.
+fn with_older(is_caller: bool) -> (Place, Session, SiteClient) {
+    let served = Place::new(None);
+    let (here, there) = tokio::io::duplex(64 << 10);
+    let (mut calling, mut serving) = (SessionOptions::new(), served.options());
+    if is_caller {
+        calling = calling.without_streams();
+    } else {
+        serving = serving.without_streams();
+    }
+    let session = serving.start(there).unwrap();
+    let site = Place::over(&calling.start(here).unwrap()).site;
+    (served, session, site)
+}
+
+#[tokio::test]
+async fn to_an_end_that_takes_no_streams_a_body_goes_whole() {
+    for is_caller in [true, false] {
+        let (_served, _session, site) = with_older(is_caller);
+        let pieces = flows::pieces(|| {}).take(20);
+        let answer =
+            text(fetched(&site, post("/flow/count", Body::from_stream(pieces))).await.into_body()).await;
+        assert_eq!(answer, (20 * flows::PIECE).to_string());
+        let body = fetched(&site, get("/flow/long?20")).await.into_body();
+        assert_eq!(body.size_hint().exact(), Some(20 * flows::PIECE as u64));
+        assert_eq!(body.bytes().await.unwrap().len(), 20 * flows::PIECE);
+        let error = site.fetch(get("/flow/long?1000")).await.unwrap_err();
+        assert!(error.is_limit() && error.to_string().contains("33554432"), "{error}");
+        let error =
+            site.fetch(post("/flow/count", Body::from_stream(flows::pieces(|| {})))).await.unwrap_err();
+        assert!(error.is_limit() && error.to_string().contains("33554432"), "{error}");
+        let error = site.fetch(get("/flow/breaks")).await.unwrap_err();
+        assert!(error.is_application(), "{error}");
+        let error = site.fetch(get("/flow/chat")).await.unwrap_err();
+        assert!(error.to_string().contains("older version"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_uses_ends_with_its_last_stream() {
+    let served = Place::new(None);
+    let (here, there) = tokio::io::duplex(64 << 10);
+    let _there = served.options().start(there).unwrap();
+    let (session, driving) = SessionOptions::new().over(here);
+    let driving = tokio::spawn(driving);
+    let body = {
+        let site = Place::over(&session).site;
+        drop(session);
+        fetched(&site, get("/flow/late")).await.into_body()
+    };
+    assert_eq!(text(body).await, "onetwothree");
+    timeout(PATIENCE, driving).await.expect("nobody needs it").unwrap();
+}

@@ -10,8 +10,8 @@ use bytes::Bytes;
 
 use super::is_a_line;
 use crate::proto::{
-    Beside, Call, CallId, CallKey, Closing, Config, Core, End, Ended, Event, HostBudget, InFlight, Left,
-    Open, Opened, Slot, Status, frame::MAY_BE_SKIPPED, hello::Hello, wire::put_number,
+    Beside, Call, CallId, CallKey, Closing, Config, Core, End, Ended, Event, HostBudget, InFlight, Inflow,
+    Left, Open, Opened, Room, Slot, Status, StreamId, frame::MAY_BE_SKIPPED, hello::Hello, wire::put_number,
 };
 
 /// Bytes of a peer, and an application that goes on whatever happens: each call ends once, and nothing is left when
@@ -62,6 +62,9 @@ struct Session {
     handlers: VecDeque<CallId>,
     /// The number of the peer's next call, if it counts right.
     theirs: u64,
+    /// Streams of either direction, ended ones too.
+    outs: Vec<StreamId>,
+    ins: Vec<StreamId>,
     closed: bool,
     got_through: bool,
     fed: usize,
@@ -85,6 +88,8 @@ impl Session {
             keys: VecDeque::new(),
             handlers: VecDeque::new(),
             theirs: 0,
+            outs: Vec::new(),
+            ins: Vec::new(),
             closed: false,
             got_through: false,
             fed: 0,
@@ -112,7 +117,9 @@ impl Session {
             }
             1 | 2 => {
                 let (kind, length) = (script.number(), script.number());
-                let kind = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, MAY_BE_SKIPPED, 0x20][kind % 14];
+                let streams = (kind >= 224).then(|| 0x10 + kind as u8 % 4);
+                let kind = streams
+                    .unwrap_or([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, MAY_BE_SKIPPED, 0x20][kind % 14]);
                 let body = script.take(length);
                 self.feed_frame(kind, body);
             }
@@ -143,10 +150,14 @@ impl Session {
         put_number(&mut head, self.theirs);
         head.extend_from_slice(&[0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0]);
         let deadline = script.number();
-        head.push(if deadline.is_multiple_of(2) { 0 } else { 2 });
+        let stream = deadline >= 192;
+        head.push(if deadline.is_multiple_of(2) { 0 } else { 2 } | if stream { 32 } else { 0 });
         head.extend_from_slice(&[1, 1, 1]);
         if !deadline.is_multiple_of(2) {
             put_number(&mut head, 1000 * deadline as u64);
+        }
+        if stream {
+            put_number(&mut head, 0);
         }
         put_number(&mut head, (piece + more) as u64);
         self.theirs += 1;
@@ -158,7 +169,11 @@ impl Session {
         let (piece, more) = (script.number() << 4, script.number() << 8);
         let mut head = Vec::new();
         put_number(&mut head, number);
-        head.extend_from_slice(&[status % 0x50, 0, 0, 1, 1]);
+        match status {
+            0xf0.. => head.extend_from_slice(&[0, 0, 64, 1, 1]),
+            0xe0.. => head.extend_from_slice(&[0, 0, 32, 1, 1, 0]),
+            _ => head.extend_from_slice(&[status % 0x50, 0, 0, 1, 1]),
+        }
         put_number(&mut head, (piece + more) as u64);
         self.feed_value(0x05, &head, piece);
     }
@@ -212,11 +227,12 @@ impl Session {
             metadata: &[],
             trace: None,
             payload: Bytes::from_static(&ZEROS[..length.min(ZEROS.len())]).into(),
-            stream: None,
+            stream: (self.core.streams_left() > 0 && length == 1 << 10).then_some(None),
         };
         if let Ok(key) = self.core.call(call, self.now) {
             assert!(self.open.insert((key.generation(), key.index())), "a key is new");
             self.keys.push_back(key);
+            self.outs.extend(self.core.upload_of(key));
         }
     }
 
@@ -241,7 +257,15 @@ impl Session {
 
     fn end_call(&mut self, id: CallId, status: Status, length: usize) {
         let payload = Bytes::from_static(&ZEROS[..length.min(ZEROS.len())]).into();
-        self.core.end(id, End { status, used: (0, 0), payload, beside: Beside::Nothing });
+        let beside = match length >> 10 {
+            3 if self.core.streams_left() > 0 => Beside::Stream(None),
+            5 if self.core.streams_left() > 0 => Beside::Connection,
+            _ => Beside::Nothing,
+        };
+        if let Some(begun) = self.core.end(id, End { status, used: (0, 0), payload, beside }) {
+            self.outs.push(begun.id);
+            self.ins.extend(begun.back);
+        }
         self.react();
     }
 
@@ -251,9 +275,33 @@ impl Session {
             1 => self.core.close(Closing { why: "enough".to_owned() }, self.now),
             2 => self.core.end_of_stream(),
             3 => self.core.lost("gone"),
-            _ => {}
+            _ => self.flow(which),
         }
         self.react();
+    }
+
+    /// Somebody writes, ends or gives up a stream, reads one or stops it.
+    fn flow(&mut self, how: usize) {
+        let (which, how) = (how / 6, how % 6);
+        if let Some(&id) = self.outs.get(which % self.outs.len().max(1)) {
+            match how {
+                0 => {
+                    if let Room::Bytes(room) = self.core.stream_room(id) {
+                        self.core.stream_write(id, Bytes::from_static(&ZEROS[..room.min(ZEROS.len())]));
+                    }
+                }
+                1 => self.core.stream_end(id, Bytes::new()),
+                2 => self.core.stream_abort(id, Bytes::from_static(b"why")),
+                _ => {}
+            }
+        }
+        if let Some(&id) = self.ins.get(which % self.ins.len().max(1)) {
+            match how {
+                3 | 4 => drop(self.core.stream_read(id)),
+                5 => self.core.stream_stop(id),
+                _ => {}
+            }
+        }
     }
 
     /// Does what the events say.
@@ -268,6 +316,7 @@ impl Session {
                 Event::Call(incoming) => {
                     self.got_through = true;
                     self.handlers.push_back(incoming.id);
+                    self.ins.extend(incoming.arrived.map(|arrived| arrived.id));
                 }
                 Event::Cancelled { id } | Event::DeadlinePassed { id } => {
                     let at = self.handlers.iter().position(|handler| *handler == id);
@@ -288,7 +337,11 @@ impl Session {
     fn ended(&mut self, key: CallKey, ended: &Ended) {
         assert!(self.open.remove(&(key.generation(), key.index())), "a second outcome: {ended:?}");
         self.keys.retain(|open| *open != key);
-        if let Ended::Reply { payload, .. } = ended {
+        if let Ended::Reply { payload, arrived, .. } = ended {
+            if let Some(arrived) = arrived {
+                self.ins.push(arrived.id);
+                self.outs.extend(arrived.back);
+            }
             self.got_through = true;
             self.core.taken(payload.len() as u64);
         }
@@ -319,6 +372,13 @@ impl Session {
         assert!(self.core.is_over().is_some() && self.closed);
         assert_eq!(self.core.in_flight(), InFlight::default());
         assert_eq!(self.host.granted(), 0);
+        for id in self.ins {
+            while matches!(self.core.stream_read(id), Inflow::Data(_)) {}
+            assert!(!matches!(self.core.stream_read(id), Inflow::Nothing), "somebody waits for more");
+        }
+        for id in self.outs {
+            assert_eq!(self.core.stream_room(id), Room::Gone, "somebody waits for room");
+        }
         (self.got_through, self.fed)
     }
 }

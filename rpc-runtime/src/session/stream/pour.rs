@@ -44,20 +44,21 @@ pub(in crate::session) struct Pouring {
 /// A body of at most so many bytes which is there at once travels beside its head: as much as a piece.
 const WHOLE_BYTES_MAX: usize = 64 << 10;
 
-/// Looks whether a body is short and there at once.
-pub(in crate::session) async fn carried(body: Body) -> Carried {
-    let mut body = Some(body);
-    poll_fn(move |cx| Poll::Ready(looked_at(body.take().unwrap_or_default(), cx))).await
+/// Looks whether a body is short and there at once. With its head it is a value, which has `value_bytes_max`: half of
+/// that, so that the other half is for the head.
+pub(in crate::session) async fn carried(body: Body, value_bytes_max: usize) -> Carried {
+    let (mut body, most) = (Some(body), WHOLE_BYTES_MAX.min(value_bytes_max / 2));
+    poll_fn(move |cx| Poll::Ready(looked_at(body.take().unwrap_or_default(), most, cx))).await
 }
 
-fn looked_at(mut body: Body, cx: &mut Context<'_>) -> Carried {
+fn looked_at(mut body: Body, most: usize, cx: &mut Context<'_>) -> Carried {
     let length = body.size_hint().exact();
     let (mut seen, mut bytes) = (VecDeque::new(), 0);
     if body.is_none() {
         return Carried::Whole(None);
     }
-    let is_long = body.size_hint().lower() > WHOLE_BYTES_MAX as u64;
-    while !is_long && bytes <= WHOLE_BYTES_MAX {
+    let is_long = body.size_hint().lower() > most as u64;
+    while !is_long && bytes <= most {
         match Pin::new(&mut body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 let is_data = frame.data_ref().map(|data| bytes += data.len()).is_some();
