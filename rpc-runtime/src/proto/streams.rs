@@ -139,7 +139,6 @@ struct Out {
 /// A stream that this end receives.
 #[derive(Debug)]
 struct In {
-    lane: Lane,
     /// None until it was announced, and after its end.
     name: Option<Name>,
     buffer: Vec<u8>,
@@ -206,7 +205,6 @@ impl Streams {
     fn add_in(&mut self, lane: Lane, credit: u64) -> StreamId {
         let id = self.next_id();
         let stream = In {
-            lane,
             name: None,
             buffer: Vec::new(),
             outstanding: credit,

@@ -70,7 +70,7 @@ impl Upload {
     pub(super) fn announced(&self, is_taken: Option<bool>) -> Result<Length, Failed> {
         let body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*body {
-            Some(body) if is_taken == Some(true) => Ok(body.announced()),
+            Some(body) if is_taken == Some(true) => Ok(body.length()),
             _ => Err(Failed::before(Kind::Unavailable(
                 "the session was made again while the request was on its way to it".into(),
             ))),

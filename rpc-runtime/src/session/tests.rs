@@ -23,7 +23,8 @@ async fn large_values_of_all_sessions_count_with_one_budget() {
     let before = other.config.host.granted();
     let (here, there) = duplex(64 * 1024);
     let _serving = SessionOptions::new().serve(Fetcher::new(Never)).start(there).unwrap();
-    let fetcher: Fetcher = SessionOptions::new().start(here).unwrap().client();
+    // A body is a value to who takes no streams.
+    let fetcher: Fetcher = SessionOptions::new().without_streams().start(here).unwrap().client();
     let request = http::Request::post("http://site/").body(Body::from(vec![0; bytes])).unwrap();
     let call = tokio::spawn(async move { fetcher.fetch(request).await });
     // All of it but the first piece.

@@ -311,7 +311,7 @@ async fn flows_pass_two_hops(there: &There) {
 
 #[tokio::test]
 async fn a_reader_is_told_when_the_process_dies() {
-    let serving = child::Serving::start();
+    let serving = Serving::start();
     let place = Place::at(&serving.address());
     let mut body = fetched(&place.site, get("/flow/endless")).await.into_body();
     chunk(&mut body).await.unwrap().unwrap();

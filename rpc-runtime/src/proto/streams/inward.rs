@@ -13,7 +13,7 @@ use crate::{
         event::Event,
         frame::Kind,
         receive::{Of, UnderWay},
-        session::Core,
+        session::{Core, Phase},
         wire::{Reader, put_number},
     },
 };
@@ -202,7 +202,7 @@ impl Core {
             stream.charged += more;
             stream.owed += more;
         }
-        if stream.owed >= stream.window / 2 && matches!(self.phase, super::super::session::Phase::Open) {
+        if stream.owed >= stream.window / 2 && matches!(self.phase, Phase::Open) {
             let owed = mem::take(&mut stream.owed);
             stream.outstanding += owed;
             self.output.control(Kind::StreamCredit, |to| {

@@ -95,12 +95,7 @@ fn together(mut seen: VecDeque<Result<Frame<Bytes>, BodyError>>, bytes: usize) -
 }
 
 impl Pouring {
-    pub(super) const fn length(&self) -> Length {
-        self.length
-    }
-
-    /// Its length, if it is known.
-    pub(in crate::session) const fn announced(&self) -> Length {
+    pub(in crate::session) const fn length(&self) -> Length {
         self.length
     }
 
