@@ -343,16 +343,16 @@ impl Shared {
     pub(super) fn read_stream(&self, id: StreamId, waker: &Waker) -> Inflow {
         let mut state = self.lock();
         let inflow = state.core.stream_read(id);
-        if let Inflow::Nothing = inflow {
-            state.wait_for_stream(id, waker);
-            return inflow;
-        }
-        if !matches!(inflow, Inflow::Data(_)) {
-            state.streams.remove(&id);
-        }
-        // Credit, or the end of a session that has waited for this.
-        let driver = state.begin_write();
+        let (replaced, driver) = match inflow {
+            Inflow::Nothing => (state.wait_for_stream(id, waker), None),
+            Inflow::Data(_) => (None, state.begin_write()),
+            // The end of a session may have waited for this.
+            Inflow::End(_) | Inflow::Aborted(_) | Inflow::Lost => {
+                (state.streams.remove(&id), state.begin_write())
+            }
+        };
         drop(state);
+        drop(replaced);
         if let Some(driver) = driver {
             driver.wake();
         }
@@ -364,12 +364,12 @@ impl Shared {
     pub(super) fn stream_room(&self, id: StreamId, waker: &Waker) -> Room {
         let mut state = self.lock();
         let room = state.core.stream_room(id);
-        match room {
-            Room::Gone => {
-                state.streams.remove(&id);
-            }
-            _ => state.wait_for_stream(id, waker),
-        }
+        let replaced = match room {
+            Room::Gone => state.streams.remove(&id),
+            Room::Bytes(_) | Room::None => state.wait_for_stream(id, waker),
+        };
+        drop(state);
+        drop(replaced);
         room
     }
 
@@ -477,12 +477,11 @@ impl State {
         }
     }
 
-    fn wait_for_stream(&mut self, id: StreamId, waker: &Waker) {
-        match self.streams.get_mut(&id) {
-            Some(waiting) => waiting.clone_from(waker),
-            None => {
-                self.streams.insert(id, waker.clone());
-            }
+    /// Gives the waker that waited before, which is not to be dropped under the lock.
+    fn wait_for_stream(&mut self, id: StreamId, waker: &Waker) -> Option<Waker> {
+        match self.streams.get(&id) {
+            Some(waiting) if waiting.will_wake(waker) => None,
+            _ => self.streams.insert(id, waker.clone()),
         }
     }
 
