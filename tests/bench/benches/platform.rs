@@ -1,8 +1,9 @@
 //! Hosts that serve HTTP: rate, CPU, start and memory.
 //!
-//! `--serve KIND` makes this executable one of the servers. `--quick` makes a short run.
+//! `--serve KIND` makes this executable one of the servers, and `dev` a host as a user's program is one. `--quick` makes a
+//! short run.
 
-use std::{env, time::Instant};
+use std::{env, process::ExitCode, time::Instant};
 
 use rpc_bench::{
     boundary::server::Folder,
@@ -15,17 +16,22 @@ use rpc_bench::{
     report,
 };
 
-fn main() -> Result<(), Failure> {
+fn main() -> Result<ExitCode, Failure> {
     let begun = Instant::now();
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if let [serve, kind, socket] = &arguments[..]
         && serve == SERVE
     {
-        return served::serve(kind.parse()?, socket, begun);
+        served::serve(kind.parse()?, socket, begun)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.first().is_some_and(|argument| argument == "dev") {
+        return Ok(served::workers().run());
     }
     let folder = Folder::new()?;
     let entries = measure::measure(arguments.iter().any(|argument| argument == "--quick"), &folder)?;
     measure::print(&entries);
     figures::print(figures::PLATFORM, &entries);
-    Ok(report::write("platform", &entries)?)
+    report::write("platform", &entries)?;
+    Ok(ExitCode::SUCCESS)
 }

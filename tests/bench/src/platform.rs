@@ -5,4 +5,5 @@
 
 pub mod load;
 pub mod measure;
+pub mod registry;
 pub mod served;

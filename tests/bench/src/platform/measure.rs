@@ -15,7 +15,7 @@ use nix::{
 };
 
 use super::{
-    load,
+    load, registry,
     served::{Kind, SERVE},
 };
 use crate::{
@@ -92,6 +92,7 @@ struct Row {
 pub fn measure(quick: bool, folder: &Folder) -> Result<Vec<Entry>, Failure> {
     let mut entries = requests(quick, folder)?;
     entries.extend(idle(if quick { 2 } else { 10 })?);
+    entries.push(registry::appearance(if quick { 2 } else { 10 }, folder)?);
     Ok(entries)
 }
 
@@ -181,7 +182,8 @@ fn idle(starts: usize) -> Result<Vec<Entry>, Failure> {
     ])
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The one in the middle.
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -192,9 +192,18 @@ fn host(kind: Kind, socket: &str) -> Result<Running, Failure> {
     let configs = configs.collect::<Result<Vec<_>, _>>().map_err(|faults| faults.to_string())?;
     // An idle host is one as users have it.
     let host = if kind == Kind::Idle { Host::new() } else { Host::new().threads(1) };
-    let host = host.worker::<Gateway>("gateway").worker::<AuthWorker>("auth");
+    let host = with_workers(host);
     let running = if kind == Kind::Auth { host.start_listening(configs) } else { host.start(configs, ANY) };
     Ok(running.map_err(|faults| faults.to_string())?)
+}
+
+/// A host as a user's program is one.
+pub fn workers() -> Host {
+    with_workers(Host::new())
+}
+
+fn with_workers(host: Host) -> Host {
+    host.worker::<Gateway>("gateway").worker::<AuthWorker>("auth")
 }
 
 /// Each bound to the next one, but the last.
