@@ -47,6 +47,9 @@
 //! [`Upgraded`](crate::Upgraded) in the answer speaks. The `Content-Length` of an answer is that of its body.
 //! `Connection: close` in an answer closes the connection.
 //!
+//! `Forwarded` and `X-Forwarded-*` pass as they came, and nothing here believes them: [`Peer`] is who has connected. A
+//! handler that reads them must know that a proxy before this server has written them.
+//!
 //! After each refusal the connection is closed, and what the client still sends is read and
 //! dropped for a moment, so that it gets to see the answer.
 
