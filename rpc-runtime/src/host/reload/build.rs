@@ -161,7 +161,7 @@ mod tests {
         let target = folder.join("target");
         std::fs::create_dir_all(&target).unwrap();
         std::fs::write(target.join("CACHEDIR.TAG"), "").unwrap();
-        let arguments = arguments(&folder.join(exe), Path::new("/work/app"));
+        let arguments = arguments(&folder.join(exe), Path::new("/src/app"));
         std::fs::remove_dir_all(&folder).unwrap();
         let build = Build::Cargo { program: "cargo".into(), arguments: arguments? };
         Some(build.to_string().replace(&*target.to_string_lossy(), "target"))
@@ -179,7 +179,7 @@ mod tests {
                 "--bin app --target x86_64-unknown-linux-gnu --target-dir target",
             ),
         ] {
-            let expected = format!("cargo build --manifest-path /work/app/Cargo.toml {expected}");
+            let expected = format!("cargo build --manifest-path /src/app/Cargo.toml {expected}");
             assert_eq!(derived(exe).unwrap(), expected);
         }
     }

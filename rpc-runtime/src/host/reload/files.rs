@@ -223,8 +223,8 @@ mod tests {
     fn what_the_compiler_lists_is_read_with_spaces_in_names() {
         let paths = |text| dependencies(text).map(|path| path.display().to_string()).collect::<Vec<_>>();
         assert_eq!(
-            paths("/t/debug/app: /work/my\\ app/src/main.rs /work/lib.rs\n\n/work/lib.rs:\n"),
-            ["/work/my app/src/main.rs", "/work/lib.rs"]
+            paths("/t/debug/app: /src/my\\ app/src/main.rs /src/lib.rs\n\n/src/lib.rs:\n"),
+            ["/src/my app/src/main.rs", "/src/lib.rs"]
         );
         assert_eq!(paths("/t/debug/my\\ app: src/main.rs\n"), ["src/main.rs"]);
         assert!(paths("").is_empty() && paths("app:").is_empty() && paths("app: \n").is_empty());
