@@ -44,6 +44,9 @@ pub(in crate::session) struct Pouring {
 /// A body of at most so many bytes which is there at once travels beside its head: as much as a piece.
 const WHOLE_BYTES_MAX: usize = 64 << 10;
 
+/// And one of at most so many pieces: each takes a hundred bytes beside its own while it is kept.
+const PIECES_MAX: usize = 256;
+
 /// Looks whether a body is short and there at once. With its head it is a value, which has `value_bytes_max`: half of
 /// that, so that the other half is for the head.
 pub(in crate::session) async fn carried(body: Body, value_bytes_max: usize) -> Carried {
@@ -58,8 +61,10 @@ fn looked_at(mut body: Body, most: usize, cx: &mut Context<'_>) -> Carried {
         return Carried::Whole(None);
     }
     let is_long = body.size_hint().lower() > most as u64;
-    while !is_long && bytes <= most {
+    while !is_long && bytes <= most && seen.len() < PIECES_MAX {
         match Pin::new(&mut body).poll_frame(cx) {
+            // They are nothing to keep, and there may be any number of them.
+            Poll::Ready(Some(Ok(frame))) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
             Poll::Ready(Some(Ok(frame))) => {
                 let is_data = frame.data_ref().map(|data| bytes += data.len()).is_some();
                 seen.push_back(Ok(frame));
@@ -175,4 +180,28 @@ fn write_trailers(trailers: &HeaderMap) -> Result<Bytes, Kind> {
 pub(super) fn read_trailers(tail: &Bytes) -> Result<HeaderMap, Kind> {
     let read = Decoder::new(tail).whole();
     headers_of(read.map_err(|_| Kind::Decode("the trailers of the body".into()))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, task::Waker};
+
+    use futures_util::{StreamExt as _, stream};
+
+    use super::*;
+
+    fn look(pieces: impl IntoIterator<Item = &'static str, IntoIter: Send + 'static>) -> Carried {
+        let body = Body::from_stream(stream::iter(pieces).map(Ok::<_, Infallible>));
+        looked_at(body, WHOLE_BYTES_MAX, &mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_body_of_few_pieces_travels_beside_its_head_and_one_of_many_does_not() {
+        let Carried::Whole(Some(bytes)) = look(["a", "", "b"]) else { panic!("it is short") };
+        assert_eq!(bytes, "ab");
+        let nothing = std::iter::repeat_n("", 100_000).chain(["a"]);
+        assert!(matches!(look(nothing), Carried::Whole(Some(bytes)) if bytes == "a"));
+        let Carried::Stream(pouring) = look(std::iter::repeat_n("a", 10_000)) else { panic!("it is long") };
+        assert_eq!(pouring.seen.len(), PIECES_MAX);
+    }
 }
