@@ -115,6 +115,15 @@ impl Serving {
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
+    /// Begins background work in a Worker with a process of its own, and stops the host meanwhile.
+    fn ends_when_its_background_work_is_done(self, worker: &str) {
+        assert_eq!(get(self.address, "/background").body, "begun");
+        self.signal("TERM");
+        let (code, stdout, stderr) = self.end();
+        assert_eq!((code, &*stderr), (Some(0), ""));
+        assert!(stdout.contains(&format!("[{worker}] background work is done\n")), "it is drained: {stdout}");
+    }
+
     /// The exit code, and what was said on the way there.
     pub(super) fn end(mut self) -> (Option<i32>, String, String) {
         let (mut stdout, mut stderr) = (String::new(), String::new());

@@ -91,11 +91,7 @@ fn what_a_process_says_is_told_with_its_name_and_it_reaches_the_workers_of_its_h
     assert_eq!(get(serving.address, "/you").body, "hello, you");
     assert_eq!(process_of(&get(serving.address, "/page").body), serving.child.id());
     assert_eq!(get(serving.address, "/key").body, "Secret(..) of 6 bytes");
-    assert_eq!(get(serving.address, "/background").body, "begun");
-    serving.signal("TERM");
-    let (code, stdout, stderr) = serving.end();
-    assert_eq!((code, &*stderr), (Some(0), ""));
-    assert!(stdout.contains("[front] background work is done\n"), "it is drained: {stdout}");
+    serving.ends_when_its_background_work_is_done("front");
 }
 
 #[test]

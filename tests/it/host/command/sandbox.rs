@@ -143,11 +143,7 @@ fn what_a_worker_says_and_finishes_is_the_same_in_a_sandbox() {
     let serving = Serving::start(&mut folder.command(super::DEV));
     assert_eq!(get(serving.address, "/you").body, "hello, you");
     assert_eq!(get(serving.address, "/key").body, "Secret(..) of 7 bytes");
-    assert_eq!(get(serving.address, "/background").body, "begun");
-    serving.signal("TERM");
-    let (code, stdout, stderr) = serving.end();
-    assert_eq!((code, &*stderr), (Some(0), ""));
-    assert!(stdout.contains("[front] background work is done\n"), "it is drained: {stdout}");
+    serving.ends_when_its_background_work_is_done("front");
 }
 
 #[test]
