@@ -24,6 +24,8 @@ pub fn projects() -> Vec<Project> {
         project("service_plain", "", plain),
         project("service_tarpc", TARPC, tarpc),
         project("service_rpc", &runtime(), rpc),
+        project("service_rpc_without_host", &runtime_without_host(), rpc),
+        project("service_rpc_local", &runtime_without_host(), rpc_local),
     ]
 }
 
@@ -96,12 +98,21 @@ fn tarpc(edit: u64) -> String {
 }
 
 fn rpc(edit: u64) -> String {
+    rpc_with("#[rpc_runtime::service]", edit)
+}
+
+/// Without what a boundary needs.
+fn rpc_local(edit: u64) -> String {
+    rpc_with("#[rpc_runtime::service(local)]", edit)
+}
+
+fn rpc_with(attribute: &str, edit: u64) -> String {
     let signatures = signatures("&self, ", "rpc_runtime::Result<u64>");
     let bodies = bodies("&self, ", "rpc_runtime::Result<u64>", |value| format!("Ok({value})"), edit);
     let calls = calls("&CalcClient", "calc", "");
     format!(
         "type Error = rpc_runtime::Error;
-        #[rpc_runtime::service]
+        {attribute}
         pub trait Calc {{ {signatures} }}
         pub struct Worker;
         impl Calc for Worker {{ {bodies} }}
@@ -114,6 +125,11 @@ fn rpc(edit: u64) -> String {
 /// The runtime of this workspace, as a dependency.
 pub(super) fn runtime() -> String {
     format!("rpc-runtime = {{ path = {:?} }}", workspace().join("rpc-runtime"))
+}
+
+/// The same, as a crate needs it that is no host: less to link.
+fn runtime_without_host() -> String {
+    format!("rpc-runtime = {{ path = {:?}, default-features = false }}", workspace().join("rpc-runtime"))
 }
 
 fn each(text: impl Fn(usize) -> String) -> String {
