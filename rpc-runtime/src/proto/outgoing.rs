@@ -177,17 +177,21 @@ impl Ours {
         }
     }
 
-    /// Whether the first call in line can be written, or ended, now.
-    pub(super) fn can_write(&self, peer: Option<Limits>) -> bool {
+    /// Whether the first call in line can be written, or ended, now; then how long its first piece may be.
+    pub(super) fn can_write(&self, peer: Option<Limits>) -> Option<usize> {
         let call = self.waiting.front().and_then(|key| self.calls.get(key));
-        let Some(OurCall { stage: Stage::Waiting { request, .. }, .. }) = call else { return false };
+        let Some(OurCall { stage: Stage::Waiting { request, .. }, .. }) = call else { return None };
         let limits = peer.unwrap_or(Limits::ASSUMED);
         let length = request.payload.len();
         if length > limits.value_bytes as usize {
-            return peer.is_some();
+            return peer.map(|_| 0);
         }
-        self.in_flight() < limits.in_flight as usize
-            && self.first_bytes + length.min(PIECE_BYTES_MAX) as u64 <= u64::from(limits.first_bytes)
+        if self.in_flight() >= limits.in_flight as usize {
+            return None;
+        }
+        let left = u64::from(limits.first_bytes).saturating_sub(self.first_bytes);
+        let most = if peer.is_some() { piece_bytes_max(left, limits) } else { PIECE_BYTES_MAX };
+        (length.min(most) as u64 <= left).then_some(most)
     }
 
     #[cfg(test)]
@@ -206,3 +210,17 @@ impl Ours {
         self.replies = Replies::default();
     }
 }
+
+/// How long the first piece of a call may be where so much credit is left.
+///
+/// A call keeps its credit until its end, and its handler may wait for a call behind it: a caller that holds 64 calls
+/// of 64 KiB, whose handlers wait for the 65th, would wait for ever. So the last quarter of the credit is shared out
+/// among all calls that the peer takes, and what does not fit comes as the rest of a value.
+fn piece_bytes_max(left: u64, limits: Limits) -> usize {
+    let kept = u64::from(limits.first_bytes / 4);
+    let share = (kept / u64::from(limits.in_flight.max(1))).max(SHARE_BYTES_MIN);
+    left.saturating_sub(kept).max(share).min(PIECE_BYTES_MAX as u64) as usize
+}
+
+/// The arguments of most calls, whatever a peer says of its limits.
+const SHARE_BYTES_MIN: u64 = 64;

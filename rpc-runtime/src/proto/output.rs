@@ -56,16 +56,17 @@ impl Output {
         self.pongs = 0;
     }
 
-    /// Writes a frame with a head and as much of a value as it may hold; gives how much, and the rest.
+    /// Writes a frame with a head and as much of a value as it may hold, `most` at most; gives how much, and the rest.
     pub(super) fn value(
         &mut self,
         kind: Kind,
         payload: Payload,
+        most: usize,
         head: impl FnOnce(&mut Vec<u8>, &Payload),
     ) -> (usize, Option<Pieces>) {
         let start = frame::begin(&mut self.buffer, kind);
         head(&mut self.buffer, &payload);
-        let room = (HEADER_BYTES + BODY_BYTES_MAX + start - self.buffer.len()).min(PIECE_BYTES_MAX);
+        let room = (HEADER_BYTES + BODY_BYTES_MAX + start - self.buffer.len()).min(most);
         let (length, beside, rest) = match payload.as_slice() {
             Some(bytes) if bytes.len() <= COPIED_BYTES_MAX.min(room) => {
                 self.buffer.extend_from_slice(bytes);

@@ -49,7 +49,7 @@ impl Core {
         !self.output.is_empty()
             || (self.is_open()
                 && (self.theirs.can_end()
-                    || self.ours.can_write(self.peer)
+                    || self.ours.can_write(self.peer).is_some()
                     || !self.rests.is_empty()
                     || self.streams.are_ready()))
     }

@@ -15,6 +15,7 @@ everywhere! {
     a_value_may_be_as_long_as_its_limit_and_no_longer
     long_values_do_not_hold_up_short_ones
     more_long_values_than_fit_at_once_take_turns
+    handlers_with_long_arguments_may_wait_for_a_later_call
 }
 
 async fn a_thousand_calls_at_once_get_each_its_own_answer(there: &There) {
@@ -99,6 +100,16 @@ async fn more_long_values_than_fit_at_once_take_turns(there: &There) {
         for answer in join_all((0..times).map(|_| values.run(&run))).await {
             assert_eq!(answer.unwrap().len(), length);
         }
+    }
+}
+
+async fn handlers_with_long_arguments_may_wait_for_a_later_call(there: &There) {
+    let (work, name) = (&there.place.work, "w".repeat(64 << 10));
+    let waiting = join_all((0..300).map(|_| work.wait(&name)));
+    tokio::select! {
+        biased;
+        _ = waiting => panic!("they wait for ever"),
+        noted = work.note(1) => noted.unwrap(),
     }
 }
 

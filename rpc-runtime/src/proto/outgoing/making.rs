@@ -106,7 +106,7 @@ impl Core {
 
     /// Writes the first call in line, if there is credit for it.
     pub(in crate::proto) fn write_call(&mut self, now: Instant) -> bool {
-        while self.ours.can_write(self.peer)
+        while let Some(most) = self.ours.can_write(self.peer)
             && let Some(key) = self.ours.waiting.front()
             && let Some(call) = self.ours.calls.get_mut(key)
             && let Stage::Waiting { request, deadline } = &mut call.stage
@@ -125,7 +125,7 @@ impl Core {
             let left = left.map(|left| u64::try_from(left).unwrap_or(u64::MAX));
             let number = self.ours.next;
             let payload = mem::take(&mut request.payload);
-            let (piece, rest) = self.output.value(Kind::Call, payload, |to, payload| {
+            let (piece, rest) = self.output.value(Kind::Call, payload, most, |to, payload| {
                 request.put_head(to, number, left, payload.len());
             });
             let stream = request.stream();

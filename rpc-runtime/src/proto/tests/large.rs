@@ -298,17 +298,43 @@ fn a_cancelled_reply_that_waits_for_credit_ends_at_once() {
 
 #[test]
 fn first_pieces_wait_for_their_credit() {
-    let config = Config { first_bytes_max: 64 << 10, ..Config::default() };
+    let config = Config { in_flight_max: 10_000, first_bytes_max: 64 << 10, ..Config::default() };
     let (mut pair, slot) = Pair::with(Config::default(), config);
+    for _ in 0..400 {
+        pair.client.call(slot, vec![1; 64], pair.now);
+    }
     for _ in 0..3 {
         pair.client.call(slot, vec![1; 30_000], pair.now);
     }
+    for _ in 0..400 {
+        pair.client.call(slot, vec![1; 64], pair.now);
+    }
     pair.settle();
     let calls = pair.server.calls();
-    assert_eq!((calls.len(), pair.server.core.in_flight().first_bytes), (2, 60_000));
+    assert_eq!((calls.len(), pair.server.core.in_flight().first_bytes), (657, 64 << 10));
     pair.server.reply(calls[0].id, vec![]);
     pair.settle();
     assert_eq!(pair.server.calls().len(), 1);
+}
+
+#[test]
+fn calls_that_wait_for_one_behind_them_do_not_keep_it_back() {
+    let (mut pair, slot) = Pair::with(Config::default(), Config::default());
+    for _ in 0..500 {
+        pair.client.call(slot, vec![1; 64 << 10], pair.now);
+    }
+    let last = pair.client.call(slot, vec![2], pair.now);
+    pair.settle();
+    let calls = pair.server.calls();
+    assert_eq!(calls.len(), 501);
+    assert!(pair.server.core.in_flight().first_bytes < 4 << 20);
+    for incoming in calls {
+        pair.server.reply(incoming.id, vec![3]);
+    }
+    pair.settle();
+    let ended = pair.client.ended();
+    assert_eq!(ended.len(), 501);
+    assert!(ended.iter().any(|(key, _)| *key == last));
 }
 
 #[test]
