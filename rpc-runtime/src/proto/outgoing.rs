@@ -10,7 +10,7 @@ use super::{
     call::Request,
     config::Limits,
     end::Verdict,
-    frame::PIECE_BYTES_MAX,
+    frame::first_piece_bytes_max,
     grant::{Rest, Waiting},
     payload::Pieces,
     streams::Arrived,
@@ -190,7 +190,8 @@ impl Ours {
             return None;
         }
         let left = u64::from(limits.first_bytes).saturating_sub(self.first_bytes);
-        let most = if peer.is_some() { piece_bytes_max(left, limits) } else { PIECE_BYTES_MAX };
+        let most = first_piece_bytes_max(length);
+        let most = if peer.is_some() { most.min(credit_of_one(left, limits)) } else { most };
         (length.min(most) as u64 <= left).then_some(most)
     }
 
@@ -211,15 +212,15 @@ impl Ours {
     }
 }
 
-/// How long the first piece of a call may be where so much credit is left.
+/// How much of the credit that is left the first piece of one call may take.
 ///
 /// A call keeps its credit until its end, and its handler may wait for a call behind it: a caller that holds 64 calls
 /// of 64 KiB, whose handlers wait for the 65th, would wait for ever. So the last quarter of the credit is shared out
 /// among all calls that the peer takes, and what does not fit comes as the rest of a value.
-fn piece_bytes_max(left: u64, limits: Limits) -> usize {
+fn credit_of_one(left: u64, limits: Limits) -> usize {
     let kept = u64::from(limits.first_bytes / 4);
     let share = (kept / u64::from(limits.in_flight.max(1))).max(SHARE_BYTES_MIN);
-    left.saturating_sub(kept).max(share).min(PIECE_BYTES_MAX as u64) as usize
+    usize::try_from(left.saturating_sub(kept).max(share)).unwrap_or(usize::MAX)
 }
 
 /// The arguments of most calls, whatever a peer says of its limits.

@@ -226,7 +226,7 @@ fn reads_refusal(example: &[u8]) {
 
 fn writes_part() -> Raw {
     let mut raw = Raw::new();
-    raw.make_call(vec![0x55; (64 << 10) + 2]);
+    raw.make_call(vec![0x55; (65 << 10) + 2]);
     raw.write_frame(0x07, &[0x00]);
     raw
 }
@@ -270,7 +270,7 @@ fn reads_grant(example: &[u8]) {
     let mut raw = Raw::new();
     raw.write_call(0, b"");
     let id = raw.side.call_of().id;
-    raw.side.reply(id, vec![0x55; 100_000]);
+    raw.side.reply(id, vec![0x55; (64 << 10) + 1]);
     raw.read();
     raw.write(example);
     assert_eq!(raw.read().len(), 1, "the rest of the reply");

@@ -117,12 +117,14 @@ fn refusals_of_the_protocol() {
 #[test]
 fn part_and_grant() {
     let mut raw = Raw::new();
-    raw.side.call(raw.slot, vec![0x55; (64 << 10) + 2], raw.now);
+    raw.side.call(raw.slot, vec![0x55; (65 << 10) + 2], raw.now);
     let [(0x04, head)] = &raw.read()[..] else { panic!("the first piece is written") };
-    assert_eq!(hex(&head[..23]), "00 00 00 08 07 06 05 04 03 02 01 00 00 20 e8 07 e7 07 82 80 04 55 55");
-    assert_eq!(head.len(), 21 + (64 << 10));
+    assert_eq!(hex(&head[..23]), "00 00 00 08 07 06 05 04 03 02 01 00 00 20 e8 07 e7 07 82 88 04 55 55");
+    assert_eq!(head.len(), 21 + (1 << 10));
     raw.write_frame(0x07, &[0x00]);
-    assert_writes(&mut raw, &["03 00 00 06 00 55 55"]);
+    let [(0x06, longest), (0x06, last)] = &raw.read()[..] else { panic!("the rest is written") };
+    assert_eq!(longest.len(), 1 + (64 << 10));
+    assert_eq!(hex(last), "00 55 55");
 
     raw.write_frame(0x05, &super::raw::end_head(0, 0, 3, b""));
     assert_writes(&mut raw, &["01 00 00 07 01"]);
