@@ -11,6 +11,7 @@ mod log;
 mod registered;
 #[cfg(feature = "watch")]
 mod reload;
+mod requests;
 mod restarts;
 mod sandbox;
 mod server;
@@ -31,6 +32,7 @@ pub(crate) use self::{background::count as count_background, directory::Director
 use self::{
     directory::Wish,
     instance::{Instance, Of},
+    requests::{Need, Requests},
     server::Plan,
 };
 use crate::{
@@ -105,6 +107,8 @@ use crate::{
 /// gateway dev -c gateway/worker.toml             # in one terminal: AUTH  Worker  auth  [not connected]
 /// auth dev -c auth/worker.toml                   # in another; the first one says: AUTH: auth [connected] process 4711
 /// ```
+///
+/// A first Worker that answers no requests is there for the others alone; with `--port` or `--address` that is a fault.
 ///
 /// The order does not matter, nor does an end: the next call reaches a Worker that has appeared or come back. Until then calls are [`is_unavailable`](crate::Error::is_unavailable) and say what to start;
 /// where requests come in from outside they get a 503 with the same words. A port that nobody asked for is exchanged for
@@ -259,7 +263,7 @@ struct Linked {
 }
 
 impl Host {
-    /// No Workers yet; as many threads as the machine has cores, and at least two.
+    /// No Workers yet; as many threads as the machine has cores, and at least two except for the command `serve`.
     ///
     /// Two, because a Worker has an instance for each thread: state in a field that ought to be shared then shows
     /// itself on the first machine it runs on.
@@ -364,12 +368,30 @@ impl Host {
     /// | command | |
     /// | --- | --- |
     /// | `dev` | serves the Worker of the first file over HTTP, the others to its bindings alone; `--watch` builds it again |
+    /// | `serve` | serves them for real, as below |
     /// | `check` | tells every fault of the configuration, and starts nothing |
     /// | `graph` | prints who is bound to whom: as text, for Mermaid or for Graphviz |
     /// | `schema` | prints the JSON Schema of a configuration file, for editors |
     ///
-    /// `--help` says more about each. The first three read the files that `-c` names, and in them the environment that
+    /// `--help` says more about each. All but `schema` read the files that `-c` names, and in them the environment that
     /// `--env` does; see [`config`](crate::config).
+    ///
+    /// `dev` and `serve` print where they serve to standard output, a line for each address; the log goes to standard
+    /// error, unless the program has a subscriber of `tracing`. SIGINT or SIGTERM stops them as [`Running::stop`] does, with
+    /// exit code 0; the second one ends the process at once, with 128 and the number of the signal.
+    ///
+    /// `serve` differs from `dev` in this:
+    ///
+    /// - It uses no development registry: a binding leads to a Worker of the files or has an `address`, and everything else
+    ///   is a fault at the start, as for `check`. Processes of Workers meet in a folder that is made for this host alone,
+    ///   in `XDG_RUNTIME_DIR` or among the temporary files, and removed when it stops.
+    /// - HTTP is served where `--address` and `--port` say, by default on 127.0.0.1:8787; the section `dev` of a file says
+    ///   nothing. A port that is taken is a fault. A first Worker that listens is served over HTTP only if one of the two is
+    ///   given; one that answers no requests has to listen.
+    /// - It has as many threads as the machine has cores, also if that is one, unless [`threads`](Self::threads) says more.
+    /// - Outside clients of a Worker that is not there get a 503 with a reference, and nothing of what the log says under
+    ///   it.
+    /// - No table of bindings is printed.
     #[must_use]
     pub fn run(self) -> ExitCode {
         command::run(self, std::env::args_os())
@@ -385,7 +407,7 @@ impl Host {
     ///
     /// Everything that is wrong with the configurations, each fault with its file and line. Nothing runs then.
     pub fn start(self, configs: Vec<Config>, address: SocketAddr) -> Result<Running, Faults> {
-        server::start(self, configs, Plan { http: Some(address), ..Plan::default() })
+        server::start(self, configs, Plan { http: Some(Requests::of_program(address)), ..Plan::default() })
     }
 
     /// Starts the Workers of these configurations, and serves nothing over HTTP: other processes reach those that
@@ -438,13 +460,10 @@ impl Host {
     }
 
     fn check_with(&self, configs: &[Config], registry: Option<&Arc<registry::Shared>>) -> Result<(), Faults> {
-        directory::check(
-            &self.workers,
-            &self.shared,
-            configs,
-            Wish { http: true, registry, publishes: false },
-        )
-        .map(drop)
+        // With a registry, as `dev` would do.
+        let need = if registry.is_some() { Need::IfAnswered } else { Need::UnlessListening };
+        let wish = Wish { http: Some(need), registry, publishes: false };
+        directory::check(&self.workers, &self.shared, configs, wish).map(drop)
     }
 
     fn thread_count(&self) -> usize {

@@ -27,7 +27,7 @@ use std::{
 use self::folder::Folder;
 pub(crate) use self::{
     entry::Entry,
-    folder::{Error, default_path},
+    folder::{Error, default_path, private_path},
     sought::{Sought, State},
 };
 use crate::{

@@ -2,7 +2,9 @@
 
 mod alone;
 mod dev;
+mod http;
 mod line;
+mod serve;
 mod signals;
 
 use std::{
@@ -57,6 +59,7 @@ pub(super) fn run(host: Host, args: impl IntoIterator<Item = OsString>) -> ExitC
     let done = match name {
         "check" => checked_configs(&host, matches).and_then(|configs| check(&host, &configs, matches)),
         "graph" => drawn(&host, matches),
+        "serve" => serve::serve(host, matches),
         _ => dev::dev(host, matches),
     };
     match done {

@@ -9,6 +9,7 @@ use std::{any::Any, any::TypeId, cell::RefCell, fmt, sync::Arc};
 use super::{
     Linked,
     instance::{Instance, Making},
+    requests::Need,
     sandbox,
     shared::Shared,
 };
@@ -221,30 +222,37 @@ impl<'a> Workers<'a> {
         published
     }
 
-    /// What is wrong with the ways in from outside: `http` says whether requests are to be served, `published` how
-    /// many of the Workers others find through the registry.
-    fn unreachable(&self, http: bool, published: usize) -> Vec<Fault> {
+    /// What is wrong with the ways in from outside: `need` says whether requests are to be served.
+    fn unreachable(&self, need: Option<Need>, publishes: bool) -> Vec<Fault> {
         let mut faults = listened_twice(self.entries.iter().map(|entry| entry.config));
+        let mut can_be_called = false;
         for Entry { config, instance } in &self.entries {
             let apart = config.is_apart().then(|| config.main.place());
             let place = config.listen.first().map(Located::place).or(apart);
-            let (Some(place), Some(worker)) = (place, instance) else { continue };
-            if worker.served(config).is_empty() {
-                faults.push(nothing_to_serve(config, place));
+            let Some(worker) = instance else {
+                can_be_called |= config.is_apart();
+                continue;
+            };
+            match place {
+                _ if !worker.served(config).is_empty() => can_be_called = true,
+                Some(place) => faults.push(nothing_to_serve(config, place)),
+                None => {}
             }
         }
-        let is_alone = self.entries.len() == 1;
-        if !http && published == 0 && self.entries.iter().all(|entry| entry.config.listen.is_empty()) {
-            faults.extend(self.entries.first().map(|entry| nobody_listens(entry.config)));
-        }
-        if http
-            && let Some(Entry { config, instance: Some(worker) }) = self.entries.first()
-            && config.listen.is_empty()
-            && self.primary().is_none()
-            // One Worker in each terminal: it is there for the others.
-            && !(is_alone && published > 0)
-        {
-            faults.push(not_served(config, worker.as_ref()));
+        let is_found = can_be_called && publishes;
+        let listens = self.entries.iter().any(|entry| !entry.config.listen.is_empty());
+        let Some(first) = self.entries.first() else { return faults };
+        let Some(need) = need else {
+            faults.extend((!is_found && !listens).then(|| nobody_listens(first.config)));
+            return faults;
+        };
+        let lacks = match need {
+            Need::IfAnswered => !can_be_called,
+            Need::UnlessListening => first.config.listen.is_empty(),
+            Need::Asked => true,
+        };
+        if let Some(worker) = first.instance.as_deref().filter(|_| lacks && self.primary().is_none()) {
+            faults.push(not_served(first.config, worker, need));
         }
         faults
     }
@@ -401,8 +409,10 @@ impl Workers<'_> {
         let known: Vec<_> = self.entries.iter().map(|entry| entry.config.name.as_str()).collect();
         match nearest(target, known.iter().copied()) {
             Some(near) => fault.with_help(format_args!("there is a Worker `{near}`")),
-            None => fault
-                .with_help(format_args!("add its `worker.toml` with `-c`; there are: {}", known.join(", "))),
+            None => fault.with_help(format_args!(
+                "add its `worker.toml` with `-c`, or say the `address` where it listens; there are: {}",
+                known.join(", ")
+            )),
         }
     }
 }
@@ -424,8 +434,8 @@ pub(super) struct Checked {
 /// What is to be served, and how others are found.
 #[derive(Clone, Copy)]
 pub(super) struct Wish<'a> {
-    /// Whether requests are to be served.
-    pub(super) http: bool,
+    /// Whether requests are to be served, and what if the first Worker answers none.
+    pub(super) http: Option<Need>,
     pub(super) registry: Option<&'a Arc<registry::Shared>>,
     /// Whether others are to find the Workers through the registry.
     pub(super) publishes: bool,
@@ -465,15 +475,14 @@ pub(super) fn check(
     }
     faults.extend(apart.clone().filter_map(listens_apart));
     faults.extend(configs.iter().flat_map(sandbox::faults));
-    let found = published.len() + apart.filter(|_| wish.publishes).count();
-    faults.extend(workers.unreachable(wish.http, found));
+    faults.extend(workers.unreachable(wish.http, registry.is_some()));
     faults.result(())?;
     // An `Env` that is not complete may not have come to them.
     unread.iter().for_each(warn_of);
     configs.iter().for_each(warn_of_environment);
     configs.iter().for_each(sandbox::warn_of_lack);
     configs.iter().for_each(|config| workers.warn_of_likeness(config));
-    Ok(Checked { answers: wish.http && workers.primary().is_some(), taken, published })
+    Ok(Checked { answers: wish.http.is_some() && workers.primary().is_some(), taken, published })
 }
 
 /// What is wrong with these configurations, beside others that could not be read.
@@ -539,7 +548,7 @@ fn named_twice(config: &Config, earlier: &Config) -> Fault {
         .with_related(earlier.name.place(), "the first one is here")
 }
 
-fn not_served(config: &Config, worker: &dyn Instance) -> Fault {
+fn not_served(config: &Config, worker: &dyn Instance, need: Need) -> Fault {
     (config.main.place().fault("a Worker that does not answer requests"))
         .with_expected("an entrypoint that declares `.fetch()`, for the Worker of the first configuration")
         .with_received(format_args!(
@@ -547,7 +556,14 @@ fn not_served(config: &Config, worker: &dyn Instance) -> Fault {
             *config.main,
             list(&worker.entrypoint(None).unwrap_or_default())
         ))
-        .with_help("give the configuration of the Worker to be served first, or say in this one where it is to `listen`")
+        .with_help(match need {
+            Need::Asked => {
+                "give the configuration of the Worker to be served first, or leave `--port` and `--address` out"
+            }
+            Need::IfAnswered | Need::UnlessListening => {
+                "give the configuration of the Worker to be served first, or say in this one where it is to `listen`"
+            }
+        })
 }
 
 fn listened_twice<'a>(configs: impl Iterator<Item = &'a Config>) -> Vec<Fault> {

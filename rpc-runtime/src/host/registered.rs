@@ -28,6 +28,34 @@ pub(super) fn open(path: Option<PathBuf>, configs: &[Config], home: Option<&str>
     opened.map_err(|error| unusable(&error))
 }
 
+/// One that no other host knows of, for a host whose Workers have processes of their own; `None` if none of them has.
+pub(super) fn private(configs: &[Config]) -> Result<Option<(Private, Registry)>, Fault> {
+    let apart = configs.iter().filter(|config| config.is_apart()).map(|config| config.name.to_string());
+    let names: Vec<_> = apart.collect();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let path = registry::private_path();
+    let registry = Registry::open(path.clone(), names).map_err(|error| {
+        let fault =
+            Place::nowhere("the registry of the processes of Workers").fault("a folder that cannot be used");
+        fault
+            .with_received(error)
+            .with_help("it is made in XDG_RUNTIME_DIR, or among the temporary files: TMPDIR")
+    })?;
+    Ok(Some((Private(path), registry)))
+}
+
+/// The folder of a private registry, which goes away with this.
+pub(super) struct Private(PathBuf);
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        // What is left is in nobody's way.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Looks at the registry once, for a check.
 pub(super) fn look(path: PathBuf, configs: &[Config]) -> Result<Arc<Shared>, Fault> {
     Shared::look_once(path, wanted(configs)).map_err(|error| unusable(&error))

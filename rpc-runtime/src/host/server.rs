@@ -25,6 +25,7 @@ use super::{
     background::Background,
     directory::{Checked, Published, Taken, Wish, Workers, check},
     registered,
+    requests::Requests,
     shared::Shared,
     sockets::Sockets,
     supervisor::{HOLD, Supervisor},
@@ -73,11 +74,11 @@ const END: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Plan {
     /// Where HTTP is served, if it is.
-    pub(super) http: Option<SocketAddr>,
-    /// Whether another port does as well, because nobody asked for this one.
-    pub(super) any_port: bool,
+    pub(super) http: Option<Requests>,
     /// Where Workers of other processes are found, and find those of this one.
     pub(super) registry: Option<Registry>,
+    /// Whether it is served to who develops it, who is told who is not there and what to start.
+    pub(super) is_development: bool,
     /// What it inherits from a process before it, and leaves to one after it.
     pub(super) sockets: Arc<Sockets>,
 }
@@ -191,7 +192,8 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
     crate::panics::install_panic_hook();
     refuse_abort(cfg!(panic = "abort"))?;
     let found = plan.registry.as_ref().map(Registry::shared);
-    let wish = Wish { http: plan.http.is_some(), registry: found, publishes: true };
+    let need = plan.http.as_ref().map(|requests| requests.need);
+    let wish = Wish { http: need, registry: found, publishes: true };
     let Checked { answers, taken, published } = check(&host.workers, &host.shared, &configs, wish)?;
     if let Some(registry) = &plan.registry {
         registered::refuse_taken(registry, &published)?;
@@ -201,10 +203,7 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
     let failed = |what: &str, error: &dyn fmt::Display| Faults::from(name.fault(what).with_received(error));
     let edge = host.edge.clone().bounded();
     let http = match plan.http.filter(|_| answers) {
-        Some(address) => {
-            let listener = listen(address, plan.any_port, &plan.sockets);
-            Some(listener.map_err(|error| busy(&name, address, &error))?)
-        }
+        Some(requests) => Some(requests.listen(&plan.sockets)?),
         None => None,
     };
     let address = http.as_ref().map(std::net::TcpListener::local_addr).transpose();
@@ -262,6 +261,7 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
             shared: host.shared.clone(),
             configs: Arc::clone(&configs),
             registry: found.clone(),
+            is_development: plan.is_development,
         };
         let (options, ready) = (answers.then(|| edge.clone()), ready.clone());
         let (lives, told) = (lives.clone(), Told { stages: stages.clone(), serves: serves.clone() });
@@ -394,37 +394,13 @@ fn named(name: String) -> thread::Builder {
     thread::Builder::new().name(name).stack_size(STACK_BYTES)
 }
 
-fn listen(address: SocketAddr, any_port: bool, sockets: &Sockets) -> io::Result<std::net::TcpListener> {
-    let name = format!("http {address}");
-    let listener = match sockets.inherit(&name) {
-        Some(socket) => socket.into(),
-        None => match std::net::TcpListener::bind(address) {
-            Err(error) if any_port && error.kind() == io::ErrorKind::AddrInUse => {
-                std::net::TcpListener::bind(SocketAddr::new(address.ip(), 0))?
-            }
-            bound => bound?,
-        },
-    };
-    listener.set_nonblocking(true)?;
-    sockets.keep(&name, &listener, false)?;
-    Ok(listener)
-}
-
-fn busy(name: &Place, address: SocketAddr, error: &io::Error) -> Faults {
-    let fault =
-        name.fault("the address to serve on cannot be had").with_received(format_args!("{address}: {error}"));
-    if error.kind() == io::ErrorKind::AddrInUse {
-        return fault.with_help("another program has it: stop that one, or choose with `--port`").into();
-    }
-    fault.into()
-}
-
 /// What a thread makes its Workers of.
 struct Parts {
     linked: Vec<Linked>,
     shared: Shared,
     configs: Arc<Vec<Config>>,
     registry: Option<Arc<registry::Shared>>,
+    is_development: bool,
 }
 
 /// How a thread learns of its end, and tells of it.
@@ -437,7 +413,7 @@ struct Told {
 /// Makes the Workers of one thread, and serves the connections that it is given until there will be no more. Without
 /// `options` none of them speaks HTTP.
 fn serve_thread(
-    Parts { linked, shared, configs, registry }: &Parts,
+    Parts { linked, shared, configs, registry, is_development }: &Parts,
     options: Option<EdgeOptions>,
     given: Given,
     Told { stages, serves }: Told,
@@ -463,7 +439,7 @@ fn serve_thread(
     drop(ready);
     let background = Background::of_this_thread();
     let primary = options.and_then(|options| {
-        let primary = Primary { fetcher: workers.primary()?, is_development: registry.is_some() };
+        let primary = Primary { fetcher: workers.primary()?, is_development: *is_development };
         Some(Connections::new(options, primary))
     });
     let served = workers.served(registry.is_some());
@@ -576,7 +552,7 @@ fn runtime() -> io::Result<Runtime> {
 /// The Worker that is served.
 struct Primary {
     fetcher: Fetcher,
-    /// Whether it is served to who develops it: to the `dev` of a terminal.
+    /// Whether it is served to who develops it: by the command `dev`.
     is_development: bool,
 }
 

@@ -26,6 +26,12 @@ pub(crate) fn default_path() -> PathBuf {
     }
 }
 
+/// Where that of this process alone is.
+pub(crate) fn private_path() -> PathBuf {
+    let pid = std::process::id();
+    default_path().with_file_name(format!("rpc-serve-{}-{pid}", geteuid().as_raw()))
+}
+
 /// A folder of this user, closed to others.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {

@@ -11,6 +11,7 @@ mod graph;
 mod registry;
 #[cfg(target_os = "linux")]
 mod sandbox;
+mod serve;
 mod watch;
 
 const FRONT: &str = r#"
@@ -242,6 +243,7 @@ fn a_command_line_that_is_none_is_explained() {
     assert_eq!((code, &*stderr), (Some(0), ""));
     for told in [
         "dev",
+        "serve",
         "check",
         "graph",
         "schema",
@@ -275,7 +277,26 @@ fn a_taken_port_is_a_fault() {
     let (code, stdout, stderr) =
         Folder::both("taken").run(&["dev", "-c", "front.toml", "-c", "greets.toml", "--port", &port]);
     assert_eq!((code, &*stdout), (Some(1), ""));
-    assert!(stderr.contains("another program has it: stop that one, or choose with `--port`"), "{stderr}");
+    assert!(
+        stderr.contains("another program has it: stop that one, or choose another port, with `--port`"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("--> the command line\n"), "{stderr}");
+
+    // What a file says is shown where it says it.
+    let front = format!("{FRONT}dev = {{ port = {port}, address = '127.0.0.1' }}\n");
+    let folder = Folder::new("taken-file", &[("front.toml", &front), ("greets.toml", GREETS)]);
+    let (code, _, stderr) = folder.run(&DEV[..5]);
+    assert!(code == Some(1) && stderr.contains("--> front.toml:5:16\n"), "{stderr}");
+    assert!(stderr.contains("error: dev.port: the address to serve on cannot be had\n"), "{stderr}");
+    let front = front.replace("127.0.0.1", "192.0.2.1");
+    let folder = Folder::new("no-address", &[("front.toml", &front), ("greets.toml", GREETS)]);
+    let (code, _, stderr) = folder.run(&DEV[..5]);
+    assert!(code == Some(1) && stderr.contains("error: dev.address: the address to serve on"), "{stderr}");
+    assert!(
+        stderr.contains("choose an address of this machine, such as 127.0.0.1, with `--address`"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -305,6 +326,24 @@ fn a_first_worker_that_listens_is_served_over_http_if_its_configuration_asks_for
     let folder = Folder::new("dev-listen", &[("front.toml", &front), ("greets.toml", GREETS)]);
     let serving = Serving::start(&mut folder.command(&DEV[..5]));
     assert_eq!(get(serving.address, "/you").body, "hello, you");
+}
+
+#[test]
+fn a_first_worker_that_answers_no_requests_is_there_for_others_unless_a_port_is_asked_for() {
+    let folder = Folder::both("unanswered");
+    for files in [&["-c", "greets.toml"][..], &["-c", "greets.toml", "-c", "front.toml"]] {
+        let dev = [&["dev"][..], files].concat();
+        let serving = Serving::start(&mut folder.command(&dev));
+        let told = "\nnothing is served over HTTP: the first Worker, greets, answers no requests; put one first that \
+                    does\n";
+        assert!(serving.said.ends_with(told), "{}", serving.said);
+        for asked in [["--port", "0"], ["--address", "127.0.0.1"]] {
+            let (code, stdout, stderr) = folder.run(&[&dev[..], &asked].concat());
+            assert_eq!((code, &*stdout), (Some(1), ""));
+            assert!(stderr.contains("error: main: a Worker that does not answer requests"), "{stderr}");
+            assert!(stderr.contains("served first, or leave `--port` and `--address` out"), "{stderr}");
+        }
+    }
 }
 
 #[test]
@@ -359,7 +398,8 @@ fn a_worker_moves_to_a_process_of_its_own_by_its_configuration() {
             format!(
                 "greets\n  listens at unix:{}\n  binding   kind      target   where\n  \
                  GREETING  variable  \"hello\"  greets.toml:4\n\
-                 nothing is served over HTTP, only to the sessions of other processes\n",
+                 nothing is served over HTTP: the first Worker, greets, listens; `--port` or `--address` serves it \
+                 there too\n",
                 socket.display()
             )
         );

@@ -84,13 +84,10 @@ fn a_port_that_is_taken_is_named() {
     let told = told(&faults);
     assert_eq!(told.len(), 1);
     assert!(
-        told[0].starts_with(&format!("0.toml:1:8 name: the address to serve on cannot be had | {address}: ")),
+        told[0].starts_with(&format!("the program : the address to serve on cannot be had | {address}: ")),
         "{told:?}"
     );
-    assert!(
-        told[0].ends_with("| another program has it: stop that one, or choose with `--port`"),
-        "{told:?}"
-    );
+    assert!(told[0].ends_with("| another program has it: stop that one, or choose another port"), "{told:?}");
 }
 
 #[test]

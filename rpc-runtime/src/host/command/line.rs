@@ -19,7 +19,7 @@ pub(super) fn command() -> Command {
         )
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(dev())
+        .subcommands([dev(), serve()])
         .subcommands(told_to_nobody())
         .subcommand(
             Command::new("check")
@@ -52,14 +52,31 @@ fn dev() -> Command {
         .after_help(
             "A binding to a Worker of none of the FILEs leads to the `dev` of another terminal, which may start \
              later. A first Worker that listens is served over HTTP only if `--port`, `--address` or its `dev` \
-             asks for it. SIGINT or SIGTERM stops it, the second one at once.\n\n\
+             asks for it. One that answers no requests is there for the bindings of others; with `--port` or \
+             `--address` it is a fault. SIGINT or SIGTERM stops it, the second one at once.\n\n\
              With `--watch` another process serves, which is exchanged for a new one when that is ready. It keeps \
              its listening sockets, so no connection is refused; requests that run in the old one have 5 s. When \
              the build or the start fails, the old one goes on. What features it was built with `--watch` cannot \
              know: say `--build 'cargo build -p .. --features ..'` if there were any.",
         )
-        .args([config(), environment(), address(), port(), registry()])
-        .args([watch(), build(), watch_path()])
+        .args([config(), environment()])
+        .arg(address("[default: `dev.address` of the first FILE, or 127.0.0.1]"))
+        .arg(port("[default: `dev.port` of the first FILE, or 8787]"))
+        .args([registry(), watch(), build(), watch_path()])
+}
+
+fn serve() -> Command {
+    Command::new("serve")
+        .about("Serves as `dev` does, but for real: it looks for no Workers in other terminals")
+        .after_help(
+            "Each binding leads to a Worker of the FILEs or has an `address`: everything else is a fault, as for `check`. \
+             The `dev` of a FILE says nothing here. A first Worker that listens is served over HTTP only if `--port` or \
+             `--address` asks for it; one that answers no requests has to listen. There is a thread for each core. A \
+             Worker that is not there is told to outside clients as 503 with a reference into the log, and no more.\n\n\
+             The first SIGINT or SIGTERM lets requests, calls and background work come to their end for 30 s and ends with \
+             0, the second one ends at once with 128 and its number.",
+        )
+        .args([config(), environment(), address("[default: 127.0.0.1]"), port("[default: 8787]")])
 }
 
 /// What the processes are told that a host starts.
@@ -67,7 +84,7 @@ fn told_to_nobody() -> [Command; 3] {
     let common = || [config(), environment(), registry()];
     [
         Command::new(sandbox::COMMAND).hide(true).args(common()),
-        Command::new(reload::COMMAND).hide(true).args(common()).args([address(), port()]),
+        Command::new(reload::COMMAND).hide(true).args(common()).args([address(""), port("")]),
         Command::new(apart::COMMAND)
             .hide(true)
             .args(common())
@@ -94,19 +111,19 @@ fn environment() -> Arg {
         .help("The environment to use, which each FILE must have: `[env.NAME]`. It inherits no bindings")
 }
 
-fn port() -> Arg {
+fn port(default: &str) -> Arg {
     Arg::new("port")
         .long("port")
         .value_name("PORT")
-        .help("The port to serve on; 0 takes a free one [default: `dev.port` of the first FILE, or 8787]")
+        .help(format!("The port to serve on; 0 takes a free one {default}"))
         .value_parser(value_parser!(u16))
 }
 
-fn address() -> Arg {
+fn address(default: &str) -> Arg {
     Arg::new("address")
         .long("address")
         .value_name("IP")
-        .help("The address to serve on [default: `dev.address` of the first FILE, or 127.0.0.1]")
+        .help(format!("The address to serve on {default}"))
         .value_parser(value_parser!(IpAddr))
 }
 

@@ -53,8 +53,21 @@ impl Signals {
         Ok(Self { runtime: Builder::new_current_thread().enable_all().build()? })
     }
 
+    /// Runs until the process is told to stop.
+    pub(super) fn stop_when_told(signals: io::Result<Self>, running: Running) {
+        match signals {
+            Ok(signals) => signals.stop(running),
+            Err(error) => {
+                say(&format!("signals cannot be received, so it is ended and not stopped: {error}\n"));
+                loop {
+                    std::thread::park();
+                }
+            }
+        }
+    }
+
     /// Waits until the process is told to stop, and stops; told a second time, it ends at once.
-    pub(super) fn stop(mut self, running: Running) {
+    fn stop(mut self, running: Running) {
         self.wait();
         say("stopping; once more to end at once\n");
         std::thread::spawn(move || std::process::exit(128 + self.wait()));

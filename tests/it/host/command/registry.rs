@@ -28,7 +28,9 @@ fn terminal(folder: &Folder, arguments: &[&str]) -> Command {
 }
 
 fn dev(folder: &Folder, file: &str) -> Serving {
-    Serving::start(&mut terminal(folder, &["dev", "-c", file, "--port", "0"]))
+    // One that answers no requests has no port.
+    let port = if file == "greets.toml" { &[][..] } else { &["--port", "0"] };
+    Serving::start(&mut terminal(folder, &[&["dev", "-c", file], port].concat()))
 }
 
 fn run(folder: &Folder, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -120,7 +122,7 @@ fn a_name_that_another_process_has_is_refused_with_its_id() {
     let folder = folder("name-taken", "");
     let greets = dev(&folder, "greets.toml");
     let start = Instant::now();
-    let (code, stdout, stderr) = run(&folder, &["dev", "-c", "greets.toml", "--port", "0"]);
+    let (code, stdout, stderr) = run(&folder, &["dev", "-c", "greets.toml"]);
     assert_eq!((code, &*stdout), (Some(1), ""));
     assert!(start.elapsed() < PATIENCE, "at once: nothing runs that it would wait for");
     for told in [
@@ -263,7 +265,7 @@ fn what_cannot_come_from_another_terminal_is_a_fault() {
     // Nor is a registry used that others could write to.
     fs::create_dir_all(&folder.1.0).unwrap();
     fs::set_permissions(&folder.1.0, fs::Permissions::from_mode(0o755)).unwrap();
-    let (code, _, stderr) = run(&folder, &["dev", "-c", "greets.toml", "--port", "0"]);
+    let (code, _, stderr) = run(&folder, &["dev", "-c", "greets.toml"]);
     assert!(code == Some(1) && stderr.contains("it has mode 0755"), "{stderr}");
     assert!(
         stderr.contains("choose another one with `--registry`, or by the variable RPC_REGISTRY"),
@@ -273,8 +275,7 @@ fn what_cannot_come_from_another_terminal_is_a_fault() {
     fs::set_permissions(&folder.1.0, fs::Permissions::from_mode(0o700)).unwrap();
     std::os::unix::fs::symlink(&folder.1.0, folder.0.join("link")).unwrap();
     for link in ["link", "link/"] {
-        let (code, _, stderr) =
-            run(&folder, &["dev", "-c", "greets.toml", "--port", "0", "--registry", link]);
+        let (code, _, stderr) = run(&folder, &["dev", "-c", "greets.toml", "--registry", link]);
         assert!(code == Some(1) && stderr.contains("it is a symbolic link"), "{stderr}");
     }
 }
