@@ -53,7 +53,7 @@ mod vars;
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -191,21 +191,30 @@ impl Config {
         Self::load_any(path.as_ref(), Some(environment))
     }
 
+    /// The other files that a file names, each of which it is read or run with: the one of secrets, and the program that
+    /// is its `main`. Also where something is wrong with it or with them.
+    #[cfg(feature = "watch")]
+    pub(crate) fn files_named_in(path: &Path, environment: Option<&str>) -> Vec<PathBuf> {
+        let text = read(path).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let Some(text) = text else { return Vec::new() };
+        let origin = Origin { folder: Some(folder_of(path)), environment };
+        let (config, _) = Self::parse_part(path.display().to_string(), text, origin);
+        let files = config.map(|config| [config.secrets.file().map(Path::to_owned), config.executable]);
+        files.into_iter().flatten().flatten().collect()
+    }
+
     fn load_any(path: &Path, environment: Option<&str>) -> Result<Self, Faults> {
         let file = path.display().to_string();
-        // One byte more than allowed tells a file that is too long, whatever its metadata say.
-        let limit = Self::FILE_BYTES_MAX as u64 + 1;
-        let mut bytes = Vec::new();
-        let read = File::open(path).and_then(|opened| opened.take(limit).read_to_end(&mut bytes));
-        if let Err(error) = read {
-            let place = Place::whole(&Arc::new(Source::new(file, String::new())));
-            return Err(place
-                .fault("the file cannot be read")
-                .with_expected("a readable file")
-                .with_received(error)
-                .into());
+        match read(path) {
+            Ok(bytes) => {
+                Self::from_bytes(file, bytes, Origin { folder: Some(folder_of(path)), environment })
+            }
+            Err(error) => {
+                let place = Place::whole(&Arc::new(Source::new(file, String::new())));
+                let fault = place.fault("the file cannot be read").with_expected("a readable file");
+                Err(fault.with_received(error).into())
+            }
         }
-        Self::from_bytes(file, bytes, Origin { folder: Some(folder_of(path)), environment })
     }
 
     /// Reads a file's content.
@@ -263,11 +272,19 @@ impl Config {
     }
 
     fn parse_any(file: String, text: String, origin: Origin<'_>) -> Result<Self, Faults> {
+        match Self::parse_part(file, text, origin) {
+            (Some(config), faults) => faults.result(config),
+            (None, faults) => Err(faults.sorted()),
+        }
+    }
+
+    /// What there is of it, and what is wrong with it.
+    fn parse_part(file: String, text: String, origin: Origin<'_>) -> (Option<Self>, Faults) {
         if text.len() > Self::FILE_BYTES_MAX {
-            return Err(too_long(file));
+            return (None, too_long(file));
         }
         if Language::of(&file).is_none() {
-            return Err(other_language(file));
+            return (None, other_language(file));
         }
         let source = Arc::new(Source::new(file, text));
         let mut faults = Faults::new();
@@ -278,10 +295,7 @@ impl Config {
         let mut more = Faults::new();
         let config = section::read(&source, &root, complete, origin, &mut more);
         faults.extend_if(more, |fault| !broken.contains(&fault.place().line()));
-        match config {
-            Some(config) => faults.result(config),
-            None => Err(faults.sorted()),
-        }
+        (config, faults)
     }
 
     /// The binding of that name.
@@ -355,6 +369,13 @@ pub(crate) struct Origin<'a> {
     /// Where relative paths begin, if there is such a place.
     pub(crate) folder: Option<&'a Path>,
     pub(crate) environment: Option<&'a str>,
+}
+
+/// A file's content, or the beginning of one that is too long: one byte more than allowed, whatever its metadata say.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(Config::FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The folder of a file: `.` for one that is named alone.

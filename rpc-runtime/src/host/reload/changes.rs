@@ -15,14 +15,9 @@ impl Reload {
         let mut configs = BTreeSet::new();
         for file in &self.config_files {
             configs.insert(absolute(file));
-            let loaded = match &self.environment {
-                Some(environment) => Config::load_environment(file, environment),
-                None => Config::load(file),
-            };
-            // The process that reads it tells what is wrong with it.
-            let Ok(config) = loaded else { continue };
-            configs.extend(config.secrets().file().map(absolute));
-            configs.extend(config.executable().map(absolute));
+            // The process that reads them tells what is wrong with them, and each may be mended by itself.
+            let named = Config::files_named_in(file, self.environment.as_deref());
+            configs.extend(named.iter().map(|path| absolute(path)));
         }
         self.files = Files::of(&self.exe, &self.more, configs);
         if let Err(error) = self.notice.watch(self.files.folders()) {

@@ -6,19 +6,26 @@ use super::*;
 fn what_runs_in_the_old_process_has_its_time_and_is_then_told_to_come_again() {
     let watching = Watching::start(folder("watch-drain", "", ""));
     let process = watching.process_of_page();
-    let (mut slow, mut hanging) =
-        (Connection::open(watching.address()), Connection::open(watching.address()));
-    slow.send("/slow");
+    let mut hanging = Connection::open(watching.address());
     hanging.send("/hang");
+    // Some in each of its threads.
+    let mut slow = [(); 6].map(|()| Connection::open(watching.address()));
+    for slow in &mut slow {
+        slow.send("/slow");
+    }
     thread::sleep(Duration::from_millis(100));
     watching.change("1");
     let restarted = watching.restarted();
     let swapped = Instant::now();
     assert_eq!(watching.process_of_page(), restarted);
-    let answer = slow.answer();
-    assert_eq!(answer.body, format!("process {process} was slow"));
-    assert!(answer.head.contains("connection: close"), "{}", answer.head);
+    for slow in &mut slow {
+        let answer = slow.answer();
+        assert_eq!(answer.body, format!("process {process} was slow"));
+        assert!(answer.head.contains("connection: close"), "{}", answer.head);
+    }
+    let answered = Instant::now();
     let answer = hanging.answer();
+    assert!(answered.elapsed() > Duration::from_secs(1), "each is answered when it is ready");
     assert_eq!(answer.status, 503);
     assert!(answer.body.contains("try again later"), "{}", answer.body);
     // 5 s, which began a little before it was told.
