@@ -206,9 +206,7 @@ impl Config {
     fn load_any(path: &Path, environment: Option<&str>) -> Result<Self, Faults> {
         let file = path.display().to_string();
         match read(path) {
-            Ok(bytes) => {
-                Self::from_bytes(file, bytes, Origin { folder: Some(folder_of(path)), environment })
-            }
+            Ok(bytes) => Self::from_bytes(file, bytes, Origin { folder: Some(folder_of(path)), environment }),
             Err(error) => {
                 let place = Place::whole(&Arc::new(Source::new(file, String::new())));
                 let fault = place.fault("the file cannot be read").with_expected("a readable file");

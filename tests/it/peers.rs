@@ -212,3 +212,60 @@ async fn whoever_waits_for_a_server_that_stops_learns_that_nothing_ran() {
     // What is left is left among temporary files.
     let _ = std::fs::remove_dir_all(folder);
 }
+
+/// A stream that tells when something was written to it.
+struct Telling(DuplexStream, Arc<AtomicBool>);
+
+impl AsyncRead for Telling {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Telling {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.1.store(true, Ordering::Relaxed);
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[service]
+trait Told {
+    /// Whether something was written to the stream that this came over.
+    async fn is_told(&self) -> Result<bool>;
+}
+
+struct Tells(Arc<AtomicBool>);
+
+impl Told for Tells {
+    async fn is_told(&self) -> Result<bool> {
+        Ok(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// It may hold its thread, and the peer waits 2 s for the other end to say what it speaks.
+#[tokio::test]
+async fn a_peer_is_greeted_before_its_first_call_is_served() {
+    let (here, there) = duplex(64 << 10);
+    let session = SessionOptions::new().start(here).unwrap();
+    let told: ToldClient = session.client();
+    let call = tokio::spawn(async move { told.is_told().await });
+    // The call leaves with the greeting of its own end.
+    sleep(Duration::from_millis(50)).await;
+    let is_told = Arc::new(AtomicBool::new(false));
+    let there = Telling(there, Arc::clone(&is_told));
+    let _serving = SessionOptions::new().serve(ToldClient::new(Tells(is_told))).start(there).unwrap();
+    assert!(call.await.unwrap().unwrap());
+}

@@ -98,6 +98,8 @@ pub(super) struct Driver<S> {
     due: usize,
     /// Whether the other end may still send.
     readable: bool,
+    /// Whether the first turn has begun.
+    has_begun: bool,
     _keeping: buffer::Keeping,
 }
 
@@ -140,7 +142,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             unwritten: 0,
             due: FIRST_ANSWERS,
             readable: true,
+            has_begun: false,
             _keeping: buffer::Keeping::new(),
+        }
+    }
+
+    fn begin_turn(&mut self, cx: &mut Context<'_>) {
+        self.due = FIRST_ANSWERS;
+        let shared = Arc::clone(&self.shared);
+        let mut table = shared.lock();
+        table.now = clock::now();
+        table.driver = None;
+        if !mem::replace(&mut self.has_begun, true) {
+            // The first call may have come with the other end's `Hello`. Its handler may hold this thread, and meanwhile the
+            // other end would give up one that says nothing. A failure is met again by the write that ends the turn.
+            let _ = self.write(cx, &mut table);
         }
     }
 
@@ -541,12 +557,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        {
-            let mut table = this.shared.lock();
-            table.now = clock::now();
-            table.driver = None;
-        }
-        this.due = FIRST_ANSWERS;
+        this.begin_turn(cx);
         let more_to_read = this.read(cx);
         this.handle_events(cx);
         let more_ready = this.poll_handlers(cx);
