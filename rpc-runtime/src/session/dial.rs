@@ -248,7 +248,8 @@ impl Dialer {
                 break;
             }
             sleep(pause).await;
-            reply = self.attempt(service, again.outgoing.clone()).await;
+            let next = self.attempt(service, again.outgoing.clone()).await;
+            reply = next.after(reply);
         }
         reply
     }

@@ -68,6 +68,13 @@ impl Failed {
 }
 
 impl Why {
+    fn kind(&self) -> &Kind {
+        match self {
+            Self::Here(kind) => kind,
+            Self::There(error) => error.kind(),
+        }
+    }
+
     fn into_kind(self) -> Kind {
         match self {
             Self::Here(kind) => kind,
@@ -77,6 +84,19 @@ impl Why {
 }
 
 impl Failed {
+    /// The same, of a call that was made before and failed so after its handler had begun. Whatever keeps this attempt
+    /// from a handler, the call is not one that no handler has seen.
+    fn after_a_run(self, before: Self) -> Self {
+        let text = match (before.why.kind(), self.why.kind()) {
+            (Kind::Disconnected(before), Kind::Unavailable(why)) => {
+                Some(format!("{before}; made again, it was not taken: {why}"))
+            }
+            _ => None,
+        };
+        let why = text.map_or(self.why, |text| Why::Here(Kind::Disconnected(text.into())));
+        Self { why, ran: true }
+    }
+
     /// Whether the two ends have different contracts.
     pub(super) fn is_contract(&self) -> bool {
         matches!(&self.why, Why::Here(Kind::Contract(_)))
@@ -87,6 +107,16 @@ impl Failed {
 impl Reply {
     pub(super) fn is_contract(&self) -> bool {
         matches!(self, Self::Failure(failed) if failed.is_contract())
+    }
+
+    /// What a call has come to that was made again after it had failed so `before`.
+    pub(super) fn after(self, before: Self) -> Self {
+        match (self, before) {
+            (Self::Failure(failed), Self::Failure(before)) if before.ran && !failed.ran => {
+                Self::Failure(failed.after_a_run(before))
+            }
+            (reply, _) => reply,
+        }
     }
 
     /// Whether an idempotent method may be called again: it has not run, or nobody knows.

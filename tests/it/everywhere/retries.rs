@@ -105,3 +105,26 @@ async fn a_leaf_that_fails_is_called_a_fifth_more_often_and_the_hops_before_it_n
     assert!(runs[2] as f64 <= most, "{} calls at the leaf in {seconds:.1} s, expected {most:.0}", runs[2]);
     assert!(runs[2] > CALLS, "some are made again");
 }
+
+#[tokio::test]
+async fn a_call_that_is_made_again_in_vain_is_not_one_that_no_handler_has_seen() {
+    let mut listener = Listener::bind(&anywhere()).await.unwrap();
+    let client = HopClient::at(listener.local_address().clone());
+    let runs = Arc::new(AtomicU64::new(0));
+    let gone = Arc::new(Notify::new());
+    let leaf = Leaf { runs: Arc::clone(&runs), gone: Arc::clone(&gone) };
+    let serving = tokio::spawn(async move {
+        let stream = listener.accept().await.stream;
+        let (_session, driving) = SessionOptions::new().serve(HopClient::new(leaf)).over(stream);
+        tokio::select! {
+            () = driving => {}
+            // Nobody listens any more.
+            () = gone.notified() => {}
+        }
+    });
+    let error = client.run().await.unwrap_err();
+    serving.await.unwrap();
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
+    assert!(error.is_disconnected() && !error.is_unavailable() && error.is_retryable(), "{error}");
+    assert!(error.to_string().contains("; made again, it was not taken: cannot connect to"), "{error}");
+}
