@@ -53,11 +53,19 @@ use crate::{
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
+/// What an error that came in is to who asked.
+struct FromHere {
+    /// All of the hops.
+    hops: Box<[Hop]>,
+    /// If it is about a limit of who asked.
+    kind: Option<Box<Kind>>,
+}
+
 struct Inner {
     kind: Kind,
     hops: Box<[Hop]>,
-    /// All of them, if it came in with an answer: when it was read, nobody knew yet who had asked.
-    hops_from_here: OnceLock<Box<[Hop]>>,
+    /// If it came in with an answer: when it was read, nobody knew yet who had asked.
+    from_here: OnceLock<FromHere>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
     reference: Option<Box<str>>,
     remote: bool,
@@ -269,7 +277,7 @@ impl Error {
             hops.push(Hop::of(method, binding));
             let inner = self.make_mut();
             inner.hops = hops.into();
-            inner.hops_from_here = OnceLock::new();
+            inner.from_here = OnceLock::new();
         }
         self
     }
@@ -279,33 +287,41 @@ impl Error {
         Self::in_frame(kind, None, ELSEWHERE)
     }
 
-    /// An error that the callee elsewhere of a call of `caller` has answered with. `refused` says that no handler ran:
-    /// then it speaks of this call.
+    /// An error that the callee elsewhere of the call in `frame` has answered with. `refused` says that no handler ran: then
+    /// it speaks of this call.
     #[cold]
-    pub(crate) fn come_back(
-        mut self,
-        caller: Option<&Frame<'_>>,
-        method: &'static MethodInfo,
-        binding: &Binding,
-        refused: bool,
-    ) -> Self {
-        let origin = caller.map_or(0, |frame| frame.state.id());
-        let hops = self.hops_from(caller, method, binding);
+    pub(crate) fn come_back(mut self, frame: &Frame<'_>, refused: bool) -> Self {
+        let origin = frame.parent.map_or(0, |caller| caller.state.id());
+        let hops = self.hops_from(frame.parent, frame.state.method, frame.state.binding);
+        let limit = self.limit_of(frame);
         let inner = self.make_mut();
         inner.hops = hops;
-        inner.hops_from_here = OnceLock::new();
+        if let Some(limit) = limit {
+            inner.kind = limit;
+        }
+        inner.from_here = OnceLock::new();
         inner.remote = true;
-        inner.idempotent = method.idempotent;
+        inner.idempotent = frame.state.method.idempotent;
         inner.origin = if refused { origin } else { ELSEWHERE };
         self
     }
 
-    /// The callee elsewhere of a call of `caller` has answered with this error: what it knows of the way to it begins at
-    /// that callee.
+    /// The callee elsewhere of the call in `frame` has answered with this error: what it knows of the way to it begins at
+    /// that callee, and of limits it knows its own.
     #[cold]
-    pub(crate) fn come_in(&self, caller: Option<&Frame<'_>>, method: &'static MethodInfo, binding: &Binding) {
+    pub(crate) fn come_in(&self, frame: &Frame<'_>) {
+        let hops = self.hops_from(frame.parent, frame.state.method, frame.state.binding);
         // A second time it would come in over nothing.
-        let _ = self.0.hops_from_here.set(self.hops_from(caller, method, binding));
+        let _ = self.0.from_here.set(FromHere { hops, kind: self.limit_of(frame).map(Box::new) });
+    }
+
+    /// The same limit as the call in `frame` knows it, if it is lower there: a callee elsewhere is told what is left of
+    /// it, and names its own.
+    fn limit_of(&self, frame: &Frame<'_>) -> Option<Kind> {
+        let Kind::Limit(Exceeded { limit, value, used }) = self.kind() else { return None };
+        let own = frame.limit(limit).filter(|own| own < value)?;
+        let used = used.map(|used| own.saturating_add(used.saturating_sub(*value)));
+        Some(Kind::Limit(Exceeded { limit: limit.clone(), value: own, used }))
     }
 
     fn hops_from(
@@ -340,12 +356,12 @@ impl Error {
     }
 
     pub(crate) fn kind(&self) -> &Kind {
-        &self.0.kind
+        self.0.kind()
     }
 
     /// The same without its hops and sources.
     pub(crate) fn shortened(&self) -> Self {
-        let mut short = Self::outside(self.0.kind.shortened());
+        let mut short = Self::outside(self.kind().shortened());
         short.make_mut().reference = self.0.reference.clone();
         short
     }
@@ -362,7 +378,7 @@ impl Error {
         Self(Arc::new(Inner {
             kind,
             hops,
-            hops_from_here: OnceLock::new(),
+            from_here: OnceLock::new(),
             source: None,
             reference: None,
             remote: false,
@@ -427,14 +443,18 @@ impl Error {
 
 impl Inner {
     fn hops(&self) -> &[Hop] {
-        self.hops_from_here.get().unwrap_or(&self.hops)
+        self.from_here.get().map_or(&self.hops, |from_here| &from_here.hops)
+    }
+
+    fn kind(&self) -> &Kind {
+        self.from_here.get().and_then(|from_here| from_here.kind.as_deref()).unwrap_or(&self.kind)
     }
 
     fn copy(&self) -> Self {
         Self {
-            kind: self.kind.clone(),
+            kind: self.kind().clone(),
             hops: self.hops().into(),
-            hops_from_here: OnceLock::new(),
+            from_here: OnceLock::new(),
             source: self.source.clone(),
             reference: self.reference.clone(),
             remote: self.remote,
@@ -448,7 +468,7 @@ impl Inner {
 /// Kind and message; where it arose does not matter.
 impl PartialEq for Error {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.kind == other.0.kind
+        Arc::ptr_eq(&self.0, &other.0) || self.kind() == other.kind()
     }
 }
 
@@ -458,7 +478,7 @@ impl Eq for Error {}
 /// Auth/verify)`.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.kind.fmt(f)?;
+        self.kind().fmt(f)?;
         if let Some(reference) = &self.0.reference {
             write!(f, ", reference {reference}")?;
         }
@@ -469,7 +489,7 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Error");
-        debug.field("kind", &self.0.kind).field("hops", &self.hops());
+        debug.field("kind", self.kind()).field("hops", &self.hops());
         if let Some(source) = &self.0.source {
             debug.field("source", source);
         }

@@ -38,8 +38,8 @@ const HOPS_MAX: usize = 256;
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let told = leaving::told(self);
-        let (kind, text, value) = parts(&told.0.kind);
-        let used = if let Kind::Limit(exceeded) = &told.0.kind { exceeded.used } else { None };
+        let (kind, text, value) = parts(told.kind());
+        let used = if let Kind::Limit(exceeded) = told.kind() { exceeded.used } else { None };
         let sources = std::iter::successors(told.source(), |source| (*source).source());
         Wire {
             kind,
@@ -66,7 +66,7 @@ impl<'de> Deserialize<'de> for Error {
         Ok(Self(Arc::new(Inner {
             kind,
             hops: hops.into(),
-            hops_from_here: OnceLock::new(),
+            from_here: OnceLock::new(),
             source: Source::chain(wire.sources).map(|source| Arc::new(source) as _),
             reference: wire.reference.map(|reference| reference.into()),
             remote: true,

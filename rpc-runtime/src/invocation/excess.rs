@@ -102,6 +102,18 @@ impl Frame<'_> {
         self.first().root.with_excess(|excess| excess.keeps_depth)
     }
 
+    /// The least that this call may go to of a limit with this name.
+    pub(crate) fn limit(&self, name: &str) -> Option<u64> {
+        let counting = std::iter::successors(Some(self), |frame| frame.around());
+        let limit = |limits: Limits| match name {
+            DEPTH => Some(limits.depth),
+            INVOCATIONS => Some(limits.invocations),
+            SUBREQUESTS => Some(limits.subrequests),
+            _ => None,
+        };
+        counting.filter_map(|frame| limit(frame.root.limits())).min().map(u64::from)
+    }
+
     /// The outermost invocation that counts: its limits are those of the pipeline.
     fn first(&self) -> &Self {
         let mut frame = self;

@@ -238,7 +238,7 @@ impl<M: Wired> Future for Sending<'_, M> {
 fn come_in(error: &Error) {
     with_current(|frame| {
         if let Some(frame) = frame {
-            error.come_in(frame.parent, frame.state.method, frame.state.binding);
+            error.come_in(frame);
         }
     });
 }

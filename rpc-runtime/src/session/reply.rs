@@ -60,7 +60,7 @@ impl Failed {
                 Error::of_call(given, caller, frame.state.method, frame.state.binding)
             }
             Why::Here(kind) => Error::of_call(kind, caller, frame.state.method, frame.state.binding),
-            Why::There(error) => error.come_back(caller, frame.state.method, frame.state.binding, !self.ran),
+            Why::There(error) => error.come_back(frame, !self.ran),
         };
         super::Failure::keep(&error, self.ran, caller);
         error

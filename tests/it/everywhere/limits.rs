@@ -88,6 +88,12 @@ async fn a_caller_can_make_limits_lower_and_not_higher(there: &There) {
         assert_eq!(deep(4).walk(&ways, &End::Answer).await.unwrap().len(), 4);
         let error = deep(3).walk(&ways, &End::Answer).await.unwrap_err();
         assert!(error.is_limit(), "{error}");
+        // It names the limit of who set it, wherever it was met.
+        let text = error.to_string();
+        assert!(text.starts_with("the limit of 3 Workers deep is reached: it would be 4 ("), "{text}");
+        let three = limited(Limits::new().invocations(3));
+        let text = three.walk(&ways, &End::Answer).await.unwrap_err().to_string();
+        assert!(text.starts_with("the limit of 3 invocations is reached: it would be 4 ("), "{text}");
     }
     let inner = limited(Limits::new().invocations(100_000));
     let outer = step(move |_| {
