@@ -191,7 +191,8 @@ impl Error {
         matches!(self.0.kind, Kind::Decode(_))
     }
 
-    /// The handler, or an interceptor, panicked. The message and the place are in the text.
+    /// The handler, or an interceptor, panicked. The message is in the text, and the place too where the callee's program has
+    /// called [`install_panic_hook`](crate::install_panic_hook), as every `Host` does.
     #[must_use]
     pub fn is_panic(&self) -> bool {
         matches!(self.0.kind, Kind::Panic(_))

@@ -166,7 +166,11 @@ impl SessionOptions {
     /// more.
     ///
     /// What leaves by default is the kind with its text, the chain of Workers, and the messages of the sources; of an
-    /// error that is about the program and not about a call, nothing but a reference under which the log has it.
+    /// error that is about the program and not about a call, such as a wrong setup, nothing but a reference under which the
+    /// log has it. A panic is about its call: its message leaves, with its place if [`install_panic_hook`] was called. Where
+    /// peers are strangers, say here that it does not.
+    ///
+    /// [`install_panic_hook`]: crate::install_panic_hook
     ///
     /// ```
     /// use rpc_runtime::{Error, SessionOptions};
