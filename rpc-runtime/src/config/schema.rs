@@ -68,7 +68,8 @@ fn value(kind: &Kind) -> Map<String, Value> {
         Kind::OneOf(words) => object(json!({ "enum": words })),
         Kind::Flag => object(json!({ "type": "boolean" })),
         Kind::Ip => {
-            object(json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] }))
+            // What says which format it is, many editors do not look at.
+            object(json!({ "type": "string", "pattern": "^[0-9A-Fa-f:]*[.:][0-9A-Fa-f.:]*$" }))
         }
         Kind::Address => address(),
         Kind::Addresses => object(json!({ "type": "array", "items": address() })),

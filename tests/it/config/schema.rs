@@ -129,6 +129,10 @@ fn what_the_reader_refuses_the_schema_refuses_too() {
         (r#"{ "name": "a", "main": "a", "limits": { "profile": "x" } }"#, ".limits.profile: \"x\" is none"),
         (r#"{ "name": "a", "main": "a", "vars": { "1": 1 } }"#, ".vars.1: \"1\" does not match"),
         (r#"{ "name": "a", "main": "a", "listen": ["tls:a:1"] }"#, ".listen[0]: \"tls:a:1\" does not match"),
+        (
+            r#"{ "name": "a", "main": "a", "dev": { "address": "localhost" } }"#,
+            ".dev.address: \"localhost\" does not match",
+        ),
         (r#"{ "name": "a", "main": "a", "sandbox": { "ports": [0] } }"#, ".sandbox.ports[0]: less than 1"),
         (r#"{ "name": "a", "main": "a", "sandbox": { "read": [""] } }"#, ".sandbox.read[0]: too short"),
         (r#"{ "name": "a", "main": "a", "sandbox": { "run": 1 } }"#, ".sandbox.run: no boolean"),
@@ -322,6 +326,10 @@ fn matches(pattern: &str, text: &str) -> bool {
             .strip_prefix("unix:")
             .or_else(|| text.strip_prefix("tcp:"))
             .is_some_and(|rest| !rest.is_empty()),
+        "^[0-9A-Fa-f:]*[.:][0-9A-Fa-f.:]*$" => {
+            let of_address = |b: u8| b.is_ascii_hexdigit() || b == b'.' || b == b':';
+            text.bytes().all(of_address) && text.contains(['.', ':'])
+        }
         other => panic!("{other} is new"),
     }
 }
