@@ -84,8 +84,13 @@ impl<'a> Graph<'a> {
 }
 
 impl Node<'_> {
-    fn is_in_sandbox(&self) -> bool {
-        self.config.is_some_and(|config| config.sandbox.is_some())
+    /// What keeps it from the others, if something does.
+    fn isolation(&self) -> Option<&'static str> {
+        let config = self.config?;
+        match config.sandbox {
+            Some(_) => Some("in a sandbox"),
+            None => config.is_apart().then_some("in a process of its own"),
+        }
     }
 }
 

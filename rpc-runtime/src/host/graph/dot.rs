@@ -26,8 +26,8 @@ fn label(worker: &Node<'_>) -> String {
     for address in worker.config.into_iter().flat_map(|config| &config.listen) {
         label += &format!("\\n{}", escaped(&address.to_string()));
     }
-    if worker.is_in_sandbox() {
-        label += "\\n(in a sandbox)";
+    if let Some(isolation) = worker.isolation() {
+        label += &format!("\\n({isolation})");
     }
     label
 }

@@ -28,8 +28,8 @@ fn shape(worker: &Node<'_>) -> String {
     for address in worker.config.into_iter().flat_map(|config| &config.listen) {
         label += &format!("<br>{}", escaped(&address.to_string()));
     }
-    if worker.is_in_sandbox() {
-        label += "<br>(in a sandbox)";
+    if let Some(isolation) = worker.isolation() {
+        label += &format!("<br>({isolation})");
     }
     match worker.config {
         Some(_) => format!("[\"{label}\"]"),

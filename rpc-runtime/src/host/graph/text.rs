@@ -19,8 +19,8 @@ fn section(graph: &Graph<'_>, at: usize, worker: &Node<'_>) -> String {
             name => format!("  offers {offers} at #{name}\n"),
         };
     }
-    if worker.is_in_sandbox() {
-        text += "  runs in a sandbox\n";
+    if let Some(isolation) = worker.isolation() {
+        text += &format!("  runs {isolation}\n");
     }
     for address in worker.config.into_iter().flat_map(|config| &config.listen) {
         text += &format!("  listens at {}\n", **address);
