@@ -106,6 +106,7 @@ pub struct Config {
     not_inherited: Vec<String>,
     /// Of the key `services`, or of the file where it is not there.
     services_place: Place,
+    extent: Extent,
     place: Place,
 }
 
@@ -198,32 +199,54 @@ impl Config {
         let text = read(path).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let Some(text) = text else { return Vec::new() };
         let origin = Origin { folder: Some(folder_of(path)), environment };
-        let (config, _) = Self::parse_part(path.display().to_string(), text, origin);
+        let (config, _) = Self::read_text(path.display().to_string(), text, origin);
         let files = config.map(|config| [config.secrets.file().map(Path::to_owned), config.executable]);
         files.into_iter().flatten().flatten().collect()
     }
 
     fn load_any(path: &Path, environment: Option<&str>) -> Result<Self, Faults> {
+        Self::whole(Self::read(path, environment))
+    }
+
+    /// All or nothing.
+    fn whole((config, faults): (Option<Self>, Faults)) -> Result<Self, Faults> {
+        match config {
+            Some(config) => faults.result(config),
+            None => Err(faults.sorted()),
+        }
+    }
+
+    /// Reads as much of a file as can be read, and what is wrong with the rest.
+    pub(crate) fn read(path: &Path, environment: Option<&str>) -> (Option<Self>, Faults) {
         let file = path.display().to_string();
         match read(path) {
-            Ok(bytes) => Self::from_bytes(file, bytes, Origin { folder: Some(folder_of(path)), environment }),
+            Ok(bytes) => {
+                let origin = Origin { folder: Some(folder_of(path)), environment };
+                let (config, faults) = Self::read_bytes(file, bytes, origin);
+                (config.filter(|config| config.extent != Extent::Broken), faults)
+            }
             Err(error) => {
                 let place = Place::whole(&Arc::new(Source::new(file, String::new())));
-                let fault = place.fault("the file cannot be read").with_expected("a readable file");
-                Err(fault.with_received(error).into())
+                let fault = place.fault(UNREADABLE).with_expected("a readable file");
+                (None, fault.with_received(error).into())
             }
         }
     }
 
     /// Reads a file's content.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn from_bytes(file: String, bytes: Vec<u8>, origin: Origin<'_>) -> Result<Self, Faults> {
+        Self::whole(Self::read_bytes(file, bytes, origin))
+    }
+
+    fn read_bytes(file: String, bytes: Vec<u8>, origin: Origin<'_>) -> (Option<Self>, Faults) {
         // Cut off after the limit, what was text may no longer be.
         if bytes.len() > Self::FILE_BYTES_MAX {
-            return Err(too_long(file));
+            return (None, too_long(file));
         }
         match String::from_utf8(bytes) {
-            Ok(text) => Self::parse_any(file, text, origin),
-            Err(error) => Err(not_utf8(file, &error)),
+            Ok(text) => Self::read_text(file, text, origin),
+            Err(error) => (None, not_utf8(file, &error)),
         }
     }
 
@@ -234,7 +257,7 @@ impl Config {
     ///
     /// Everything that is wrong with the text, as [`load`](Self::load).
     pub fn parse(file: impl Into<String>, text: impl Into<String>) -> Result<Self, Faults> {
-        Self::parse_any(file.into(), text.into(), Origin::default())
+        Self::whole(Self::read_text(file.into(), text.into(), Origin::default()))
     }
 
     /// Reads text, and in it the environment of that name: [`load_environment`](Self::load_environment) for text that
@@ -266,18 +289,12 @@ impl Config {
         text: impl Into<String>,
         environment: &str,
     ) -> Result<Self, Faults> {
-        Self::parse_any(file.into(), text.into(), Origin { folder: None, environment: Some(environment) })
-    }
-
-    fn parse_any(file: String, text: String, origin: Origin<'_>) -> Result<Self, Faults> {
-        match Self::parse_part(file, text, origin) {
-            (Some(config), faults) => faults.result(config),
-            (None, faults) => Err(faults.sorted()),
-        }
+        let origin = Origin { folder: None, environment: Some(environment) };
+        Self::whole(Self::read_text(file.into(), text.into(), origin))
     }
 
     /// What there is of it, and what is wrong with it.
-    fn parse_part(file: String, text: String, origin: Origin<'_>) -> (Option<Self>, Faults) {
+    fn read_text(file: String, text: String, origin: Origin<'_>) -> (Option<Self>, Faults) {
         if text.len() > Self::FILE_BYTES_MAX {
             return (None, too_long(file));
         }
@@ -293,7 +310,12 @@ impl Config {
         let mut more = Faults::new();
         let config = section::read(&source, &root, complete, origin, &mut more);
         faults.extend_if(more, |fault| !broken.contains(&fault.place().line()));
-        (config, faults)
+        let extent = match (complete, faults.is_empty()) {
+            (false, _) => Extent::Broken,
+            (true, false) => Extent::Part,
+            (true, true) => Extent::Whole,
+        };
+        (config.map(|config| Self { extent, ..config }), faults)
     }
 
     /// The binding of that name.
@@ -340,6 +362,16 @@ impl Config {
         Self { main, isolation: Isolation::Thread, executable: None, sandbox: None, ..self }
     }
 
+    /// Whether nothing is wrong with its file, so that what is not here is not there.
+    pub(crate) const fn is_whole(&self) -> bool {
+        matches!(self.extent, Extent::Whole)
+    }
+
+    /// Whether its own name could not be read, so that it goes by that of its file.
+    pub(crate) fn is_nameless(&self) -> bool {
+        !self.is_whole() && *self.name == self.place.file()
+    }
+
     /// The secrets of the file that `secrets.file` names.
     pub(crate) const fn secrets(&self) -> &Secrets {
         &self.secrets
@@ -369,11 +401,37 @@ pub(crate) struct Origin<'a> {
     pub(crate) environment: Option<&'a str>,
 }
 
+/// How much of a file could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    /// All but what is wrong with it.
+    Part,
+    /// What the grammar left of it, in which values may be others than were meant.
+    Broken,
+}
+
+/// The problem of a file that cannot be read.
+pub(crate) const UNREADABLE: &str = "the file cannot be read";
+
 /// A file's content, or the beginning of one that is too long: one byte more than allowed, whatever its metadata say.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(Config::FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    open(path)?.take(Config::FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Opens a regular file. Of a pipe nobody knows when somebody will write to it.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    }
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("no regular file")) }
 }
 
 /// The folder of a file: `.` for one that is named alone.

@@ -4,6 +4,7 @@ mod values;
 
 use std::{
     any::TypeId,
+    env::VarError,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -208,7 +209,7 @@ impl<'a> Field<'_, 'a> {
     pub fn variable<T: for<'de> Deserialize<'de>>(&mut self) -> Option<T> {
         match self.bindings.config.vars.read::<T>(self.name) {
             Ok(value) => Some(value),
-            Err(fault) => self.fault(self.confusion(fault)),
+            Err(fault) => self.lacking(self.bindings.config.vars.get(self.name).is_none(), fault),
         }
     }
 
@@ -243,7 +244,7 @@ impl<'a> Field<'_, 'a> {
     fn binding(&mut self) -> Option<&'a ServiceBinding> {
         match self.bindings.config.service(self.name) {
             Ok(binding) => Some(binding),
-            Err(fault) => self.fault(self.confusion(fault)),
+            Err(fault) => self.lacking(true, fault),
         }
     }
 
@@ -302,7 +303,8 @@ impl<'a> Field<'_, 'a> {
         Binding { worker, cost, ..Binding::of_type::<C>().limited(limits) }
     }
 
-    /// The secret of this name: the environment variable, or else what the file of `secrets.file` has.
+    /// The secret of this name: the environment variable, or else what the file of `secrets.file` has. An empty one
+    /// counts as none, in both.
     pub fn secret(&mut self) -> Option<Secret> {
         if let Some(variable) = self.bindings.config.vars.get(self.name) {
             let place = variable.name().place();
@@ -316,30 +318,37 @@ impl<'a> Field<'_, 'a> {
                 );
             return self.fault(fault.confidential());
         }
-        let secrets = self.bindings.config.secrets();
-        let problem = match std::env::var(self.name) {
-            Ok(value) => return self.found_secret(value, SecretSource::Environment),
-            Err(problem) => problem,
+        let config = self.bindings.config;
+        let secrets = config.secrets();
+        let received = match std::env::var(self.name) {
+            Ok(value) if !value.is_empty() => return self.found_secret(value, SecretSource::Environment),
+            Ok(_) => "an empty environment variable",
+            Err(VarError::NotPresent) => "no such environment variable",
+            Err(VarError::NotUnicode(_)) => "a value that is not UTF-8",
         };
-        let not_text = matches!(problem, std::env::VarError::NotUnicode(_));
-        if let Some(value) = secrets.get(self.name)
-            && !not_text
-        {
+        if let (Some(value), true) = (secrets.get(self.name), received != "a value that is not UTF-8") {
             let file = secrets.file().unwrap_or_else(|| Path::new("")).to_owned();
             return self.found_secret(value, SecretSource::File(file));
         }
-        let place = self.bindings.config.place();
-        let fault = place.fault(format_args!("missing secret `{}`", self.name));
+        if !config.is_whole() {
+            // Its file may be what could not be read.
+            return None;
+        }
+        let place = secrets.place().unwrap_or_else(|| config.name.place());
+        let fault = place.fault(format_args!("missing secret `{}`", self.name)).with_received(received);
         let fault = fault.with_expected(match secrets.file() {
             Some(file) => {
                 format!("the environment variable `{}`, or that name in `{}`", self.name, file.display())
             }
             None => format!("the environment variable `{}`", self.name),
         });
-        self.fault(fault.with_received(match not_text {
-            false => "no such environment variable",
-            true => "a value that is not UTF-8",
-        }))
+        self.fault(match (secrets.nearest(self.name), secrets.file()) {
+            (Some(near), _) => fault.with_help(format_args!("the file has `{near}`: did you mean that?")),
+            (None, None) => fault.with_help(
+                "give it to the process that starts the host, or keep it in a file: `secrets.file`",
+            ),
+            (None, Some(_)) => fault,
+        })
     }
 
     fn found_secret(&mut self, value: impl Into<Box<str>>, source: SecretSource) -> Option<Secret> {
@@ -349,7 +358,8 @@ impl<'a> Field<'_, 'a> {
 
     /// Whether there is a secret of this name.
     pub(crate) fn has_secret(&self) -> bool {
-        std::env::var_os(self.name).is_some() || self.bindings.config.secrets().get(self.name).is_some()
+        std::env::var_os(self.name).is_some_and(|value| !value.is_empty())
+            || self.bindings.config.secrets().get(self.name).is_some()
     }
 
     /// Whether the configuration has a binding or a variable of this name.
@@ -392,6 +402,14 @@ impl<'a> Field<'_, 'a> {
         self.fault(
             place.fault("a variable that cannot be used").with_expected(expected).with_received(received),
         )
+    }
+
+    /// Records a fault of what may not be there: where a part of the file could not be read, it may be that.
+    fn lacking<T>(&mut self, is_missing: bool, fault: Fault) -> Option<T> {
+        if is_missing && !self.bindings.config.is_whole() {
+            return None;
+        }
+        self.fault(self.confusion(fault))
     }
 
     fn fault<T>(&mut self, fault: Fault) -> Option<T> {

@@ -30,7 +30,7 @@ use self::shared::Shared;
 use self::unwatched as reload;
 pub(crate) use self::{background::count as count_background, directory::Directory};
 use self::{
-    directory::Wish,
+    directory::{Advice, Wish},
     instance::{Instance, Of},
     requests::{Need, Requests},
     server::Plan,
@@ -445,7 +445,7 @@ impl Host {
     ///
     /// Everything that is wrong with them.
     pub fn check(&self, configs: &[Config]) -> Result<(), Faults> {
-        self.check_with(configs, None)
+        self.check_with(configs, None, Advice::Give)
     }
 
     /// The same configuration for the process that a Worker has for its own: where `main` is the path of this very program,
@@ -459,10 +459,15 @@ impl Host {
         config.in_its_process(&main)
     }
 
-    fn check_with(&self, configs: &[Config], registry: Option<&Arc<registry::Shared>>) -> Result<(), Faults> {
+    fn check_with(
+        &self,
+        configs: &[Config],
+        registry: Option<&Arc<registry::Shared>>,
+        advice: Advice,
+    ) -> Result<(), Faults> {
         // With a registry, as `dev` would do.
         let need = if registry.is_some() { Need::IfAnswered } else { Need::UnlessListening };
-        let wish = Wish { http: Some(need), registry, publishes: false };
+        let wish = Wish { http: Some(need), registry, publishes: false, advice };
         directory::check(&self.workers, &self.shared, configs, wish).map(drop)
     }
 

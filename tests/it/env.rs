@@ -218,6 +218,27 @@ fn check(wanting: &str) -> std::result::Result<(), Faults> {
     ])
 }
 
+#[cfg(unix)]
+#[test]
+fn a_secret_that_is_missing_is_told_at_its_file_with_what_is_near() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder =
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("env-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (file, secrets) = (folder.join("wanting.toml"), folder.join("s.toml"));
+    std::fs::write(&file, WANTING.replace("[vars]", "[secrets]\nfile = 's.toml'\n[vars]")).unwrap();
+    std::fs::write(&secrets, "RPC_TESTS_MISING_SECRET = 'hunter2'\nRPC_TESTS_MISSING_SECRET = ''\n").unwrap();
+    std::fs::set_permissions(&secrets, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let host = Host::new().worker::<WantingWorker>("wanting").worker::<Target>("target");
+    let faults = host.check(&[Config::load(&file).unwrap()]).unwrap_err();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let missing = faults.iter().find(|fault| fault.problem().starts_with("missing secret")).unwrap();
+    assert_eq!(missing.place().field(), "secrets.file");
+    assert_eq!(missing.help(), Some("the file has `RPC_TESTS_MISING_SECRET`: did you mean that?"));
+    assert!(!faults.to_string().contains("hunter2"));
+}
+
 /// `BLESS=1` writes the file again, to be read in review.
 #[test]
 fn everything_that_does_not_fit_is_told_at_once_with_its_line() {

@@ -183,7 +183,7 @@ const MAIN: Key = Key::new(
 const ISOLATION: Key = Key::new(
     "isolation",
     Kind::OneOf(&["thread", "process"]),
-    "What is between the Worker and the others: `process` lets `dev` start a process of its own for it, and watch it.",
+    "What is between the Worker and the others: `process` lets the host start a process of its own for it, and watch it.",
 )
 .default(Default::Text("thread"));
 
@@ -215,7 +215,8 @@ const VARS: Key = Key::new(
 const SECRETS: Key = Key::new(
     "secrets",
     Kind::Table(&SECRET_SOURCES),
-    "Where secrets come from that are not in the environment of the process, which goes before it.",
+    "Where secrets come from that are not in the environment of the process, which goes before it. An empty one counts as \
+     none, in both.",
 );
 
 const LIMITS: Key = Key::new(

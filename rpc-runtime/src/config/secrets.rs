@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::place::Source;
+use super::place::{Source, nearest};
 use super::syntax::{self, Language};
 use super::value::{Entry, Value};
 use super::{Config, Faults, Located, Place};
@@ -44,9 +44,20 @@ impl Secrets {
         Self { file, list: list(path, bytes, faults) }
     }
 
-    /// The secret of that name.
+    /// The secret of that name; an empty one counts as none.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.list.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+        let found = self.list.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| &**value).filter(|value| !value.is_empty())
+    }
+
+    /// The name in it that was probably meant by another one.
+    pub(crate) fn nearest(&self, name: &str) -> Option<&str> {
+        nearest(name, self.list.iter().map(|(known, _)| &**known).filter(|known| *known != name))
+    }
+
+    /// Where the file is named, if there is one.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.file.as_ref().map(Located::place)
     }
 
     /// The file, if there is one.
@@ -72,22 +83,17 @@ struct Mode {
 
 #[cfg(unix)]
 fn read(path: &Path) -> io::Result<(Vec<u8>, Mode)> {
-    use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+    use std::os::unix::fs::MetadataExt as _;
 
-    // A pipe would keep whoever opens it waiting for a writer.
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let file = super::open(path)?;
     // Of the file that was opened, not of what has its name by now.
     let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("no regular file"));
-    }
     Ok((content(file)?, Mode { owner: metadata.uid(), bits: metadata.mode() & 0o7777 }))
 }
 
 #[cfg(not(unix))]
 fn read(path: &Path) -> io::Result<(Vec<u8>, Mode)> {
-    Ok((content(File::open(path)?)?, Mode {}))
+    Ok((content(super::open(path)?)?, Mode {}))
 }
 
 fn content(file: File) -> io::Result<Vec<u8>> {

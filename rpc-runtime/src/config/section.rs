@@ -10,8 +10,8 @@ use super::reader::Reader;
 use super::secrets::Secrets;
 use super::value::Table;
 use super::{
-    Config, Dev, Fault, Faults, Isolation, Located, Origin, Place, Props, Sandbox, ServiceBinding, Variable,
-    Vars, sandbox,
+    Config, Dev, Extent, Fault, Faults, Isolation, Located, Origin, Place, Props, Sandbox, ServiceBinding,
+    Variable, Vars, sandbox,
 };
 use crate::limits::{LimitMode, Limits};
 use crate::transport::Address;
@@ -96,12 +96,15 @@ impl Section {
         }
     }
 
+    /// `None` only where `main` is not known, without which there is nothing to be said of the rest.
     fn config(self, place: Place, dev: Dev) -> Option<Config> {
         let main = self.main?;
         let is_path = main.contains('/');
+        // Without the parts of a path that say nothing: `././child.sh`.
+        let executable = |folder: PathBuf| folder.join(main.as_str()).components().collect();
         Some(Config {
-            name: self.name?,
-            executable: is_path.then(|| self.folder.unwrap_or_default().join(main.as_str())),
+            executable: is_path.then(|| executable(self.folder.unwrap_or_default())),
+            name: self.name.unwrap_or_else(|| Located::new(place.file().to_owned(), place.clone())),
             main,
             isolation: self.isolation.unwrap_or_default(),
             sandbox: self.sandbox,
@@ -114,6 +117,7 @@ impl Section {
             secrets: self.secrets.unwrap_or_default(),
             not_inherited: Vec::new(),
             services_place: self.services_place,
+            extent: Extent::Whole,
             place,
         })
     }
@@ -121,7 +125,7 @@ impl Section {
     /// The names of all that is a field of the `Env`.
     fn names(&self) -> impl Iterator<Item = &Located<String>> {
         let services = self.services.iter().map(|service| &service.binding);
-        services.chain(self.vars.iter().map(Variable::name))
+        services.chain(self.vars.iter().map(Variable::name)).filter(|name| Rule::Identifier.allows(name))
     }
 
     /// What the top level has, and this environment has not.
@@ -171,7 +175,9 @@ fn binding(mut entry: Reader<'_>, folder: Option<&Path>) -> Option<ServiceBindin
     {
         entry.refuse(props_over_a_network(place, address));
     }
-    let (binding, service, environment) = (binding?, service?, environment?);
+    // What the entry leads to can be told also where it is called by nothing; no name has a question mark.
+    let binding = binding.unwrap_or_else(|| Located::new("?".to_owned(), entry.place().clone()));
+    let (service, environment) = (service?, environment?);
     let target = match &environment {
         Some(environment) => format!("{}-{}", *service, **environment),
         None => service.to_string(),

@@ -14,14 +14,15 @@ use std::{
     process::ExitCode,
 };
 
-use clap::ArgMatches;
+use clap::{ArgMatches, parser::ValueSource};
 
 use self::signals::Signals;
 pub(super) use self::{dev::start_dev, signals::wait_for_signal};
 #[cfg(feature = "watch")]
 pub(super) use self::{line::arguments_of_watched, signals::tell_signals};
 use super::{
-    Host, apart, directory,
+    Host, apart,
+    directory::{self, Advice},
     graph::{Format, graph},
     log, registered, reload, sandbox,
 };
@@ -57,7 +58,7 @@ pub(super) fn run(host: Host, args: impl IntoIterator<Item = OsString>) -> ExitC
         return ExitCode::SUCCESS;
     }
     let done = match name {
-        "check" => checked_configs(&host, matches).and_then(|configs| check(&host, &configs, matches)),
+        "check" => check(&host, matches),
         "graph" => drawn(&host, matches),
         "serve" => serve::serve(host, matches),
         _ => dev::dev(host, matches),
@@ -71,49 +72,63 @@ pub(super) fn run(host: Host, args: impl IntoIterator<Item = OsString>) -> ExitC
     }
 }
 
-/// The files, if nothing is wrong with any of them. What can be checked of some of them is, where others cannot be read.
-fn checked_configs(host: &Host, matches: &ArgMatches) -> Result<Vec<Config>, Faults> {
+/// The files, if nothing is wrong with any of them. What can be checked of them is, where others, or parts of them, cannot
+/// be read.
+fn checked_configs(
+    host: &Host,
+    matches: &ArgMatches,
+    advice: Advice,
+    knows_all: bool,
+) -> Result<Vec<Config>, Faults> {
     let (configs, mut faults) = configs(matches);
     if !faults.is_empty() {
-        faults.extend(directory::check_some(&host.workers, &host.shared, &configs));
+        let knows_all = knows_all && configs.len() == files(matches).count();
+        faults.extend(directory::check_some(&host.workers, &host.shared, &configs, knows_all, advice));
     }
     faults.result(configs)
 }
 
-/// All files are read, so that all faults are told.
+/// All files are read, as far as they can be, so that all faults are told.
 fn configs(matches: &ArgMatches) -> (Vec<Config>, Faults) {
     let mut faults = Faults::new();
     let mut configs = Vec::new();
-    let environment = matches.get_one::<String>("env");
-    for path in matches.get_many::<PathBuf>("config").into_iter().flatten() {
-        let loaded = match environment {
-            Some(environment) => Config::load_environment(path, environment),
-            None => Config::load(path),
-        };
-        match loaded {
-            Ok(config) => configs.push(config),
-            Err(more) => faults.extend(more),
-        }
+    let environment = matches.get_one::<String>("env").map(String::as_str);
+    let is_asked = matches.value_source("config") == Some(ValueSource::CommandLine);
+    for path in files(matches) {
+        let (config, more) = Config::read(path, environment);
+        configs.extend(config);
+        faults.extend(more.into_iter().map(|fault| match fault.problem() {
+            config::UNREADABLE if !is_asked => fault.with_help("name the configuration with `-c FILE`"),
+            _ => fault,
+        }));
     }
     (configs, faults)
 }
 
-fn check(host: &Host, configs: &[Config], matches: &ArgMatches) -> Result<(), Faults> {
-    let registry = match matches.get_one::<PathBuf>("registry") {
-        Some(folder) => Some(registered::look(folder.clone(), configs)?),
+fn files(matches: &ArgMatches) -> impl Iterator<Item = &PathBuf> {
+    matches.get_many::<PathBuf>("config").into_iter().flatten()
+}
+
+fn check(host: &Host, matches: &ArgMatches) -> Result<(), Faults> {
+    let folder = matches.get_one::<PathBuf>("registry");
+    let configs = checked_configs(host, matches, Advice::Look, folder.is_none())?;
+    let registry = match folder {
+        Some(folder) => Some(registered::look(folder.clone(), &configs)?),
         None => None,
     };
-    host.check_with(configs, registry.as_ref())?;
-    say(&no_faults(configs));
+    host.check_with(&configs, registry.as_ref(), Advice::Look)?;
+    say(&no_faults(&configs));
     Ok(())
 }
 
+/// What could be read is drawn, whatever is wrong with the rest.
 fn drawn(host: &Host, matches: &ArgMatches) -> Result<(), Faults> {
     let (configs, faults) = configs(matches);
-    let configs = faults.result(configs)?;
     let format = matches.get_one::<String>("format").map_or(Format::Text, |name| Format::of(name));
-    say(&graph(&host.workers, &configs, format));
-    Ok(())
+    if !configs.is_empty() {
+        say(&graph(&host.workers, &configs, format));
+    }
+    faults.result(())
 }
 
 fn no_faults(configs: &[Config]) -> String {

@@ -61,12 +61,24 @@ pub(super) struct Workers<'a> {
     shared: &'a Shared,
     /// Whether these are all: only then one that is not there is missing.
     is_whole: bool,
+    /// What to say of a Worker that is missing.
+    advice: Advice,
     /// Whether they run, and are not only looked at: then those with a process of their own are not here.
     runs: bool,
     /// Where other processes are found, if they are.
     registry: Option<Arc<registry::Shared>>,
     /// The ways to other processes, by what they lead to, so that all bindings that lead there share their session.
     dialers: RefCell<Vec<(Way, Dialer)>>,
+}
+
+/// What there is to be done about a Worker that is missing.
+#[derive(Clone, Copy, Default)]
+pub(super) enum Advice {
+    /// To give its configuration, or say its address.
+    #[default]
+    Give,
+    /// To look for it in a registry, too.
+    Look,
 }
 
 /// What a way to another process leads to.
@@ -87,6 +99,8 @@ struct Entry<'a> {
     config: &'a Config,
     /// `None` for a configuration whose Worker there is no telling, which is a fault of its own.
     instance: Option<Box<dyn Instance>>,
+    /// Whether another one has the same name, so that there is no telling which one a binding means.
+    is_ambiguous: bool,
 }
 
 impl<'a> Workers<'a> {
@@ -100,9 +114,11 @@ impl<'a> Workers<'a> {
     ) -> Self {
         let mut entries: Vec<Entry<'a>> = Vec::with_capacity(configs.len());
         for config in configs {
-            if let Some(earlier) = entries.iter().find(|earlier| *earlier.config.name == *config.name) {
+            let earlier = entries.iter_mut().find(|earlier| *earlier.config.name == *config.name);
+            let is_ambiguous = earlier.is_some();
+            if let Some(earlier) = earlier {
+                earlier.is_ambiguous = true;
                 faults.push(named_twice(config, earlier.config));
-                continue;
             }
             let linked = match linked.iter().find(|linked| linked.main == *config.main) {
                 _ if config.executable().is_some() => {
@@ -115,10 +131,11 @@ impl<'a> Workers<'a> {
                     None
                 }
             };
-            entries.push(Entry { config, instance: linked });
+            entries.push(Entry { config, instance: linked, is_ambiguous });
         }
         let (registry, dialers) = (registry.cloned(), RefCell::default());
-        Self { entries, shared, is_whole: true, runs: false, registry, dialers }
+        let advice = Advice::default();
+        Self { entries, shared, is_whole: true, advice, runs: false, registry, dialers }
     }
 
     /// The same, to be run: without those that have a process of their own.
@@ -140,7 +157,7 @@ impl<'a> Workers<'a> {
         }
         let mut makings: Vec<_> = (self.entries.iter())
             .filter(|Entry { config, .. }| !(self.runs && config.is_apart()))
-            .filter_map(|Entry { config, instance }| {
+            .filter_map(|Entry { config, instance, .. }| {
                 let mut bindings = Bindings::new(config, self, faults);
                 let making = instance.as_ref()?.bind(&mut bindings)?;
                 made(config, &bindings);
@@ -156,7 +173,7 @@ impl<'a> Workers<'a> {
 
     /// Every service on offer, with who offers it.
     fn services(&self) -> impl Iterator<Item = (&'a Config, Offered)> {
-        self.entries.iter().flat_map(|Entry { config, instance }| {
+        self.entries.iter().flat_map(|Entry { config, instance, .. }| {
             let services = instance.as_ref().map(|worker| worker.services()).unwrap_or_default();
             services.into_iter().map(|service| (*config, service))
         })
@@ -165,7 +182,7 @@ impl<'a> Workers<'a> {
     /// A client for the requests to the Worker that is served over HTTP: that of the first configuration, if it
     /// answers requests.
     pub(super) fn primary(&self) -> Option<Fetcher> {
-        let Entry { config, instance } = self.entries.first()?;
+        let Entry { config, instance, .. } = self.entries.first()?;
         let twin = if config.is_apart() && (self.runs || instance.is_none()) {
             let sought = self.registry.as_ref()?.find(&config.name)?;
             Box::new(Fetcher::proxy(Port::to(Dialer::sought(sought.clone()), Fetcher::INFO)))
@@ -189,7 +206,7 @@ impl<'a> Workers<'a> {
     /// then of the Workers that are published, if they are.
     pub(super) fn served(&self, publishes: bool) -> Vec<Services> {
         let (mut all, mut published) = (Vec::new(), Vec::new());
-        for Entry { config, instance } in self.entries.iter().filter(|entry| !entry.config.is_apart()) {
+        for Entry { config, instance, .. } in self.entries.iter().filter(|entry| !entry.config.is_apart()) {
             let services = instance.as_ref().map(|worker| worker.served(config)).unwrap_or_default();
             all.extend(config.listen.iter().map(|_| services.clone()));
             published.extend(Some(services).filter(|services| publishes && !services.is_empty()));
@@ -201,7 +218,7 @@ impl<'a> Workers<'a> {
     /// The Workers that others may find: those that serve anything that can leave its thread.
     fn published(&self, registry: &registry::Shared, faults: &mut Faults) -> Vec<Published> {
         let mut published = Vec::new();
-        for Entry { config, instance } in self.entries.iter().filter(|entry| !entry.config.is_apart()) {
+        for Entry { config, instance, .. } in self.entries.iter().filter(|entry| !entry.config.is_apart()) {
             let services = instance.as_ref().map(|worker| worker.served(config)).unwrap_or_default();
             if services.is_empty() {
                 continue;
@@ -226,7 +243,7 @@ impl<'a> Workers<'a> {
     fn unreachable(&self, need: Option<Need>, publishes: bool) -> Vec<Fault> {
         let mut faults = listened_twice(self.entries.iter().map(|entry| entry.config));
         let mut can_be_called = false;
-        for Entry { config, instance } in &self.entries {
+        for Entry { config, instance, .. } in &self.entries {
             let apart = config.is_apart().then(|| config.main.place());
             let place = config.listen.first().map(Located::place).or(apart);
             let Some(worker) = instance else {
@@ -274,6 +291,9 @@ impl<'a> Workers<'a> {
         let Some(target) = self.find(binding.target()) else {
             return self.is_whole.then(|| self.unknown_service(caller, binding));
         };
+        if target.is_ambiguous {
+            return None;
+        }
         let known = target.instance.as_ref()?.entrypoint(entrypoint(binding)).err()?;
         Some(unknown_entrypoint(caller, binding, &known))
     }
@@ -288,7 +308,7 @@ impl<'a> Workers<'a> {
 
     /// The Worker with a process of its own that a binding leads to. While they are only looked at, it is looked at too.
     fn apart(&self, binding: &ServiceBinding) -> Option<Arc<registry::Sought>> {
-        let Entry { config, instance } = self.find(binding.target())?;
+        let Entry { config, instance, .. } = self.find(binding.target())?;
         if binding.address.is_some() || !config.is_apart() || !(self.runs || instance.is_none()) {
             return None;
         }
@@ -340,7 +360,8 @@ fn visit<'a>(
 impl Directory for Workers<'_> {
     fn twin(&self, wanted: &Wanted<'_>) -> Result<Box<dyn Any>, Option<Fault>> {
         let binding = wanted.binding;
-        let Some(Entry { config, instance: Some(worker) }) = self.find(binding.target()) else {
+        let Some(Entry { config, instance: Some(worker), is_ambiguous: false }) = self.find(binding.target())
+        else {
             return Err(None);
         };
         let Ok(offers) = worker.entrypoint(entrypoint(binding)) else { return Err(None) };
@@ -349,7 +370,9 @@ impl Directory for Workers<'_> {
     }
 
     fn export(&self, wanted: &WantedExport<'_>) -> Result<Own, Option<Fault>> {
-        let worker = self.find(&wanted.worker.name).and_then(|entry| entry.instance.as_deref());
+        // That very one, whoever else has its name.
+        let own = self.entries.iter().find(|entry| std::ptr::eq(entry.config, wanted.worker));
+        let worker = own.and_then(|entry| entry.instance.as_deref());
         worker.map_or(Err(None), |worker| export::of(worker, wanted).map_err(Some))
     }
 
@@ -407,10 +430,24 @@ impl Workers<'_> {
                 *binding.binding, *caller.name,
             ));
         let known: Vec<_> = self.entries.iter().map(|entry| entry.config.name.as_str()).collect();
-        match nearest(target, known.iter().copied()) {
-            Some(near) => fault.with_help(format_args!("there is a Worker `{near}`")),
-            None => fault.with_help(format_args!(
+        if let (Some(environment), None) = (&caller.environment, &binding.environment)
+            && known.contains(&&*format!("{target}-{}", **environment))
+        {
+            let key = place.language().entry("environment", &format!("\"{}\"", **environment));
+            return fault.with_help(format_args!(
+                "there is a Worker `{target}-{}`: say `{key}` in the binding",
+                **environment
+            ));
+        }
+        match (nearest(target, known.iter().copied()), self.advice) {
+            (Some(near), _) => fault.with_help(format_args!("there is a Worker `{near}`")),
+            (None, Advice::Give) => fault.with_help(format_args!(
                 "add its `worker.toml` with `-c`, or say the `address` where it listens; there are: {}",
+                known.join(", ")
+            )),
+            (None, Advice::Look) => fault.with_help(format_args!(
+                "add its `worker.toml` with `-c`, say the `address` where it listens, or name a `--registry` where it \
+                 is now; there are: {}",
                 known.join(", ")
             )),
         }
@@ -439,6 +476,7 @@ pub(super) struct Wish<'a> {
     pub(super) registry: Option<&'a Arc<registry::Shared>>,
     /// Whether others are to find the Workers through the registry.
     pub(super) publishes: bool,
+    pub(super) advice: Advice,
 }
 
 /// The secrets that a Worker has taken.
@@ -460,7 +498,8 @@ pub(super) fn check(
     if configs.is_empty() {
         faults.push(nothing_to_run());
     }
-    let workers = Workers::new(linked, shared, configs, wish.registry, &mut faults);
+    let mut workers = Workers::new(linked, shared, configs, wish.registry, &mut faults);
+    workers.advice = wish.advice;
     faults.extend(collisions::faults(workers.services()));
     let (mut unread, mut taken) = (Vec::new(), Vec::new());
     workers.bind(&mut faults, |config, bindings| {
@@ -485,13 +524,24 @@ pub(super) fn check(
     Ok(Checked { answers: wish.http.is_some() && workers.primary().is_some(), taken, published })
 }
 
-/// What is wrong with these configurations, beside others that could not be read.
-pub(super) fn check_some(linked: &[Linked], shared: &Shared, configs: &[Config]) -> Faults {
+/// What is wrong with these configurations, beside what could not be read of them, and others that could not be.
+/// `knows_all` says whether every Worker would have to be one of them.
+pub(super) fn check_some(
+    linked: &[Linked],
+    shared: &Shared,
+    configs: &[Config],
+    knows_all: bool,
+    advice: Advice,
+) -> Faults {
     let mut faults = Faults::new();
     let mut workers = Workers::new(linked, shared, configs, None, &mut faults);
-    workers.is_whole = false;
+    workers.advice = advice;
+    workers.is_whole = knows_all && !configs.iter().any(Config::is_nameless);
     faults.extend(collisions::faults(workers.services()));
     workers.bind(&mut faults, |_, _| {});
+    let whole = || configs.iter().filter(|config| config.is_whole());
+    faults.extend(whole().filter_map(listens_apart));
+    faults.extend(whole().flat_map(sandbox::faults));
     faults
 }
 
@@ -657,7 +707,7 @@ fn unknown_entrypoint(caller: &Config, binding: &ServiceBinding, known: &[&str])
 /// A program that embeds a host may have no command to start itself with.
 fn needs_dev(config: &Config) -> Fault {
     (config.main.place().fault("a Worker with a process of its own"))
-        .with_expected("the command `dev` of `Host::run`, which starts and watches such processes")
+        .with_expected("the command `dev` or `serve` of `Host::run`, which starts and watches such processes")
         .with_received(format_args!("`{}` in a host that is started otherwise", *config.name))
 }
 

@@ -23,7 +23,7 @@ use super::{
     acceptor::{self, Arrivals, ForSession, Given, Http, Stage},
     apart::Apart,
     background::Background,
-    directory::{Checked, Published, Taken, Wish, Workers, check},
+    directory::{Advice, Checked, Published, Taken, Wish, Workers, check},
     registered,
     requests::Requests,
     shared::Shared,
@@ -193,7 +193,7 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
     refuse_abort(cfg!(panic = "abort"))?;
     let found = plan.registry.as_ref().map(Registry::shared);
     let need = plan.http.as_ref().map(|requests| requests.need);
-    let wish = Wish { http: need, registry: found, publishes: true };
+    let wish = Wish { http: need, registry: found, publishes: true, advice: Advice::Give };
     let Checked { answers, taken, published } = check(&host.workers, &host.shared, &configs, wish)?;
     if let Some(registry) = &plan.registry {
         registered::refuse_taken(registry, &published)?;

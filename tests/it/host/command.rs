@@ -199,6 +199,116 @@ fn a_file_that_cannot_be_read_hides_no_faults_of_the_others_and_makes_none() {
     }
 }
 
+/// `place field: problem` of each fault.
+fn faults_in(stderr: &str) -> Vec<String> {
+    let lines: Vec<_> = stderr.lines().collect();
+    let fault = |(at, line): (usize, &&str)| {
+        let problem = line.strip_prefix("error: ")?;
+        Some(format!("{} {problem}", lines[at + 1].trim().trim_start_matches("--> ")))
+    };
+    lines.iter().enumerate().filter_map(fault).collect()
+}
+
+#[test]
+fn a_fault_of_a_file_hides_none_of_its_others_and_makes_none() {
+    let front = "name = \"front\"\nmain = \"front\"\nlimts = {}\nservices = [\n\
+                 { bindng = \"GREETER\", service = \"greet\" },\n\
+                 { binding = \"PAGE\", service = \"greets\" },\n\
+                 { binding = \"ADMIN\", service = \"page\", entrypoint = \"Admn\" },\n]\n";
+    let greets = r#"{ "name": "greets", "main": "greets", "limts": {}, "vars": { "GREETING": 5 } }"#;
+    let page = "name = \"page\"\nmain = \"page\"\n";
+    let files = [("front.toml", front), ("greets.json", greets), ("page.toml", page)];
+    let folder = Folder::new("at-once", &files);
+    let check = || {
+        let files = ["-c", "front.toml", "-c", "greets.json", "-c", "page.toml"];
+        let (code, stdout, stderr) = folder.run(&[&["check"][..], &files].concat());
+        assert_eq!((code, &*stdout), (Some(1), ""));
+        faults_in(&stderr)
+    };
+    let told = [
+        "front.toml:3:1 limts: unknown key",
+        "front.toml:5:1 services[0].binding: missing key",
+        "front.toml:5:3 services[0].bindng: unknown key",
+        "front.toml:5:33 services[0].service: a binding to a Worker that is not there",
+        "front.toml:6:31 services[1].service: a binding to a Worker that does not offer what is wanted",
+        "front.toml:7:53 services[2].entrypoint: an entrypoint that the Worker does not have",
+        "greets.json:1:39 limts: unknown key",
+        "greets.json:1:74 vars.GREETING: wrong type",
+    ];
+    assert_eq!(check(), told);
+    // A Worker whose name cannot be read may be the one that is missed.
+    std::fs::write(folder.0.join("page.toml"), page.replace("name", "nam")).unwrap();
+    let fewer = check();
+    assert_eq!(fewer[..3], told[..3]);
+    assert_eq!(fewer[3..6], [told[4], told[6], told[7]]);
+    assert_eq!(fewer[6..], ["page.toml:1:1 nam: unknown key", "page.toml name: missing key"]);
+}
+
+#[test]
+fn of_two_workers_of_one_name_no_binding_is_said_to_mean_the_wrong_one() {
+    let page = "name = \"greets\"\nmain = \"page\"\nvars = { GREETING = 5 }\n";
+    let greets = GREETS.replace("\"hello\"", "5");
+    let folder =
+        Folder::new("named-twice", &[("front.toml", FRONT), ("page.toml", page), ("greets.toml", &greets)]);
+    let (_, _, stderr) = folder.run(&["check", "-c", "front.toml", "-c", "page.toml", "-c", "greets.toml"]);
+    let told =
+        ["greets.toml:2:8 name: two Workers of one name", "greets.toml:4:21 vars.GREETING: wrong type"];
+    assert_eq!(faults_in(&stderr), told, "{stderr}");
+}
+
+#[test]
+fn what_is_no_file_is_refused_and_what_nobody_named_is_told_how_to_name() {
+    let folder = Folder::new("no-file", &[]);
+    let pipe = folder.0.join("pipe.toml");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let (code, _, stderr) = folder.run(&["check", "-c", "pipe.toml"]);
+    assert!(
+        code == Some(1) && stderr.contains("expected a readable file, received no regular file"),
+        "{stderr}"
+    );
+    assert!(!stderr.contains("help"), "{stderr}");
+    for command in ["dev", "serve", "check", "graph"] {
+        let (code, _, stderr) = folder.run(&[command]);
+        assert!(
+            code == Some(1) && stderr.contains("help: name the configuration with `-c FILE`"),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn a_path_to_watch_that_is_not_there_is_refused() {
+    let folder = Folder::both("watch-path");
+    let arguments = ["--watch", "--build", "true", "--watch-path", "no-such"];
+    let (code, stdout, stderr) = folder.run(&[&DEV[..5], &arguments].concat());
+    assert_eq!((code, &*stdout), (Some(2), ""));
+    assert!(stderr.contains("invalid value 'no-such' for '--watch-path <PATH>': No such file"), "{stderr}");
+}
+
+#[test]
+fn the_program_of_a_process_is_told_by_a_plain_path() {
+    let files = [("front.toml", FRONT), ("greets.toml", "name = \"greets\"\nmain = \"./child.sh\"\n")];
+    let folder = Folder::new("plain-path", &files);
+    let (_, _, stderr) = folder.run(&["check", "-c", "front.toml", "-c", "./greets.toml"]);
+    assert!(stderr.contains("received `./child.sh`: No such file"), "{stderr}");
+}
+
+#[test]
+fn check_says_how_a_worker_that_is_not_there_could_be_found() {
+    let folder = Folder::both("advice");
+    let (_, stdout, _) = folder.run(&["check", "--help"]);
+    assert!(stdout.contains("where to look for Workers of other hosts [default: none]"), "{stdout}");
+    let (_, _, stderr) = folder.run(&["check", "-c", "front.toml"]);
+    assert!(stderr.contains("or name a `--registry` where it is now; there are: front"), "{stderr}");
+    // In an environment another one is meant.
+    let front = format!("{FRONT}[env.staging]\nservices = [{{ binding = 'GREETER', service = 'greets' }}]\n");
+    let greets = format!("{GREETS}[env.staging]\nvars = {{ GREETING = 'hi' }}\n");
+    let folder = Folder::new("advice-env", &[("front.toml", &front), ("greets.toml", &greets)]);
+    let (_, _, stderr) = folder.run(&["check", "-c", "front.toml", "-c", "greets.toml", "--env", "staging"]);
+    let help = "help: there is a Worker `greets-staging`: say `environment = \"staging\"` in the binding";
+    assert!(stderr.contains(help), "{stderr}");
+}
+
 #[test]
 fn a_variable_that_no_field_takes_is_warned_of() {
     let front = format!("{FRONT}vars = {{ API_KEI = 1, UNLIKE = 2 }}\n");
@@ -495,6 +605,8 @@ fn a_secret_comes_from_the_environment_and_is_not_printed() {
     assert!(serving.said.contains("\n  API_KEY  secret  (hidden)  environment\n"), "{}", serving.said);
     assert!(!serving.said.contains("hunter2"), "{}", serving.said);
     assert_eq!(get(Serving::dev(&folder).address, "/key").body, "no key");
+    let mut command = folder.command(DEV);
+    assert_eq!(get(Serving::start(command.env("API_KEY", "")).address, "/key").body, "no key");
 }
 
 #[cfg(unix)]
@@ -522,7 +634,10 @@ fn a_secret_comes_from_a_file_that_is_closed_to_others() {
     assert_eq!(get(serving.address, "/key").body, "Secret(..) of 7 bytes");
     let row = format!("\n  API_KEY  secret  (hidden)  {}\n", file.display());
     assert!(serving.said.contains(&row), "{}", serving.said);
-    // What the process is given goes before what lies in a file.
+    // Nothing is no secret, and what the process is given goes before what lies in a file.
+    let mut command = folder.command(DEV);
+    let serving = Serving::start(command.env("API_KEY", ""));
+    assert_eq!(get(serving.address, "/key").body, "Secret(..) of 7 bytes");
     let mut command = folder.command(DEV);
     let serving = Serving::start(command.env("API_KEY", "longer"));
     assert_eq!(get(serving.address, "/key").body, "Secret(..) of 6 bytes");

@@ -8,7 +8,9 @@ use super::{Signals, checked_configs, http, say};
 use crate::{
     config::{Config, Faults},
     host::{
-        Host, Running, registered,
+        Host, Running,
+        directory::Advice,
+        registered,
         requests::{Need, Requests},
         server::{self, Plan},
         sockets::Sockets,
@@ -34,7 +36,7 @@ pub(in crate::host) fn start_dev(
     matches: &ArgMatches,
     sockets: Arc<Sockets>,
 ) -> Result<(Running, String), Faults> {
-    let configs = checked_configs(&host, matches)?;
+    let configs = checked_configs(&host, matches, Advice::Give, false)?;
     let folder = registered::asked_for(matches.get_one("registry"));
     let registry = Some(registered::open(folder, &configs, None)?);
     let http = requests(&configs, matches);

@@ -1,12 +1,14 @@
 //! The command line.
 
-#[cfg(feature = "watch")]
-use std::ffi::OsString;
-use std::{net::IpAddr, path::PathBuf};
+use std::{ffi::OsString, io, net::IpAddr, path::PathBuf};
 
 #[cfg(feature = "watch")]
 use clap::ArgMatches;
-use clap::{Arg, ArgAction, Command, value_parser};
+use clap::{
+    Arg, ArgAction, Command,
+    builder::{OsStringValueParser, TypedValueParser as _},
+    value_parser,
+};
 
 use crate::host::{apart, graph::Format, reload, sandbox};
 
@@ -25,15 +27,17 @@ pub(super) fn command() -> Command {
             Command::new("check")
                 .about("Tells every fault of the configuration, and starts nothing")
                 .after_help(
-                    "A binding to a Worker of none of the FILEs is a fault, unless a `--registry` is named where that \
-                     Worker is now.",
+                    "A binding to a Worker of none of the FILEs is a fault, as for `serve`, unless a `--registry` is named \
+                     where that Worker is now.",
                 )
-                .args([config(), environment(), registry()]),
+                .args([config(), environment()])
+                .arg(registry("The folder where to look for Workers of other hosts [default: none]")),
         )
         .subcommand(
             Command::new("graph")
                 .about("Prints who is bound to whom")
-                .after_help("It draws what the files say, also what `check` would refuse.")
+                .after_help("It draws what the files say, also what `check` would refuse, as far as they can be read. What cannot be \
+                     is told, and then it ends with 1.")
                 .args([config(), environment(), format()]),
         )
         .subcommand(
@@ -62,7 +66,7 @@ fn dev() -> Command {
         .args([config(), environment()])
         .arg(address("[default: `dev.address` of the first FILE, or 127.0.0.1]"))
         .arg(port("[default: `dev.port` of the first FILE, or 8787]"))
-        .args([registry(), watch(), build(), watch_path()])
+        .args([registry(MEETING), watch(), build(), watch_path()])
 }
 
 fn serve() -> Command {
@@ -81,14 +85,16 @@ fn serve() -> Command {
 
 /// What the processes are told that a host starts.
 fn told_to_nobody() -> [Command; 3] {
-    let common = || [config(), environment(), registry()];
+    let common = || [config(), environment(), registry(MEETING)];
     [
         Command::new(sandbox::COMMAND).hide(true).args(common()),
         Command::new(reload::COMMAND).hide(true).args(common()).args([address(""), port("")]),
-        Command::new(apart::COMMAND)
-            .hide(true)
-            .args(common())
-            .arg(Arg::new(sandbox::CONFINED).long(sandbox::CONFINED).action(ArgAction::SetTrue)),
+        Command::new(apart::COMMAND).hide(true).args(common()).arg(
+            Arg::new(sandbox::CONFINED)
+                .long(sandbox::CONFINED)
+                .help("Whether this process is in the sandbox of the Worker by now")
+                .action(ArgAction::SetTrue),
+        ),
     ]
 }
 
@@ -108,7 +114,8 @@ fn environment() -> Arg {
         .short('e')
         .long("env")
         .value_name("NAME")
-        .help("The environment to use, which each FILE must have: `[env.NAME]`. It inherits no bindings")
+        .help("The environment to use, which each FILE must have: `[env.NAME]`. It inherits no bindings. Its Worker is called \
+             WORKER-NAME, to which a binding leads by `environment = \"NAME\"`")
 }
 
 fn port(default: &str) -> Arg {
@@ -136,12 +143,12 @@ fn format() -> Arg {
         .default_value("text")
 }
 
-fn registry() -> Arg {
-    Arg::new("registry")
-        .long("registry")
-        .value_name("FOLDER")
-        .help("The folder where hosts find each other's Workers [default: RPC_REGISTRY, or one of the user]")
-        .value_parser(value_parser!(PathBuf))
+/// What a registry is for those who run Workers.
+const MEETING: &str =
+    "The folder where hosts find each other's Workers [default: RPC_REGISTRY, or one of the user]";
+
+fn registry(help: &'static str) -> Arg {
+    Arg::new("registry").long("registry").value_name("FOLDER").help(help).value_parser(value_parser!(PathBuf))
 }
 
 fn watch() -> Arg {
@@ -165,8 +172,14 @@ fn watch_path() -> Arg {
         .help(
             "A file or folder that the program is built from, beside what cargo knows of. May be given again",
         )
-        .value_parser(value_parser!(PathBuf))
+        .value_parser(OsStringValueParser::new().try_map(there))
         .action(ArgAction::Append)
+}
+
+/// A path that leads somewhere.
+fn there(path: OsString) -> io::Result<PathBuf> {
+    std::fs::metadata(&path)?;
+    Ok(path.into())
 }
 
 /// The command line of the process that serves under `dev --watch`.

@@ -8,13 +8,15 @@ use super::{Signals, checked_configs, http, say};
 use crate::{
     config::Faults,
     host::{
-        Host, Running, registered,
+        Host, Running,
+        directory::Advice,
+        registered,
         server::{self, Plan},
     },
 };
 
 pub(super) fn serve(mut host: Host, matches: &ArgMatches) -> Result<(), Faults> {
-    let configs = checked_configs(&host, matches)?;
+    let configs = checked_configs(&host, matches, Advice::Give, true)?;
     // No more than there are cores: nobody has to see here that a Worker has an instance for each.
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     host.threads.get_or_insert(cores);

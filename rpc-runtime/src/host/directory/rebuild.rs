@@ -35,7 +35,7 @@ impl Workers<'_> {
         .await
     }
 
-    async fn rebuild_one(&self, Entry { config, instance }: &Entry<'_>) {
+    async fn rebuild_one(&self, Entry { config, instance, .. }: &Entry<'_>) {
         let Some(broken) = instance.as_ref().and_then(|instance| instance.broken()) else {
             return std::future::pending().await;
         };

@@ -89,7 +89,34 @@ fn graph_draws_for_graphviz_with_every_name_escaped() {
 }
 
 #[test]
-fn graph_tells_the_faults_of_a_file_and_draws_nothing() {
+fn graph_shows_who_has_a_process_of_its_own() {
+    let greets = format!("{GREETS}isolation = \"process\"\n");
+    let folder = Folder::new("graph-apart", &[("front.toml", FRONT), ("greets.toml", &greets)]);
+    let graph =
+        |format| folder.run(&["graph", "-c", "front.toml", "-c", "greets.toml", "--format", format]).1;
+    assert!(graph("text").contains("greets\n  offers Greeter\n  runs in a process of its own\n"));
+    assert!(graph("mermaid").contains("w1[\"greets<br>tcp:127.0.0.1:4000<br>(in a process of its own)\"]"));
+    assert!(graph("dot").contains("w1 [label=\"greets\\ntcp:127.0.0.1:4000\\n(in a process of its own)\"]"));
+}
+
+#[test]
+fn graph_draws_what_can_be_read_and_tells_what_is_wrong_with_the_rest() {
+    let greets = GREETS.replace("vars", "vras").replace("SELF", "1");
+    let files = [("front.toml", FRONT), ("greets.toml", &greets), ("page.toml", "name = 5")];
+    let folder = Folder::new("graph-partly", &files);
+    let (code, stdout, stderr) =
+        folder.run(&["graph", "-c", "front.toml", "-c", "greets.toml", "-c", "page.toml"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        stdout.contains("GREETER -> greets\n") && stdout.contains("\ngreets\n  offers Greeter\n"),
+        "{stdout}"
+    );
+    assert!(!stdout.contains("page"), "there is no telling what it is: {stdout}");
+    assert!(stderr.contains("error: vras: unknown key") && stderr.contains("page.toml:1:8"), "{stderr}");
+}
+
+#[test]
+fn graph_tells_the_faults_of_files_that_cannot_be_read_at_all() {
     let folder = Folder::new("graph-faults", &[("front.toml", "name = 5"), ("greets.json", "{")]);
     let (code, stdout, stderr) = folder.run(&["graph", "-c", "front.toml", "-c", "greets.json"]);
     assert_eq!((code, &*stdout), (Some(1), ""));

@@ -70,7 +70,11 @@ fn serve_refuses_what_check_refuses() {
         let told = |command| folder.run(&[&[command][..], files].concat());
         let (code, stdout, stderr) = told("serve");
         assert_eq!((code, &*stdout), (Some(1), ""));
-        assert_eq!(stderr, told("check").2);
+        // But for what there is to be done: it asks no registry.
+        let faults = |stderr: &str| -> Vec<_> {
+            stderr.lines().filter(|line| !line.contains("= help: ")).map(str::to_owned).collect()
+        };
+        assert_eq!(faults(&stderr), faults(&told("check").2));
     }
     let (_, _, stderr) = folder.run(&["serve", "-c", "front.toml"]);
     assert!(
