@@ -26,6 +26,7 @@ mod peers;
 mod protocol;
 mod proxy;
 mod recorder;
+mod serving;
 mod session;
 mod shapes;
 mod spawned;

@@ -2,7 +2,7 @@
 
 mod address;
 pub(crate) mod certificates;
-mod folder;
+pub(crate) mod folder;
 mod tcp;
 mod tls;
 mod trust;

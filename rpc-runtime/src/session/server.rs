@@ -1,14 +1,14 @@
 //! Serving at addresses.
 
 use std::{
-    future::{Future, pending},
+    future::{Future, pending, poll_fn},
     io,
     pin::pin,
+    task::Poll,
     time::Duration,
 };
 
 use tokio::{
-    sync::{mpsc, watch},
     task::JoinSet,
     time::{Instant, timeout, timeout_at},
 };
@@ -45,6 +45,9 @@ pub(crate) const SESSIONS_MAX: usize = 4096;
 
 /// How long running calls may go on when the server stops. What the model gives.
 const DRAIN: Duration = Duration::from_secs(30);
+
+const NOWHERE: &str =
+    "the server listens nowhere, so nobody can call it: say `.listen(&address).await?` before it runs";
 
 /// How long callers may take to hear that the time to drain is over.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -98,8 +101,11 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Signals cannot be listened to.
+    /// It [listens](Self::listen) nowhere, or signals cannot be listened to.
     pub async fn run(self) -> io::Result<()> {
+        if self.listeners.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, NOWHERE));
+        }
         let mut signals = signals()?;
         let (sessions, until) = self.accept_until(signals.recv()).await;
         tokio::select! {
@@ -113,71 +119,80 @@ impl Server {
 
     /// Serves until `stop` is ready, and then lets running calls end as [`run`](Self::run) does.
     ///
+    /// One that [listens](Self::listen) nowhere says so in the log, and serves nobody until then.
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future ends all sessions at once: running calls are cancelled.
     pub async fn run_until(self, stop: impl Future<Output = ()>) {
+        if self.listeners.is_empty() {
+            tracing::warn!(target: "rpc_runtime", "{NOWHERE}");
+        }
         let (sessions, until) = self.accept_until(stop).await;
         sessions.drain(until).await;
     }
 
     /// Gives the sessions that there are then, and until when they may go on.
-    async fn accept_until(mut self, stop: impl Future<Output = ()>) -> (Sessions, Instant) {
+    async fn accept_until(self, stop: impl Future<Output = ()>) -> (Sessions, Instant) {
+        let Self { options, listeners, sessions_max, drain } = self;
         let mut stop = pin!(stop);
         let mut sessions = Sessions::default();
-        let (accepted, mut arrivals) = mpsc::channel(1);
-        let (tell, stopped) = watch::channel(false);
-        let mut accepting = JoinSet::new();
-        for listener in self.listeners.drain(..) {
-            accepting.spawn(accept(listener, accepted.clone(), stopped.clone()));
-        }
-        drop(accepted);
+        let mut arrivals = Arrivals { listeners, next: 0 };
         loop {
             tokio::select! {
                 () = &mut stop => break,
-                Some(Accepted { stream, peer }) = arrivals.recv(), if sessions.len() < self.sessions_max => {
-                    sessions.add(self.options.clone().trusting(&peer).over(stream));
+                Accepted { stream, peer } = arrivals.next(), if sessions.len() < sessions_max => {
+                    sessions.add(options.clone().trusting(&peer).over(stream));
                 }
                 () = sessions.one_ended() => {}
             }
         }
-        let until = Instant::now() + self.drain;
-        tell.send_replace(true);
+        let until = Instant::now() + drain;
         // Who has connected and waits is told that no call will be taken, and not cut: it would not know then.
-        let mut left = Vec::new();
-        while let Some(waiting) = accepting.join_next().await {
-            left.extend(waiting.unwrap_or_default());
-        }
-        while let Ok(accepted) = arrivals.try_recv() {
-            left.push(accepted);
-        }
-        for Accepted { stream, .. } in left {
-            sessions.add(self.options.clone().over(stream));
+        for Accepted { stream, .. } in arrivals.close().await {
+            sessions.add(options.clone().over(stream));
         }
         (sessions, until)
     }
 }
 
-/// Takes one connection after the other, as fast as they are taken over, until it is told to stop. Gives those that
-/// waited then.
-async fn accept(
-    mut listener: Listener,
-    accepted: mpsc::Sender<Accepted>,
-    mut stopped: watch::Receiver<bool>,
-) -> Vec<Accepted> {
-    loop {
-        let next = async {
-            let permit = accepted.reserve().await.ok()?;
-            permit.send(listener.accept().await);
-            Some(())
-        };
-        tokio::select! {
-            biased;
-            _ = stopped.wait_for(|stopped| *stopped) => break,
-            next = next => if next.is_none() { break },
-        }
+/// Who connects, at any of some addresses.
+struct Arrivals {
+    listeners: Vec<Listener>,
+    /// Which one is asked first: each in its turn, so that a busy one starves no other.
+    next: usize,
+}
+
+impl Arrivals {
+    /// The next connection; never, where nobody listens.
+    ///
+    /// Nothing is accepted ahead: while nobody waits here, connections stay in the queues of their sockets.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Listener::accept`]: no connection is lost.
+    async fn next(&mut self) -> Accepted {
+        let first = self.next.checked_rem(self.listeners.len()).unwrap_or(0);
+        self.next = first + 1;
+        let (early, late) = self.listeners.split_at_mut(first);
+        let in_turn = late.iter_mut().chain(early);
+        let mut accepting: Vec<_> = in_turn.map(|listener| Box::pin(listener.accept())).collect();
+        poll_fn(|cx| {
+            let mut polled = accepting.iter_mut().map(|accept| accept.as_mut().poll(cx));
+            polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
+        })
+        .await
     }
-    listener.close().await
+
+    /// Stops listening, and gives those that waited. Handshakes of different addresses take their time beside each other.
+    async fn close(self) -> Vec<Accepted> {
+        let mut closing: JoinSet<_> = self.listeners.into_iter().map(Listener::close).collect();
+        let mut waiting = Vec::new();
+        while let Some(closed) = closing.join_next().await {
+            waiting.extend(closed.unwrap_or_default());
+        }
+        waiting
+    }
 }
 
 /// The sessions that one runtime moves.

@@ -8,10 +8,10 @@ use std::{
 };
 
 /// A new folder with mode 0700.
-pub(super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("rpc-{}-{number}", std::process::id()));
@@ -21,15 +21,15 @@ impl Folder {
         Self(path)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    pub(super) fn join(&self, name: &str) -> PathBuf {
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    pub(super) fn write(&self, name: &str, text: &str, mode: u32) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str, mode: u32) -> PathBuf {
         let path = self.join(name);
         fs::write(&path, text).unwrap();
         set_mode(&path, mode);
@@ -43,10 +43,10 @@ impl Drop for Folder {
     }
 }
 
-pub(super) fn set_mode(path: &Path, mode: u32) {
+pub(crate) fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-pub(super) fn mode(path: &Path) -> u32 {
+pub(crate) fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
