@@ -5,7 +5,7 @@ pub mod passing;
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::{
-    error::{Exceeded, Kind},
+    error::Kind,
     fetch::{Fetching, IntoRequest},
     invocation::FirstCounts,
     limits::Limits,
@@ -151,7 +151,6 @@ pub(crate) struct Options {
     pub(crate) given: CallOptions,
     pub(crate) travelling: Option<Arc<Travelling>>,
     pub(crate) interceptors: Option<Arc<[Arc<dyn crate::interceptor::DynInterceptor>]>>,
-    metadata_bytes: usize,
 }
 
 impl fmt::Debug for Options {
@@ -305,26 +304,16 @@ impl Binding {
         };
         let travelling = Travelling::of(&given.travelling);
         let interceptors = (!given.interceptors.is_empty()).then(|| given.interceptors.clone().into());
-        let metadata_bytes = metadata::bytes(&given.metadata) + metadata::bytes(&given.travelling);
         self.special |= given.deadline.is_some() || given.limits.is_some();
         self.special |= travelling.is_some() || interceptors.is_some();
-        self.special |= metadata_bytes > metadata::BYTES_MAX;
-        self.options = Some(Arc::new(Options { given, travelling, interceptors, metadata_bytes }));
+        self.special |= metadata::excess(given.metadata.iter().chain(&given.travelling)).is_some();
+        self.options = Some(Arc::new(Options { given, travelling, interceptors }));
     }
 
-    /// Why a call is refused to which interceptors have added so much metadata, if it is.
-    pub(crate) fn refusal(&self, method: &MethodInfo, added: &[Entry]) -> Option<Kind> {
-        if let Some(Refusal { why, spares_fetch }) = &self.refusal
-            && !(*spares_fetch && method.service.is_empty())
-        {
-            return Some(why.clone());
-        }
-        let own = self.options.as_ref().map_or(0, |options| options.metadata_bytes);
-        let bytes = own + metadata::bytes(added);
-        (bytes > metadata::BYTES_MAX).then(|| {
-            let exceeded = Exceeded::new("bytes of metadata", metadata::BYTES_MAX as u64);
-            Kind::Limit(exceeded.by(bytes as u64))
-        })
+    /// Why a call is refused, if it is.
+    pub(crate) fn refusal(&self, method: &MethodInfo) -> Option<&Kind> {
+        let Refusal { why, spares_fetch } = self.refusal.as_ref()?;
+        (!(*spares_fetch && method.service.is_empty())).then_some(why)
     }
 
     pub(crate) fn metadata(&self) -> &[Entry] {

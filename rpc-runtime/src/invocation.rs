@@ -149,8 +149,8 @@ impl<'c> State<'c> {
     #[inline(never)]
     pub(crate) fn prepare(&mut self, caller: Option<&Frame<'_>>, passed: Passed) -> Result<(), Error> {
         let (method, binding) = (self.method, self.binding);
-        if let Some(why) = binding.refusal(method, &passed.added) {
-            return Err(Error::of_call(why, caller, method, binding));
+        if let Some(why) = binding.refusal(method) {
+            return Err(Error::of_call(why.clone(), caller, method, binding));
         }
         if !passed.added.is_empty() {
             self.extras_mut().added = passed.added;
@@ -159,6 +159,9 @@ impl<'c> State<'c> {
             && !inherited.is_empty()
         {
             self.extras_mut().inherited = inherited;
+        }
+        if let Some(exceeded) = metadata::excess(self.metadata_carried().map(|(entry, _)| entry)) {
+            return Err(Error::of_call(Kind::Limit(exceeded), caller, method, binding));
         }
         if let Some(options) = &binding.options {
             if let Some(limits) = &options.given.limits
@@ -267,20 +270,26 @@ impl<'c> State<'c> {
         ptr::eq(self.method, &ARRIVAL)
     }
 
-    /// All metadata that the callee is to see, each entry with whether it goes further than that; of entries with one
-    /// key the first counts.
+    /// All metadata that the callee is to see, each entry with whether it goes further than that, one for a key.
     pub(crate) fn metadata_on_the_way(&self) -> Vec<(Entry, bool)> {
-        let mut found = Vec::new();
-        let Some(extras) = self.extras() else {
-            return self.binding.metadata().iter().cloned().map(|entry| (entry, false)).collect();
-        };
-        found.extend(extras.added.iter().cloned().map(|entry| (entry, false)));
-        found.extend(self.binding.metadata().iter().cloned().map(|entry| (entry, false)));
-        if let Some(own) = self.binding.travelling() {
-            found.extend(own.all().cloned().map(|entry| (entry, true)));
+        let mut found: Vec<(Entry, bool)> = Vec::new();
+        for (entry, further) in self.metadata_carried() {
+            // What a nearer one hides would only count.
+            if !found.iter().any(|(nearer, _)| nearer.key == entry.key) {
+                found.push((entry.clone(), further));
+            }
         }
-        found.extend(extras.inherited.all().cloned().map(|entry| (entry, true)));
         found
+    }
+
+    /// All metadata of the call, the nearest first, each with whether it goes further than one hop.
+    fn metadata_carried(&self) -> impl Iterator<Item = (&Entry, bool)> + Clone {
+        let extras = self.extras();
+        let added = extras.into_iter().flat_map(|extras| &extras.added);
+        let own = self.binding.travelling().into_iter().flat_map(|own| own.all());
+        let inherited = extras.into_iter().flat_map(|extras| extras.inherited.all());
+        let for_callee = added.chain(self.binding.metadata()).map(|entry| (entry, false));
+        for_callee.chain(own.chain(inherited).map(|entry| (entry, true)))
     }
 
     pub(crate) fn extras(&self) -> Option<&Extras> {

@@ -1,6 +1,8 @@
 //! Words that ride beside the arguments of a call.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
+
+use crate::error::Exceeded;
 
 /// One key with its value.
 #[derive(Clone, Debug)]
@@ -26,9 +28,12 @@ pub(crate) struct Inherited([Option<Arc<Travelling>>; SIDE_BY_SIDE]);
 /// A chain of Workers in which more clients than these propagate something costs an allocation for each further one.
 const SIDE_BY_SIDE: usize = 4;
 
-/// What a client may add to each call, in bytes of keys and values. It is sent with every call, and a callee
-/// keeps it as long as it runs: a payload belongs into the arguments.
+/// What a call may carry, in bytes of keys and values. It is sent with every call, and a callee keeps it as long as it
+/// runs: a payload belongs into the arguments.
 pub(crate) const BYTES_MAX: usize = 8 * 1024;
+
+/// How many entries a call may carry: as many as the protocol takes.
+pub(crate) const ENTRIES_MAX: usize = 64;
 
 /// Sets `key`, replacing what was there.
 pub(crate) fn set(entries: &mut Vec<Entry>, key: Cow<'static, str>, value: Cow<'static, str>) {
@@ -41,8 +46,29 @@ pub(crate) fn get<'a>(entries: &'a [Entry], key: &str) -> Option<&'a str> {
     entries.iter().find(|entry| entry.key == key).map(|entry| &*entry.value)
 }
 
-pub(crate) fn bytes(entries: &[Entry]) -> usize {
-    entries.iter().map(|entry| entry.key.len() + entry.value.len()).sum()
+/// Whether a call with these entries carries more than it may, and by how much. Of entries with one key the first
+/// counts.
+pub(crate) fn excess<'a>(entries: impl Iterator<Item = &'a Entry> + Clone) -> Option<Exceeded> {
+    // As good as always that is enough, and allocates nothing.
+    exceeds(total(entries.clone()))?;
+    let mut keys = HashSet::new();
+    exceeds(total(entries.filter(|entry| keys.insert(&*entry.key))))
+}
+
+/// Somebody else has counted, and says that it is too much.
+pub(crate) fn unknown_excess() -> Exceeded {
+    Exceeded::new(format!("entries or {BYTES_MAX} bytes of metadata"), ENTRIES_MAX as u64)
+}
+
+fn total<'a>(entries: impl Iterator<Item = &'a Entry>) -> (usize, usize) {
+    entries.fold((0, 0), |(count, bytes), entry| (count + 1, bytes + entry.key.len() + entry.value.len()))
+}
+
+fn exceeds((count, bytes): (usize, usize)) -> Option<Exceeded> {
+    if bytes > BYTES_MAX {
+        return Some(Exceeded::new("bytes of metadata", BYTES_MAX as u64).by(bytes as u64));
+    }
+    (count > ENTRIES_MAX).then(|| Exceeded::new("entries of metadata", ENTRIES_MAX as u64).by(count as u64))
 }
 
 /// Leaves `key` out.
@@ -61,11 +87,11 @@ impl Travelling {
     }
 
     /// All entries, the nearest first.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Entry> + Clone {
         self.lists().flat_map(|list| &list.entries)
     }
 
-    fn lists(&self) -> impl Iterator<Item = &Self> {
+    fn lists(&self) -> impl Iterator<Item = &Self> + Clone {
         std::iter::successors(Some(self), |list| list.outer.as_deref())
     }
 }
@@ -93,7 +119,7 @@ impl Inherited {
     }
 
     /// All entries, the nearest first.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Entry> + Clone {
         self.0.iter().flatten().flat_map(|list| list.all())
     }
 }

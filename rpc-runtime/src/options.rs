@@ -52,8 +52,9 @@ impl CallOptions {
 
     /// A word for the callee alone. Setting a key again replaces its value.
     ///
-    /// All that a client and its interceptors add may be 8 KiB at most, keys and values together; a call that carries
-    /// more is refused with [`is_limit`](crate::Error::is_limit).
+    /// A call carries 64 entries at most, and 8 KiB of keys and values together: what its client and its interceptors
+    /// add, and what was [propagated](Self::propagate) to it. One that carries more is refused with
+    /// [`is_limit`](crate::Error::is_limit), in process and over a boundary alike.
     #[must_use]
     pub fn metadata(
         mut self,

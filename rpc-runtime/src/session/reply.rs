@@ -161,7 +161,7 @@ fn kind_of(refusal: Refusal) -> Kind {
         Refusal::Absent => Kind::NotFound("the other end does not serve this service to us".into()),
         Refusal::ValueTooLong => too_long("bytes of arguments that the other end takes"),
         Refusal::ReplyTooLong => too_long("bytes of an answer that this end takes"),
-        Refusal::Metadata => Kind::Limit(Exceeded::new("bytes of metadata", metadata::BYTES_MAX as u64)),
+        Refusal::Metadata => Kind::Limit(metadata::unknown_excess()),
         Refusal::Deadline => Kind::Deadline(None),
         Refusal::Stalled => Kind::Disconnected("the rest of the arguments did not arrive".into()),
         Refusal::Target | Refusal::Encoding | Refusal::Capabilities | Refusal::Extension | Refusal::Other => {
@@ -180,7 +180,7 @@ pub(super) fn refused(refused: &Refused) -> Failed {
         Refused::TooLong { length, max } => Kind::Limit(
             Exceeded::new("bytes of arguments that the other end takes", *max as u64).by(*length as u64),
         ),
-        Refused::Metadata => Kind::Limit(Exceeded::new("bytes of metadata", metadata::BYTES_MAX as u64)),
+        Refused::Metadata => Kind::Limit(metadata::unknown_excess()),
         Refused::Slots { max } => Kind::Limit(Exceeded::new("services opened on a session", u64::from(*max))),
         Refused::GoingAway | Refused::Closed | Refused::Slot => Kind::Unavailable(text),
         Refused::Name | Refused::Props => Kind::Setup(text),

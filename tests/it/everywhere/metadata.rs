@@ -9,6 +9,8 @@ use crate::step::{Step as _, step};
 everywhere! {
     a_word_reaches_the_callee_and_one_that_propagates_all_below_it
     too_many_words_are_refused
+    as_many_words_as_the_protocol_takes_are_taken_and_no_more
+    words_from_further_up_count
     the_nearest_word_counts
     a_key_that_is_set_again_has_its_last_value
     keys_and_values_may_be_anything
@@ -83,4 +85,40 @@ async fn a_clients_words_are_its_own(there: &There) {
     let (first, none, second) = tokio::join!(one.words("a", ""), inside.words("a", ""), other.words("a", ""));
     let words = [first, none, second].map(|words| words.unwrap().0);
     assert_eq!(words, [Some("1".to_owned()), None, Some("2".to_owned())]);
+}
+
+async fn as_many_words_as_the_protocol_takes_are_taken_and_no_more(there: &There) {
+    let words = |count: usize| {
+        (0..count).fold(CallOptions::new(), |options, number| options.metadata(format!("key{number}"), "v"))
+    };
+    there.place.inside.with(words(64)).words("key0", "key63").await.unwrap();
+    // Those that were set again are one.
+    there.place.inside.with(words(64)).with(words(64)).words("key0", "key63").await.unwrap();
+    let refused = [words(65), words(64).propagate("further", "v")];
+    for options in refused {
+        let error = there.place.inside.with(options).words("key0", "key63").await.unwrap_err();
+        assert!(error.is_limit(), "{error}");
+        let expected = "the limit of 64 entries of metadata is reached: it would be 65";
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
+}
+
+/// What a caller was told counts for what it calls.
+async fn words_from_further_up_count(there: &There) {
+    let words = |name: &'static str, count: usize| {
+        (0..count)
+            .fold(CallOptions::new(), |options, number| options.propagate(format!("{name}{number}"), "v"))
+    };
+    let asks = |near: CallOptions| {
+        let inside = there.place.inside.with(near);
+        step(move |_| {
+            let inside = inside.clone();
+            async move { inside.words("far0", "near0").await.map(|_| 1) }
+        })
+    };
+    assert_eq!(asks(words("near", 32)).with(words("far", 32)).run(0).await.unwrap(), 1);
+    // One of a key that a nearer one has goes no further.
+    assert_eq!(asks(words("far", 64)).with(words("far", 64)).run(0).await.unwrap(), 1);
+    let error = asks(words("near", 33)).with(words("far", 32)).run(0).await.unwrap_err();
+    assert!(error.is_limit() && error.to_string().contains("64 entries of metadata"), "{error}");
 }
