@@ -14,6 +14,11 @@ use super::tls::Tls;
 
 /// Where a host listens: `unix:/path/to.sock`, `tcp:host:port` or `tls:host:port`.
 ///
+/// The path of a Unix socket is absolute, in text too: a relative one would lead elsewhere for each end, whose folders are
+/// not the same, and elsewhere again when one of them changes its own. What an address knows beside its text is not part
+/// of it: the users of [`unix_shared`](Self::unix_shared), and the certificates of [`tls`](Self::tls), which
+/// [`with_tls`](Self::with_tls) adds to one that was read.
+///
 /// ```
 /// use rpc_runtime::transport::Address;
 ///
@@ -70,7 +75,8 @@ impl Address {
     /// A Unix socket that the users with these ids may reach too, and listen at.
     ///
     /// Its folder can be searched by all (mode 0755 if it is made), and its socket be written to by all; who is none of
-    /// these users is still let go before a byte is read.
+    /// these users is still let go before a byte is read. It has no text form of its own: shown, it is one of
+    /// [`unix`](Self::unix), which leads to the same socket and trusts nobody else.
     ///
     /// ```
     /// # use rpc_runtime::transport::Address;
@@ -284,6 +290,9 @@ fn is_name(host: &str) -> bool {
 fn check_path(path: &Path) -> Result<(), Error> {
     let bytes = path.as_os_str().as_encoded_bytes();
     let wrong = |what: &str| Error::invalid(format!("the path {path:?} of a Unix socket {what}"));
+    if bytes.is_empty() {
+        return Err(wrong("is empty: write one, as in `unix:/run/shop/auth.sock`"));
+    }
     if bytes.contains(&0) {
         return Err(wrong(
             "contains a NUL byte: names in the abstract namespace are not used, because any user \
@@ -291,7 +300,9 @@ fn check_path(path: &Path) -> Result<(), Error> {
         ));
     }
     if !path.is_absolute() {
-        return Err(wrong("is relative: write one that begins with `/`, which no change of folder alters"));
+        return Err(wrong(
+            "is relative: write one that begins with `/`, which leads both ends to the same place",
+        ));
     }
     if path.components().any(|part| part == Component::ParentDir) {
         return Err(wrong("contains `..`: write the path without it"));

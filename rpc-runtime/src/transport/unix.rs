@@ -1,5 +1,7 @@
 //! Unix sockets, which lead to whoever could put one where we look: what is looked at before one is trusted.
 
+mod advice;
+
 use std::{
     ffi::OsStr,
     fs::DirBuilder,
@@ -238,26 +240,27 @@ impl Folder {
         })?;
         let stat = rustix::fs::fstat(&file)
             .map_err(|error| Error::failed("its folder cannot be looked at", io::Error::from(error)))?;
+        let folder = Self { file, stat };
         if !at.trusts(stat.st_uid) {
             return Err(Error::denied(format!(
-                "the folder {} belongs to user {}, expected {}",
+                "the folder {} belongs to user {}, expected {}; {}",
                 path.display(),
                 stat.st_uid,
-                at.trusted()
+                at.trusted(),
+                advice::for_foreign(at, &folder)
             )));
         }
         if stat.st_mode & at.mode_refused() != 0 {
             return Err(Error::denied(format!(
-                "the folder {} has mode {:04o}, expected {:04o}: others could replace the socket; \
-                 say `chmod {:o} {}`",
+                "the folder {} has mode {:04o}, expected {:04o}: others could {}; {}",
                 path.display(),
                 stat.st_mode & 0o7777,
                 at.mode_made(),
-                at.mode_made(),
-                path.display()
+                if stat.st_mode & 0o022 == 0 { "look for the socket" } else { "replace the socket" },
+                advice::for_open(at, &folder)
             )));
         }
-        Ok(Self { file, stat })
+        Ok(folder)
     }
 
     /// What has this name here, links not followed.

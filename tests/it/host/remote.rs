@@ -199,7 +199,7 @@ fn an_address_that_is_none_is_a_fault_at_its_value() {
             "the string \"auth.sock\"",
             Some("expected an address such as"),
         ),
-        ("'unix:'", "not a valid address", "the string \"unix:\"", Some("is relative")),
+        ("'unix:'", "not a valid address", "the string \"unix:\"", Some("is empty")),
         (
             "'unix:run/a.sock'",
             "not a valid address",
@@ -450,7 +450,7 @@ fn an_address_that_cannot_be_had_is_a_fault_at_its_line() {
     let expected = [
         ("0.toml:6:1 listen[1]: ", "this very process listens there", "stop the one that listens there"),
         ("0.toml:7:1 listen[2]: ", "the port is in use", "stop the one that listens there"),
-        ("0.toml:8:1 listen[3]: ", "expected 0700: others could replace the socket", ""),
+        ("0.toml:8:1 listen[3]: ", "expected 0700: others could look for the socket", ""),
         ("0.toml:9:1 listen[4]: ", "this machine has no such address", ""),
     ];
     assert_eq!(told.len(), expected.len(), "{told:#?}");

@@ -37,9 +37,13 @@ fn what_is_no_address_says_what_to_write() {
         ("unix:\0auth", format!("the address \"unix:\\0auth\" has an abstract name, {abstract_name}")),
         (
             "unix:auth.sock",
-            "the path \"auth.sock\" of a Unix socket is relative: write one that begins with `/`, which no change of \
-             folder alters"
+            "the path \"auth.sock\" of a Unix socket is relative: write one that begins with `/`, which leads both ends \
+             to the same place"
                 .to_owned(),
+        ),
+        (
+            "unix:",
+            "the path \"\" of a Unix socket is empty: write one, as in `unix:/run/shop/auth.sock`".to_owned(),
         ),
         (
             "unix:/run/../auth.sock",

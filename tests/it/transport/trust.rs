@@ -50,12 +50,19 @@ async fn assert_denied(path: &Path, expected: &str) {
 #[tokio::test]
 async fn a_folder_that_others_may_enter_is_refused() {
     let folder = Folder::new();
-    for open in [0o777, 0o770, 0o755, 0o710, 0o701, 0o1777] {
+    for (open, what) in [
+        (0o777, "replace"),
+        (0o770, "replace"),
+        (0o755, "look for"),
+        (0o710, "look for"),
+        (0o701, "look for"),
+        (0o720, "replace"),
+    ] {
         let path = folder.join("open");
         fs::create_dir(&path).unwrap();
         set_mode(&path, open);
         let expected = format!(
-            "the folder {0} has mode {open:04o}, expected 0700: others could replace the socket; say `chmod 700 {0}`",
+            "the folder {0} has mode {open:04o}, expected 0700: others could {what} the socket; say `chmod 700 {0}`",
             path.display()
         );
         assert_denied(&path.join("a.sock"), &expected).await;
@@ -63,6 +70,47 @@ async fn a_folder_that_others_may_enter_is_refused() {
         assert_eq!(mode(&path), open, "it is left as it is");
         fs::remove_dir(&path).unwrap();
     }
+}
+
+/// Closing it to them would break the machine.
+#[tokio::test]
+async fn nobody_is_told_to_close_a_folder_that_others_need() {
+    let folder = Folder::new();
+    let for_all = folder.join("for-all");
+    fs::create_dir(&for_all).unwrap();
+    set_mode(&for_all, 0o1777);
+    let expected = format!(
+        "the folder {0} has mode 1777, expected 0700: others could replace the socket; give the socket a folder of its \
+         own, as in `unix:{0}/auth/auth.sock`",
+        for_all.display()
+    );
+    assert_denied(&for_all.join("auth.sock"), &expected).await;
+
+    // Of the system: this user's own if it is root, else another's.
+    for of_system in ["/", "/usr", "/usr/bin"] {
+        let path = Path::new(of_system).join("auth.sock");
+        let advice = format!(
+            "; give the socket a folder of its own, as in `unix:{}`",
+            Path::new(of_system).join("auth/auth.sock").display()
+        );
+        let error = connect(&Address::unix(&path).unwrap()).await.unwrap_err();
+        assert!(error.to_string().contains(&advice) && !error.to_string().contains("chmod"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_of_a_shared_socket_learns_how_its_address_is_made() {
+    let folder = Folder::new();
+    let path = folder.join("shared/auth.sock");
+    let shared = Address::unix_shared(&path, [FOREIGN]).unwrap();
+    let _listener = Listener::bind(&shared).await.unwrap();
+    let expected = format!(
+        "the folder {0} has mode 0755, expected 0700: others could look for the socket; say `chmod 700 {0}`; or, if its \
+         host shares the socket with other users, make the address by `Address::unix_shared`",
+        folder.join("shared").display()
+    );
+    assert_denied(&path, &expected).await;
+    connect(&shared).await.unwrap();
 }
 
 #[tokio::test]
@@ -113,8 +161,13 @@ async fn a_folder_of_another_user_is_refused() {
     let folder = Folder::new();
     chown(folder.path(), Some(FOREIGN), None).unwrap();
     let path = folder.join("a.sock");
-    let expected =
-        format!("the folder {} belongs to user {FOREIGN}, expected user {}", folder.path().display(), us());
+    let expected = format!(
+        "the folder {0} belongs to user {FOREIGN}, expected user {1}; give the socket a folder of its own, as in \
+         `unix:{0}/a/a.sock`; or, to call a host of that user, make the address by `Address::unix_shared(path, \
+         [{FOREIGN}])`",
+        folder.path().display(),
+        us()
+    );
     assert_denied(&path, &expected).await;
 
     // Trusted as somebody to connect to, it is still no place to listen at.
