@@ -38,6 +38,9 @@ mod connect;
 mod error;
 mod listener;
 mod peer;
+mod runtime;
+#[cfg(feature = "tls")]
+mod seldom;
 mod stream;
 mod tcp;
 #[cfg(feature = "tls")]

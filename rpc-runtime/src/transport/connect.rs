@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use super::{
     address::{Address, Target},
     error::{Error, Reason},
+    runtime,
     stream::{Inner, Stream},
     tcp, unix,
 };
@@ -34,18 +35,24 @@ use super::{
 /// - [`is_denied`](Error::is_denied): the socket, its folder or the process behind it belongs to somebody else, or the
 ///   certificate of the server is not one we trust for its name, or it refuses to speak TLS with us.
 /// - [`is_timeout`](Error::is_timeout): no answer within 10 s.
-/// - [`is_invalid`](Error::is_invalid): an address of TLS without the certificates of a client.
+/// - [`is_invalid`](Error::is_invalid): an address of TLS without the certificates of a client, or a place without a
+///   tokio runtime that has I/O and time.
 /// - none of these: the system or the network failed, as its source says.
 ///
 /// # Cancel safety
 ///
 /// The connection is closed.
 pub async fn connect(address: &Address) -> Result<Stream, Error> {
-    let connected = match timeout(PATIENCE, reach(&address.0)).await {
-        Ok(connected) => connected,
+    let reached = within_patience(&address.0).await;
+    reached.map(Stream).map_err(|error| error.during(format_args!("cannot connect to {address}")))
+}
+
+async fn within_patience(target: &Target) -> Result<Inner, Error> {
+    runtime::check()?;
+    match timeout(PATIENCE, reach(target)).await {
+        Ok(reached) => reached,
         Err(_) => Err(Error::new(Reason::TimedOut, format!("no answer within {} s", PATIENCE.as_secs()))),
-    };
-    connected.map(Stream).map_err(|error| error.during(format_args!("cannot connect to {address}")))
+    }
 }
 
 async fn reach(target: &Target) -> Result<Inner, Error> {

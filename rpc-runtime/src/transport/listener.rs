@@ -18,6 +18,7 @@ use super::{
     address::{Address, Target},
     error::Error,
     peer::Peer,
+    runtime,
     stream::{Inner, Stream},
     tcp, unix,
 };
@@ -58,8 +59,8 @@ impl Listener {
     /// - [`is_in_use`](Error::is_in_use): somebody listens there; for a Unix socket it says which process.
     /// - [`is_denied`](Error::is_denied): the folder or what stands in the place of the socket belongs to somebody else,
     ///   is open to others or is a link, or this user may not listen at this port.
-    /// - [`is_invalid`](Error::is_invalid): this machine has no such address, or an address of TLS has no certificates of
-    ///   a server.
+    /// - [`is_invalid`](Error::is_invalid): this machine has no such address, an address of TLS has no certificates of a
+    ///   server, or there is no tokio runtime here that has I/O and time.
     /// - none of these: the system failed, as its source says.
     ///
     /// # Cancel safety
@@ -225,6 +226,7 @@ impl Socket {
         let local = |listener: &TcpListener| {
             listener.local_addr().map_err(|error| Error::failed("the system does not say where", error))
         };
+        runtime::check()?;
         Ok(match target {
             Target::Unix(at) => (target.clone(), Self::Unix(Box::new(unix::Socket::bind(at).await?))),
             Target::Tcp(at) => {

@@ -432,6 +432,47 @@ async fn a_server_that_does_not_speak_tls_is_refused() {
     }
 }
 
+#[tokio::test]
+async fn a_server_warns_of_handshakes_that_are_refused_once_a_second() {
+    let (recorder, _guard) = Recorder::listen();
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let mut listener = listen(ours.good_server()).await;
+    let stranger = towards(&listener, theirs.good_client());
+    let at = socket_address(&listener);
+    tokio::spawn(async move {
+        loop {
+            drop(listener.accept().await);
+        }
+    });
+    for _ in 0..5 {
+        connect(&stranger).await.unwrap_err();
+    }
+    let warned = || {
+        let heard = recorder.heard();
+        let warnings = heard.events.iter().filter(|(level, _)| *level == Level::WARN);
+        warnings.map(|(_, fields)| fields.clone()).collect::<Vec<_>>()
+    };
+    let until = |count: usize| async move {
+        while warned().len() < count {
+            tokio::task::yield_now().await
+        }
+    };
+    tokio::time::timeout(PATIENCE, until(1)).await.expect("it warns");
+    let first = &warned()[0];
+    assert_eq!(first["message"], "a TLS handshake was refused");
+    assert!(first["error"].contains("UnknownCA") || first["error"].contains("DecryptError"), "{first:?}");
+    assert!(first["address"].starts_with("127.0.0.1:"), "{first:?}");
+
+    // Who only looks whether somebody listens refuses nothing.
+    drop(StdStream::connect(&at).unwrap());
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    connect(&stranger).await.unwrap_err();
+    tokio::time::timeout(PATIENCE, until(2)).await.expect("it warns again");
+    let warned = warned();
+    let unsaid: Vec<_> = warned.iter().map(|fields| fields["unsaid"].as_str()).collect();
+    assert_eq!(unsaid, ["0", "4"], "{warned:?}");
+}
+
 /// Moves the clock while sockets work in real time.
 async fn advance(time: Duration) {
     tokio::time::pause();

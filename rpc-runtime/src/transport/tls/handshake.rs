@@ -1,14 +1,14 @@
 //! Handshakes, each with an end.
 
-use std::{future::pending, io, net::SocketAddr, time::Duration};
+use std::{future::pending, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use rustls::pki_types::ServerName;
+use rustls::{InvalidMessage, pki_types::ServerName};
 use socket2::SockRef;
 use tokio::{net::TcpStream, task::JoinSet, time::timeout};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use super::{Config, Role, Slot, Tls, names::dns_names};
-use crate::transport::{error::Error, peer::Peer};
+use crate::transport::{error::Error, peer::Peer, seldom::Seldom};
 
 /// A handshake that a client is going to make.
 pub(in crate::transport) struct ClientHandshake {
@@ -51,13 +51,27 @@ fn no_certificates(role: &str) -> Error {
 impl ClientHandshake {
     pub(in crate::transport) async fn run(self, stream: TcpStream) -> Result<client::TlsStream<Slot>, Error> {
         self.connector.connect(self.server_name, Slot::new(stream)).await.map_err(|error| {
-            let refused = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
-            if refused {
-                Error::denied("the two sides do not agree on TLS").because(error)
-            } else {
-                Error::failed("the connection ended in the TLS handshake", error)
+            match refusal(&error) {
+                Some(refusal) => Error::denied(said_of(refusal)).because(error),
+                None => Error::failed("the connection ended in the TLS handshake", error),
             }
         })
+    }
+}
+
+/// What one side has against the other, if the connection itself has not failed.
+fn refusal(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+fn said_of(refusal: &rustls::Error) -> &'static str {
+    match refusal {
+        rustls::Error::InvalidCertificate(_) => "the certificate of the server is not trusted",
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            "what answers there does not speak TLS"
+        }
+        rustls::Error::AlertReceived(_) => "the server refuses TLS with this client",
+        _ => "the two sides do not agree on TLS",
     }
 }
 
@@ -67,13 +81,16 @@ pub(in crate::transport) struct Handshakes {
     tls: Tls,
     /// Those that have ended and were not taken yet count too.
     running: JoinSet<Option<(server::TlsStream<Slot>, Peer)>>,
+    warnings: Arc<Seldom>,
 }
 
 impl Handshakes {
     pub(in crate::transport) fn new(tls: Option<&Tls>) -> Result<Self, Error> {
         let tls = tls.ok_or_else(|| no_certificates("server"))?;
         match tls.0.role {
-            Role::Server { .. } => Ok(Self { tls: tls.clone(), running: JoinSet::new() }),
+            Role::Server { .. } => {
+                Ok(Self { tls: tls.clone(), running: JoinSet::new(), warnings: Arc::default() })
+            }
             Role::Client { .. } => Err(Error::invalid(
                 "this is the TLS of a client: listening takes one made by `Tls::server()`",
             )),
@@ -86,7 +103,7 @@ impl Handshakes {
 
     pub(in crate::transport) fn start(&mut self, stream: TcpStream, address: SocketAddr) {
         let Config::Server(config) = self.tls.config() else { return };
-        self.running.spawn(run(config.into(), stream, address));
+        self.running.spawn(run(config.into(), stream, address, Arc::clone(&self.warnings)));
     }
 
     /// The next one that ends, if it succeeds; never, while none runs.
@@ -128,6 +145,7 @@ async fn run(
     acceptor: TlsAcceptor,
     stream: TcpStream,
     address: SocketAddr,
+    warnings: Arc<Seldom>,
 ) -> Option<(server::TlsStream<Slot>, Peer)> {
     match timeout(PATIENCE, acceptor.accept(Slot::new(stream)).into_fallible()).await {
         Ok(Ok(stream)) => {
@@ -136,7 +154,11 @@ async fn run(
             Some((stream, peer))
         }
         Ok(Err((error, mut slot))) => {
-            tracing::debug!(%error, %address, "a TLS handshake failed");
+            // Whoever only looks whether the port is open ends the connection, and refuses nothing.
+            match refusal(&error).and_then(|_| warnings.one_more()) {
+                Some(unsaid) => tracing::warn!(%error, %address, unsaid, "a TLS handshake was refused"),
+                None => tracing::debug!(%error, %address, "a TLS handshake failed"),
+            }
             // A socket that is closed with bytes unread is reset, and the reason that was sent may be lost on the way.
             let _ = timeout(LINGER, read_to_end(slot.take().ok()?)).await;
             None
