@@ -152,7 +152,7 @@ impl Error {
     /// The deadline passed. The callee was dropped where it waited; what it had done is done.
     #[must_use]
     pub fn is_deadline(&self) -> bool {
-        matches!(self.0.kind, Kind::Deadline(_))
+        matches!(self.0.kind, Kind::Deadline(_) | Kind::DeadlineBefore(..))
     }
 
     /// The work was cancelled: its invocation ended before it did.
@@ -369,8 +369,13 @@ impl Error {
 
     /// The same error with what caused it.
     #[must_use]
-    pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.make_mut().source = Some(Arc::new(source));
+    pub(crate) fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.with_shared_source(Arc::new(source))
+    }
+
+    #[must_use]
+    pub(crate) fn with_shared_source(mut self, source: Arc<dyn StdError + Send + Sync>) -> Self {
+        self.make_mut().source = Some(source);
         self
     }
 

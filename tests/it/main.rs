@@ -1,6 +1,7 @@
 //! Behaviour through the public interface, a module for each.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+mod addresses;
 mod body;
 mod calls;
 mod cancellation;

@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     Disconnected(Text),
     /// How long the call was given, if the one who gave it knows.
     Deadline(Option<Duration>),
+    /// The same, of a call that was not on its way yet, and what it still waited for.
+    DeadlineBefore(Option<Duration>, Text),
     Cancelled(Text),
     Overloaded(Text),
     Limit(Exceeded),
@@ -66,7 +68,7 @@ impl Kind {
         match self {
             Self::Unavailable(_) => "unavailable",
             Self::Disconnected(_) => "disconnected",
-            Self::Deadline(_) => "deadline",
+            Self::Deadline(_) | Self::DeadlineBefore(..) => "deadline",
             Self::Cancelled(_) => "cancelled",
             Self::Overloaded(_) => "overloaded",
             Self::Limit(_) => "limit",
@@ -86,6 +88,7 @@ impl Kind {
         match &mut short {
             Self::Unavailable(text)
             | Self::Disconnected(text)
+            | Self::DeadlineBefore(_, text)
             | Self::Cancelled(text)
             | Self::Overloaded(text)
             | Self::NotFound(text)
@@ -119,6 +122,7 @@ impl fmt::Display for Kind {
             Self::Disconnected(why) => write!(f, "disconnected: {why}"),
             Self::Deadline(Some(after)) => write!(f, "the deadline of {after:?} passed"),
             Self::Deadline(None) => f.write_str("the deadline passed"),
+            Self::DeadlineBefore(given, what) => write!(f, "{}; {what}", Self::Deadline(*given)),
             Self::Cancelled(why) => write!(f, "cancelled: {why}"),
             Self::Overloaded(why) => write!(f, "overloaded: {why}"),
             Self::Limit(exceeded) => exceeded.fmt(f),

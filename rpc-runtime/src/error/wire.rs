@@ -89,6 +89,9 @@ fn parts(kind: &Kind) -> (u8, &str, Option<u64>) {
         Kind::Deadline(after) => {
             (2, "", after.map(|after| u64::try_from(after.as_micros()).unwrap_or(u64::MAX)))
         }
+        Kind::DeadlineBefore(after, text) => {
+            (2, text, after.map(|after| u64::try_from(after.as_micros()).unwrap_or(u64::MAX)))
+        }
         Kind::Cancelled(text) => (3, text, None),
         Kind::Overloaded(text) => (4, text, None),
         Kind::Limit(Exceeded { limit, value, .. }) => (5, limit, Some(*value)),
@@ -107,7 +110,8 @@ fn kind(number: u8, text: Cow<'static, str>, value: Option<u64>, used: Option<u6
     Some(match number {
         0 => Kind::Unavailable(text),
         1 => Kind::Disconnected(text),
-        2 => Kind::Deadline(value.map(Duration::from_micros)),
+        2 if text.is_empty() => Kind::Deadline(value.map(Duration::from_micros)),
+        2 => Kind::DeadlineBefore(value.map(Duration::from_micros), text),
         3 => Kind::Cancelled(text),
         4 => Kind::Overloaded(text),
         5 => Kind::Limit(Exceeded { limit: text, value: value.unwrap_or_default(), used }),

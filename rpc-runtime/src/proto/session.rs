@@ -167,6 +167,14 @@ impl Core {
         }
     }
 
+    /// Why no call can be made any more, if the session is ending or over.
+    pub(crate) fn why_closed(&self) -> Option<&Arc<str>> {
+        match &self.phase {
+            Phase::Open => self.half_closed.as_ref().map(Closed::why),
+            Phase::Closing(closed, _) | Phase::Over(closed) => Some(closed.why()),
+        }
+    }
+
     /// Whether the peer has said that it speaks the protocol.
     pub(crate) const fn is_greeted(&self) -> bool {
         self.peer.is_some()

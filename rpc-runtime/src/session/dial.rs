@@ -4,6 +4,7 @@
 //! talk, so no lock is shared between them.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     fmt,
     future::{Future, poll_fn},
@@ -16,14 +17,14 @@ use std::{
 use tokio::{
     runtime::{self, Handle},
     sync::watch,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until, timeout_at},
 };
 
 use super::{
     SessionOptions,
     explain::explained,
     outgoing::{Outgoing, Waiting},
-    reply::{Failed, Reply},
+    reply::{Failed, Reply, Source, Why},
     shared::{Access, Shared},
 };
 use crate::{
@@ -110,7 +111,10 @@ enum Attempt {
 
 #[derive(Clone)]
 struct Failure {
+    /// What kind of error it is to a caller.
+    kind: fn(Cow<'static, str>) -> Kind,
     why: String,
+    source: Option<Source>,
     /// Whether waiting is of no use to a caller: nobody is there, or it is not who it has to be.
     refused: bool,
 }
@@ -202,12 +206,15 @@ impl Dialer {
     /// Whether who is there takes streams: connects if need be.
     pub(super) async fn takes_streams(&self) -> Result<bool, Failed> {
         let deadline = with_current(|frame| frame.and_then(|frame| frame.state.deadline.instant()));
-        self.line(deadline).await?.greeted().await
+        self.line(deadline).await.map_err(nothing_was_sent)?.greeted().await
     }
 
     /// Connects, sends, waits.
     async fn slowly(self, service: &'static ServiceInfo, outgoing: Outgoing, again: Option<Again>) -> Reply {
-        let reply = self.attempt(service, outgoing).await;
+        let mut reply = self.attempt(service, outgoing).await;
+        if let Reply::Failure(failed) = reply {
+            reply = Reply::Failure(nothing_was_sent(failed));
+        }
         self.recover(service, reply, again).await
     }
 
@@ -256,30 +263,39 @@ impl Dialer {
 
     /// The session of this runtime: the one there is, or the next one.
     async fn line(&self, deadline: Option<std::time::Instant>) -> Result<Access, Failed> {
+        let mut waiting_for = None;
         loop {
             if deadline.is_some_and(|deadline| deadline <= clock::now()) {
-                return Err(Failed::before(Kind::Deadline(None)));
+                return Err(too_late(waiting_for));
             }
             let mut attempt = match self.look(deadline.is_some())? {
                 Looked::Up(shared) => return Ok(shared),
-                Looked::Later(until) => {
+                Looked::Later(until, why) => {
+                    waiting_for = Some(WaitingFor::Next(why));
                     sleep_until(deadline.map_or(until, |deadline| until.min(deadline.into()))).await;
                     continue;
                 }
                 Looked::Connecting(attempt) => attempt,
             };
-            let outcome = attempt.wait_for(|attempt| !matches!(attempt, Attempt::Going)).await;
+            waiting_for.get_or_insert_with(|| WaitingFor::First(self.dialing.target.name()));
+            let outcome = attempt.wait_for(|attempt| !matches!(attempt, Attempt::Going));
+            let outcome = match deadline {
+                Some(deadline) => timeout_at(deadline.into(), outcome).await,
+                None => Ok(outcome.await),
+            };
+            // The call's own timer would end it too, and could not say what it waited for.
+            let Ok(outcome) = outcome else { continue };
             match outcome.as_deref() {
                 Ok(Attempt::Up(access)) => return Ok(access.clone()),
                 Ok(Attempt::Failed(failure)) if failure.refused || deadline.is_none() => {
-                    return Err(failure.unavailable());
+                    return Err(failure.failed());
                 }
                 // The next attempt waits for its time; a call has until its deadline.
                 Ok(_) => {}
                 // Another one would go the same way: what it panicked of, the log has.
                 Err(_) => {
                     let why = "the attempt to connect ended without an outcome".to_owned();
-                    return Err(Failure { why, refused: true }.unavailable());
+                    return Err(Failure::unavailable(why, true).failed());
                 }
             }
         }
@@ -303,13 +319,13 @@ impl Dialer {
         if invocation::sleep_until(clock::now()).is_none() {
             return Err(Failed::before(Kind::Setup(NO_TIMER.into())));
         }
-        let found = self.dialing.target.find().map_err(|failure| failure.unavailable())?;
+        let found = self.dialing.target.find().map_err(|failure| failure.failed())?;
         if let Some((wait, why)) = lines.get(&runtime.id()).and_then(Line::failed)
             && wait.generation == found.generation
         {
             if wait.until > Instant::now() {
                 let waits = has_deadline && !why.refused;
-                return if waits { Ok(Looked::Later(wait.until)) } else { Err(why.unavailable()) };
+                return if waits { Ok(Looked::Later(wait.until, why)) } else { Err(why.failed()) };
             }
             backoff = wait.backoff;
         }
@@ -330,8 +346,8 @@ impl Dialer {
             Ok(stream) => SessionOptions::new()
                 .start(stream)
                 .map(|session| session.0)
-                .map_err(|error| Failure { why: error.to_string(), refused: false }),
-            Err(error) => Err(self.dialing.target.refused(&error)),
+                .map_err(|error| Failure::unavailable(error.to_string(), false)),
+            Err(error) => Err(self.dialing.target.refused(error)),
         };
         let until = Instant::now() + backoff.pause();
         let wait = Wait { until, backoff, generation };
@@ -362,7 +378,7 @@ impl Line {
     fn failed(&self) -> Option<(Wait, Failure)> {
         match self {
             Self::Up { access, unless_greeted } => {
-                Some((*unless_greeted, Failure { why: access.failed_to_begin()?, refused: false }))
+                Some((*unless_greeted, Failure::unavailable(access.failed_to_begin()?, false)))
             }
             Self::Connecting(_) => None,
             Self::Down { wait, why } => Some((*wait, why.clone())),
@@ -375,31 +391,81 @@ impl Target {
         match self {
             Self::At(address) => Ok(Found { address: address.clone(), generation: 0 }),
             #[cfg(feature = "host")]
-            Self::Sought(lookup) => lookup.find().map_err(|why| Failure { why, refused: true }),
+            Self::Sought(lookup) => lookup.find().map_err(|why| Failure::unavailable(why, true)),
         }
     }
 
-    fn refused(&self, error: &transport::Error) -> Failure {
+    /// For people.
+    fn name(&self) -> String {
+        match self {
+            Self::At(address) => address.to_string(),
+            #[cfg(feature = "host")]
+            Self::Sought(_) => "the host of the callee".to_owned(),
+        }
+    }
+
+    fn refused(&self, error: transport::Error) -> Failure {
         let refused = error.is_not_there() || error.is_denied() || error.is_invalid();
+        let kind = match () {
+            () if error.is_denied() => Kind::Denied,
+            () if error.is_invalid() => Kind::Setup,
+            () => Kind::Unavailable,
+        };
         let why = match self {
             #[cfg(feature = "host")]
             Self::Sought(lookup) if error.is_not_there() => lookup.not_there(&error.to_string()),
             _ => error.to_string(),
         };
-        Failure { why, refused }
+        Failure { kind, why, source: error.into_source().map(Source::from), refused }
     }
 }
 
 impl Failure {
-    fn unavailable(&self) -> Failed {
-        Failed::before(Kind::Unavailable(self.why.clone().into()))
+    fn unavailable(why: String, refused: bool) -> Self {
+        Self { kind: Kind::Unavailable, why, source: None, refused }
+    }
+
+    fn failed(&self) -> Failed {
+        Failed::before((self.kind)(self.why.clone().into())).because(self.source.clone())
     }
 }
 
 enum Looked {
     Up(Access),
     Connecting(watch::Receiver<Attempt>),
-    Later(Instant),
+    /// Not before then, because the last attempt failed with this.
+    Later(Instant, Failure),
+}
+
+/// What a call with a deadline waits for before it can be sent.
+enum WaitingFor {
+    /// The first attempt to connect, to this target.
+    First(String),
+    /// The one after this.
+    Next(Failure),
+}
+
+/// The deadline passed before there was a session.
+fn too_late(waiting_for: Option<WaitingFor>) -> Failed {
+    match waiting_for {
+        None => Failed::before(Kind::Deadline(None)),
+        Some(WaitingFor::First(target)) => {
+            let what = format!("it was still connecting to {target}");
+            Failed::before(Kind::DeadlineBefore(None, what.into()))
+        }
+        Some(WaitingFor::Next(Failure { why, source, .. })) => {
+            let what = format!("it was still trying to connect: {why}");
+            Failed::before(Kind::DeadlineBefore(None, what.into())).because(source)
+        }
+    }
+}
+
+/// Says so, if the deadline of a call passed before there was a session: of a call that was not tried before.
+fn nothing_was_sent(mut failed: Failed) -> Failed {
+    if let Why::Here(Kind::DeadlineBefore(_, what)) = &mut failed.why {
+        what.to_mut().push_str("; nothing was sent");
+    }
+    failed
 }
 
 impl Again {

@@ -1,6 +1,6 @@
 //! What a caller makes of the end of its call.
 
-use std::sync::Arc;
+use std::{error::Error as StdError, sync::Arc};
 
 use super::{shared::Shared, stream::Coming};
 use crate::{
@@ -25,7 +25,11 @@ pub(super) struct Failed {
     pub(super) why: Why,
     /// Whether a handler may have run.
     pub(super) ran: bool,
+    /// What lies below the reason, if that is known here.
+    pub(super) source: Option<Source>,
 }
+
+pub(super) type Source = Arc<dyn StdError + Send + Sync>;
 
 pub(super) enum Why {
     /// It is known here.
@@ -37,30 +41,39 @@ pub(super) enum Why {
 impl Failed {
     /// No handler ran, and the reason is known here.
     pub(super) fn before(why: Kind) -> Self {
-        Self { why: Why::Here(why), ran: false }
+        Self { why: Why::Here(why), ran: false, source: None }
     }
 
     /// A handler may have run.
     pub(super) fn after(why: Kind) -> Self {
-        Self { why: Why::Here(why), ran: true }
+        Self { why: Why::Here(why), ran: true, source: None }
     }
 
     /// It ran, and this is what it answered.
     pub(super) fn there(error: Error) -> Self {
-        Self { why: Why::There(error), ran: true }
+        Self { why: Why::There(error), ran: true, source: None }
+    }
+
+    #[cfg(feature = "net")]
+    pub(super) fn because(self, source: Option<Source>) -> Self {
+        Self { source, ..self }
     }
 
     /// The error for the caller whose own call has `frame`.
     pub(super) fn into_error(self, frame: Option<&Frame<'_>>) -> Error {
         let caller = frame.and_then(|frame| frame.parent);
         let Some(frame) = frame else { return Error::outside(self.why.into_kind()) };
+        let given = || frame.state.time_given();
+        let here = |kind| Error::of_call(kind, caller, frame.state.method, frame.state.binding);
         let error = match self.why {
-            Why::Here(Kind::Deadline(None)) => {
-                let given = Kind::Deadline(frame.state.time_given());
-                Error::of_call(given, caller, frame.state.method, frame.state.binding)
-            }
-            Why::Here(kind) => Error::of_call(kind, caller, frame.state.method, frame.state.binding),
+            Why::Here(Kind::Deadline(None)) => here(Kind::Deadline(given())),
+            Why::Here(Kind::DeadlineBefore(None, what)) => here(Kind::DeadlineBefore(given(), what)),
+            Why::Here(kind) => here(kind),
             Why::There(error) => error.come_back(frame, !self.ran),
+        };
+        let error = match self.source {
+            Some(source) => error.with_shared_source(source),
+            None => error,
         };
         super::Failure::keep(&error, self.ran, caller);
         error
@@ -87,14 +100,18 @@ impl Failed {
     /// The same, of a call that was made before and failed so after its handler had begun. Whatever keeps this attempt
     /// from a handler, the call is not one that no handler has seen.
     fn after_a_run(self, before: Self) -> Self {
-        let text = match (before.why.kind(), self.why.kind()) {
-            (Kind::Disconnected(before), Kind::Unavailable(why)) => {
-                Some(format!("{before}; made again, it was not taken: {why}"))
-            }
+        let text = match (before.why.kind(), &self.why) {
+            // Who answers at the address now is refused here.
+            (Kind::Disconnected(before), Why::Here(Kind::Denied(why))) => Some((before, why)),
+            (Kind::Disconnected(before), why) => match why.kind() {
+                Kind::Unavailable(why) => Some((before, why)),
+                _ => None,
+            },
             _ => None,
         };
+        let text = text.map(|(before, why)| format!("{before}; made again, it was not taken: {why}"));
         let why = text.map_or(self.why, |text| Why::Here(Kind::Disconnected(text.into())));
-        Self { why, ran: true }
+        Self { why, ran: true, source: self.source }
     }
 
     /// Whether the two ends have different contracts.
@@ -140,7 +157,7 @@ impl Reply {
             }
             Ended::Reply { status, payload, .. } => {
                 let ran = !matches!(status, Status::Refused);
-                Self::Failure(Failed { why: Why::There(read_error(status, &payload)), ran })
+                Self::Failure(Failed { ran, ..Failed::there(read_error(status, &payload)) })
             }
             Ended::NotSent(why) => {
                 Self::Failure(Failed::before(Kind::Unavailable(String::from(&*why).into())))
@@ -148,7 +165,7 @@ impl Reply {
             Ended::Lost(why) => Self::Failure(Failed::after(Kind::Disconnected(String::from(&*why).into()))),
             Ended::Deadline => Self::Failure(Failed::after(Kind::Deadline(None))),
             Ended::Refused(refusal) => {
-                Self::Failure(Failed { why: Why::Here(kind_of(refusal)), ran: refusal.is_of_reply() })
+                Self::Failure(Failed { ran: refusal.is_of_reply(), ..Failed::before(kind_of(refusal)) })
             }
         }
     }
@@ -172,9 +189,12 @@ fn kind_of(refusal: Refusal) -> Kind {
     }
 }
 
-/// Why a call could not even be begun.
-pub(super) fn refused(refused: &Refused) -> Failed {
-    let text = refused.to_string().into();
+/// Why a call could not even be begun, over a session that has ended for this reason if it has.
+pub(super) fn refused(refused: &Refused, why_closed: Option<&Arc<str>>) -> Failed {
+    let text = match (refused, why_closed) {
+        (Refused::Closed, Some(why)) => format!("{refused}: {why}").into(),
+        _ => refused.to_string().into(),
+    };
     Failed::before(match refused {
         Refused::Overloaded { .. } | Refused::Streams { .. } => Kind::Overloaded(text),
         Refused::TooLong { length, max } => Kind::Limit(

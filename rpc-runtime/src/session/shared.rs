@@ -177,7 +177,7 @@ impl Shared {
             return Ok(slot);
         }
         let open = Open { service: service.name, entrypoint, digest, props: props.map(|props| &**props) };
-        let slot = state.core.open(open).map_err(|why| refused(&why))?;
+        let slot = state.core.open(open).map_err(|why| refused(&why, state.core.why_closed()))?;
         let binding = Binding { entrypoint: entrypoint.into(), props: props.cloned(), slot };
         state.opened.entry(service.name).or_default().push(binding);
         debug_assert_eq!(slot.index(), state.services.len(), "slots are given one after the other");
@@ -278,7 +278,7 @@ impl Shared {
             // Not a reading of the clock: what is left of a deadline is looked at when the call is written.
             let now = state.now;
             state.is_late |= outgoing.deadline.is_some();
-            let key = state.core.call(call, now).map_err(|why| refused(&why))?;
+            let key = state.core.call(call, now).map_err(|why| refused(&why, state.core.why_closed()))?;
             if let Some(upload) = &outgoing.upload
                 && let Some(body) = upload.take()
                 && let Some(id) = state.core.upload_of(key)

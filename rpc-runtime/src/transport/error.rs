@@ -23,7 +23,7 @@ struct Inner {
     source: Option<Source>,
 }
 
-type Source = Box<dyn error::Error + Send + Sync>;
+pub(crate) type Source = Box<dyn error::Error + Send + Sync>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
@@ -67,7 +67,13 @@ impl Error {
         self
     }
 
-    /// What was asked for can never work: the text of an address, a file of certificates, a mode.
+    /// What lies below it, for an error of another kind that says the same.
+    pub(crate) fn into_source(self) -> Option<Source> {
+        self.0.source
+    }
+
+    /// What was asked for can never work: the text of an address, a file of certificates, a mode, a place without a
+    /// tokio runtime that has I/O and time.
     pub fn is_invalid(&self) -> bool {
         self.0.reason == Reason::Invalid
     }

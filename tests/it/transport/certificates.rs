@@ -11,29 +11,29 @@ use rpc_runtime::transport::{Tls, TlsClient, TlsServer};
 
 use super::folder::Folder;
 
-pub(super) const SERVER: &[&str] = &["auth.internal", "127.0.0.1"];
+pub(crate) const SERVER: &[&str] = &["auth.internal", "127.0.0.1"];
 
-pub(super) const CLIENT: &[&str] = &["gateway.internal"];
+pub(crate) const CLIENT: &[&str] = &["gateway.internal"];
 
 /// Who issues certificates, and where they are put.
 pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
-    pub(super) folder: Folder,
+    pub(crate) folder: Folder,
 }
 
 /// The files of a certificate and its key.
 #[derive(Clone)]
-pub(super) struct Files {
-    pub(super) chain: PathBuf,
-    pub(super) key: PathBuf,
+pub(crate) struct Files {
+    pub(crate) chain: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Files {
-    pub(super) fn on_client(&self, client: TlsClient) -> TlsClient {
+    pub(crate) fn on_client(&self, client: TlsClient) -> TlsClient {
         client.certificate(&self.chain, &self.key)
     }
 
-    pub(super) fn on_server(&self, server: TlsServer) -> TlsServer {
+    pub(crate) fn on_server(&self, server: TlsServer) -> TlsServer {
         server.certificate(&self.chain, &self.key)
     }
 }
@@ -50,12 +50,12 @@ impl Authority {
         Self { issuer, folder }
     }
 
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.join("ca.pem")
     }
 
     /// A certificate for these names, valid now, as the caller alters it.
-    pub(super) fn issue(
+    pub(crate) fn issue(
         &self,
         file: &str,
         names: &[&str],
@@ -69,7 +69,7 @@ impl Authority {
     }
 
     /// One that nobody else has signed.
-    pub(super) fn self_signed(&self, file: &str, names: &[&str]) -> Files {
+    pub(crate) fn self_signed(&self, file: &str, names: &[&str]) -> Files {
         let key = KeyPair::generate().unwrap();
         let certificate = params(names).self_signed(&key).unwrap();
         self.write(file, &certificate.pem(), &key.serialize_pem())
@@ -93,7 +93,7 @@ impl Authority {
     }
 
     /// A list of certificates that are no longer valid.
-    pub(super) fn revoke(&self, serials: &[u64]) -> PathBuf {
+    pub(crate) fn revoke(&self, serials: &[u64]) -> PathBuf {
         let revoked = |serial: &u64| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: date_time_ymd(2020, 1, 1),

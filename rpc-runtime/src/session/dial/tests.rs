@@ -18,7 +18,7 @@ fn dialer() -> Dialer {
 
 /// The last attempt failed, and the next one is far away.
 fn down(dialer: &Dialer) {
-    let why = Failure { why: "it is away".to_owned(), refused: false };
+    let why = Failure::unavailable("it is away".to_owned(), false);
     let wait = Wait { until: Instant::now() + Duration::from_secs(60), backoff: BACKOFF, generation: 0 };
     let line = Line::Down { wait, why };
     dialer.lines().insert(Handle::current().id(), line);
@@ -56,7 +56,7 @@ async fn a_call_whose_deadline_passes_while_it_waits_for_the_next_attempt_does_n
     down(&dialer);
     let start = clock::now();
     let (kind, polls) = waited(&dialer, start + Duration::from_micros(20_500)).await;
-    assert_eq!(kind, Kind::Deadline(None));
+    assert_eq!(kind, Kind::DeadlineBefore(None, "it was still trying to connect: it is away".into()));
     assert!(polls <= 3, "{polls}");
     let took = clock::now() - start;
     assert!((Duration::from_micros(20_500)..Duration::from_millis(40)).contains(&took), "{took:?}");
