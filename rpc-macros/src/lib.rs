@@ -88,7 +88,7 @@ mod words;
 ///
 /// | on a method | |
 /// | --- | --- |
-/// | `#[rpc(idempotent)]` | A call may be run twice, so that the binding may repeat what was lost on the way. |
+/// | `#[rpc(idempotent)]` | A call may be run twice, so that a client of an address may repeat what was lost on the way: twice at most, after pauses of up to 10 and 20 ms, within its deadline, and as long as repetitions are no more than a fifth of its calls and ten a second. |
 /// | `#[rpc(deadline = "2s")]` | How long a call may take unless its caller says otherwise: a whole number and one of `us`, `ms`, `s`, `m`, `h`. |
 /// | `#[rpc(rename = "verify")]` | The name on the wire. Default: the method's. |
 /// | `#[rpc(spawn)]` | Behind a boundary the handler runs as a task of its own, for work that keeps its thread busy. |

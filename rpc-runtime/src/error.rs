@@ -149,7 +149,8 @@ impl Error {
         matches!(self.0.kind, Kind::Disconnected(_))
     }
 
-    /// The deadline passed. The callee was dropped where it waited; what it had done is done.
+    /// The deadline passed. The callee was dropped where it waited; what it had done is done. The text says so if the
+    /// call was still waiting for a connection: then nothing was sent.
     #[must_use]
     pub fn is_deadline(&self) -> bool {
         matches!(self.0.kind, Kind::Deadline(_) | Kind::DeadlineBefore(..))
@@ -198,7 +199,8 @@ impl Error {
         matches!(self.0.kind, Kind::Panic(_))
     }
 
-    /// The callee, or who stands before it, refused this caller.
+    /// The callee, or who stands before it, refused this caller; or this end refuses what it was to call, whose
+    /// certificate is not trusted, or whose socket may be anybody's.
     #[must_use]
     pub fn is_denied(&self) -> bool {
         matches!(self.0.kind, Kind::Denied(_))

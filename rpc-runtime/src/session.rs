@@ -97,8 +97,15 @@ use crate::{
 };
 
 /// A stream of bytes, both ways, that a session can own: any socket, pipe or TLS stream of tokio.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no stream of bytes",
+    label = "expected a type that is `AsyncRead + AsyncWrite + Send + Unpin + 'static`, such as a socket of tokio",
+    note = "a client of an address is made by `at`, as in `CalcClient::at(\"tcp:localhost:4000\".parse()?)`"
+)]
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
+// Else rustc tells of the traits below, one after the other, and not of this one.
+#[diagnostic::do_not_recommend]
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> ByteStream for S {}
 
 /// One end of a session: makes clients of what the other end serves.

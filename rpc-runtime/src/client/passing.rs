@@ -95,6 +95,12 @@ macro_rules! __client_at {
         impl $client {
             /// A client of what is served at an address. It connects when it is called first, and again when the
             /// connection was lost.
+            ///
+            /// Make one and clone it: clones share their connections, one for each tokio runtime that calls, and each
+            /// `at` has its own.
+            ///
+            /// A call with a deadline waits for further attempts to connect until then, unless nobody listens there;
+            /// one without fails when the first attempt does.
             #[must_use]
             pub fn at(address: $crate::transport::Address) -> Self {
                 $crate::__private::at(address)
