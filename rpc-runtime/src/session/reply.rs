@@ -81,6 +81,7 @@ impl Failed {
 }
 
 impl Why {
+    #[cfg(feature = "net")]
     fn kind(&self) -> &Kind {
         match self {
             Self::Here(kind) => kind,
@@ -99,6 +100,7 @@ impl Why {
 impl Failed {
     /// The same, of a call that was made before and failed so after its handler had begun. Whatever keeps this attempt
     /// from a handler, the call is not one that no handler has seen.
+    #[cfg(feature = "net")]
     fn after_a_run(self, before: Self) -> Self {
         let text = match (before.why.kind(), &self.why) {
             // Who answers at the address now is refused here.
@@ -127,6 +129,7 @@ impl Reply {
     }
 
     /// What a call has come to that was made again after it had failed so `before`.
+    #[cfg(feature = "net")]
     pub(super) fn after(self, before: Self) -> Self {
         match (self, before) {
             (Self::Failure(failed), Self::Failure(before)) if before.ran && !failed.ran => {
