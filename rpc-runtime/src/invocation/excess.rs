@@ -104,6 +104,10 @@ impl Frame<'_> {
 
     /// The least that this call may go to of a limit with this name.
     pub(crate) fn limit(&self, name: &str) -> Option<u64> {
+        if self.warns() {
+            // Who has refused had another one.
+            return None;
+        }
         let counting = std::iter::successors(Some(self), |frame| frame.around());
         let limit = |limits: Limits| match name {
             DEPTH => Some(limits.depth),
