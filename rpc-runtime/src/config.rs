@@ -117,7 +117,7 @@ pub enum Isolation {
     /// Nothing: a call is a plain call.
     #[default]
     Thread,
-    /// A process of its own, which the command `dev` starts and watches.
+    /// A process of its own, which the commands `dev` and `serve` start and watch.
     Process,
 }
 
