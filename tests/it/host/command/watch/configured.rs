@@ -44,6 +44,47 @@ fn a_configuration_is_taken_over_without_a_build_and_a_faulty_one_is_told() {
 }
 
 #[test]
+fn a_file_of_secrets_that_was_refused_is_looked_at_until_it_is_mended() {
+    let folder = folder("watch-secrets", "", "");
+    let secrets = folder.0.join(".dev.vars");
+    let chmod = |mode| fs::set_permissions(&secrets, fs::Permissions::from_mode(mode)).unwrap();
+    fs::write(&secrets, "API_KEY = 'hunter2'").unwrap();
+    chmod(0o600);
+    let front = fs::read_to_string(folder.0.join("front.toml")).unwrap();
+    fs::write(folder.0.join("front.toml"), format!("{front}secrets.file = '.dev.vars'\n")).unwrap();
+    let watching = Watching::start(folder);
+    chmod(0o644);
+    assert_eq!(watching.told(".dev.vars"), ".dev.vars has changed");
+    watching.told("it does not start");
+    chmod(0o600);
+    assert_eq!(watching.told(".dev.vars"), ".dev.vars has changed");
+    watching.restarted();
+
+    watching.write(".dev.vars", "API_KEY = 5");
+    watching.told("it does not start");
+    fs::remove_file(&secrets).unwrap();
+    assert_eq!(watching.told(".dev.vars"), ".dev.vars has changed");
+    watching.told("it does not start");
+    let other = watching.folder.0.join("other");
+    fs::write(&other, "API_KEY = 'longer'").unwrap();
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::rename(other, &secrets).unwrap();
+    watching.restarted();
+    assert_eq!(watching.get("/key").body, "Secret(..) of 6 bytes");
+
+    // One that the configuration names anew, while it is refused.
+    let front = fs::read_to_string(watching.folder.0.join("front.toml")).unwrap();
+    let another = watching.folder.0.join("another.toml");
+    fs::write(&another, "API_KEY = 'key'").unwrap();
+    fs::set_permissions(&another, fs::Permissions::from_mode(0o640)).unwrap();
+    watching.write("front.toml", &front.replace(".dev.vars", "another.toml"));
+    watching.told("it does not start");
+    fs::set_permissions(&another, fs::Permissions::from_mode(0o600)).unwrap();
+    watching.restarted();
+    assert_eq!(watching.get("/key").body, "Secret(..) of 3 bytes");
+}
+
+#[test]
 fn a_faulty_configuration_at_the_start_is_waited_for() {
     let folder = folder("watch-faulty", "", "");
     fs::write(folder.0.join("greets.toml"), GREETS.replace("vars", "vras")).unwrap();
