@@ -9,6 +9,8 @@ use std::{
 #[cfg(target_os = "linux")]
 #[path = "host/attempts.rs"]
 mod attempts;
+#[path = "host/made.rs"]
+mod made;
 
 use rpc_runtime::{
     Client as _, Ctx, Entrypoint, Env, Error, Export, Fetch, Fetcher, Host, Request, Response, Result,
@@ -167,8 +169,12 @@ fn main() -> ExitCode {
     if let Some(drain) = std::env::var("DRAIN_MS").ok().and_then(|ms| ms.parse().ok()) {
         options.drain = Duration::from_millis(drain);
     }
-    let host =
-        Host::new().edge(options).worker::<Front>("front").worker::<Greets>("greets").worker::<Page>("page");
+    let host = Host::new()
+        .edge(options)
+        .worker::<Front>("front")
+        .worker::<Greets>("greets")
+        .worker::<Page>("page")
+        .worker::<made::Made>("made");
     #[cfg(target_os = "linux")]
     let host = host.worker::<attempts::Attempts>("attempts");
     let code = host.run();

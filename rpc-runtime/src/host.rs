@@ -8,6 +8,7 @@ mod directory;
 mod graph;
 mod instance;
 mod log;
+mod making;
 mod registered;
 #[cfg(feature = "watch")]
 mod reload;
@@ -147,6 +148,10 @@ use crate::{
 /// after the host's own Workers have come to their end, and is killed 30 s later; when the host dies, the pipe between
 /// them closes and the process stops by itself.
 ///
+/// The host serves when these processes do. One that ends before its Worker is made is a fault of the start, as it is of a
+/// Worker of the host; if it is bound to others, which it may have called before they were there, it is started again
+/// instead. For one that is not up after 10 s the host waits no longer, and says so.
+///
 /// Such a Worker has no `listen`. Its memory is its own, its rights are
 /// those of the host, unless it is in a sandbox.
 ///
@@ -214,8 +219,9 @@ use crate::{
 /// come in between wait. What is in memory is lost: [`shared`](Self::shared) values too. Processes of Workers are
 /// exchanged with their host, and other terminals find the new ones.
 ///
-/// A build that fails, a faulty configuration and a Worker that cannot be made change nothing: the old process goes on.
-/// One that ends by itself is started again, as one of a Worker is. SIGINT or SIGTERM ends all of them as it ends `dev`,
+/// A build that fails, a faulty configuration and a Worker that cannot be made, here or in a process of its own, change
+/// nothing: the old process goes on. While the new one waits for a Worker, however long, it goes on too; after 10 s that
+/// is told of one with a process of its own. The next change ends a process that does not serve yet. One that ends by itself is started again, as one of a Worker is. SIGINT or SIGTERM ends all of them as it ends `dev`,
 /// with 5 s for what runs; when the watching process is killed, the others stop by themselves.
 ///
 /// Nothing tells with what features the program was built: say `--build 'cargo build -p gateway --features x'` if there
@@ -235,7 +241,9 @@ use crate::{
 ///
 /// Every thread has an instance of each Worker, made when the host starts: those that others are bound to first, so a
 /// Worker may call its bindings in [`new`](Worker::new) already. Where bindings lead in a circle somebody has to be
-/// first, and calls to those that are not there yet are [`is_unavailable`](crate::Error::is_unavailable).
+/// first, and calls to those that are not there yet are [`is_unavailable`](crate::Error::is_unavailable). When a
+/// [`new`](Worker::new) has not returned after 5 s that is told, and again after 10, 20, 40 s: by `dev` in the terminal,
+/// else by the log.
 ///
 /// An instance is dropped, once, when its thread has ended and the last client of it is gone: before
 /// [`Running::stop`] returns, unless somebody has carried a client off to another thread. Workers whose bindings lead

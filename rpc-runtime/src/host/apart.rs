@@ -1,16 +1,23 @@
 //! Workers in processes of their own, which the host starts, watches and ends.
 
+mod first;
+
 use std::{
     fmt,
     io::{self, BufRead as _, BufReader, Read, Write as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, mpsc},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
+use self::first::{First, Waiting, wait};
 use super::{registered, restarts::Restarts, sandbox};
 use crate::{
     config::{Config, Fault, Faults},
@@ -31,11 +38,15 @@ struct Watch {
 }
 
 impl Apart {
-    /// Starts a process for each Worker that has one, and waits until it is served or has ended.
-    pub(super) fn start(configs: &[Config], registry: &Registry) -> Result<Self, Faults> {
+    /// Starts a process for each Worker that has one, and waits until it is served. `takes_over` if another host serves
+    /// until this one does.
+    ///
+    /// One that ends instead is a fault, unless it may have called somebody who is not there yet. For one that takes too
+    /// long nobody waits, unless another host serves meanwhile.
+    pub(super) fn start(configs: &[Config], registry: &Registry, takes_over: bool) -> Result<Self, Faults> {
         // From here on whoever leaves ends what was started.
         let mut apart = Self(Vec::new());
-        let mut first = Vec::new();
+        let mut firsts = Vec::new();
         for config in configs.iter().filter(|config| config.is_apart()) {
             let Some(sought) = registry.shared().find(&config.name).cloned() else { continue };
             // One of the host that this one is about to take the place of goes on until then.
@@ -49,7 +60,6 @@ impl Apart {
             };
             sought.explain("its process is not up yet, or has just ended".to_owned());
             let (stop, stopped) = mpsc::channel();
-            let (ended, end) = mpsc::channel();
             let (command, executable) = match (&config.sandbox, config.executable()) {
                 (None, Some(path)) => (COMMAND, Ok(path.to_owned())),
                 (None, None) => (COMMAND, std::env::current_exe()),
@@ -63,8 +73,9 @@ impl Apart {
                 executable: executable.map_err(|error| not_started(config, &error))?,
                 arguments: all,
                 sought: Arc::clone(&sought),
-                ended,
+                first: Arc::new(First::new(takes_over || config.services.is_empty())),
             };
+            let first = Arc::clone(&process.first);
             let thread = thread::Builder::new()
                 .name(format!("rpc-apart-{}", process.name))
                 .spawn(move || process.watch(&stopped))
@@ -75,16 +86,9 @@ impl Apart {
                 (config.name.to_string(), Arc::clone(registry.shared()))
             });
             apart.0.push(Watch { stop: Some(stop), thread: Some(thread), home });
-            first.push((sought, before, end));
+            firsts.push(Waiting { config, sought, before, first });
         }
-        let begun = Instant::now();
-        for (sought, before, end) in first {
-            while !matches!(sought.state(), State::Connected { pid, .. } if Some(pid) != before)
-                && begun.elapsed() < START
-                && end.recv_timeout(TICK) == Err(mpsc::RecvTimeoutError::Timeout)
-            {}
-        }
-        Ok(apart)
+        wait(firsts, takes_over).result(apart)
     }
 }
 
@@ -138,7 +142,7 @@ struct Process {
     executable: PathBuf,
     arguments: Vec<PathBuf>,
     sought: Arc<Sought>,
-    ended: mpsc::Sender<()>,
+    first: Arc<First>,
 }
 
 impl Process {
@@ -152,11 +156,12 @@ impl Process {
                 Ok(None) => return,
                 Err(error) => format!("`{}` cannot be started: {error}", self.executable.display()),
             };
+            if self.first.ended(&why) {
+                return;
+            }
             let pause = restarts.pause_after(begun.elapsed());
             self.sought.explain(format!("{why}; it is being started again"));
             tell(&self.name, &format!("{why}; it is started again in {} ms", pause.as_millis()));
-            // Nobody waits for more than the first one.
-            let _ = self.ended.send(());
             if stopped.recv_timeout(pause) != Err(mpsc::RecvTimeoutError::Timeout) {
                 return;
             }
@@ -248,19 +253,35 @@ fn tell(name: &str, what: &str) {
     let _ = io::stderr().lock().write_all(format!("[{name}] {what}\n").as_bytes());
 }
 
-/// Waits until the host that has started this process has ended, or closes the pipe between them.
-pub(super) fn wait_for_parent() {
-    let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+/// From now on this process ends when the host that has started it does, or closes the pipe between them, until somebody
+/// [waits](wait_for_parent) for that: it may be busy for ever with the making of its Worker.
+pub(super) fn end_with_parent() {
+    thread::spawn(|| {
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        if !IS_UP.load(Ordering::SeqCst) {
+            std::process::exit(1);
+        }
+        let _ = ENDED.set(());
+    });
 }
+
+/// Waits until that host has ended.
+pub(super) fn wait_for_parent() {
+    IS_UP.store(true, Ordering::SeqCst);
+    ENDED.wait();
+}
+
+/// Whether somebody waits for the end of the host, to come to an end in order.
+static IS_UP: AtomicBool = AtomicBool::new(false);
+
+/// Set when the host has ended.
+static ENDED: OnceLock<()> = OnceLock::new();
 
 impl fmt::Debug for Apart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Apart").field(&self.0.len()).finish()
     }
 }
-
-/// How long the start of the host waits for such a process.
-const START: Duration = Duration::from_secs(10);
 
 /// How long one that is to stop may go on where nobody says. What the model gives.
 pub(super) const DRAIN: Duration = Duration::from_secs(30);

@@ -176,7 +176,8 @@ impl Reload {
             starting.stop();
             self.stopping.push(starting);
         }
-        match Process::start(&self.exe, &self.arguments, &self.sockets, &self.events) {
+        let serving = self.serving.as_ref().map(Process::id);
+        match Process::start(&self.exe, &self.arguments, &self.sockets, serving, &self.events) {
             Ok(process) => self.starting = Some(process),
             Err(error) => {
                 say(&format!("{} cannot be started: {error}{}\n", self.exe.display(), self.goes_on()));

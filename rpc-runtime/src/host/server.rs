@@ -24,6 +24,7 @@ use super::{
     apart::Apart,
     background::Background,
     directory::{Advice, Checked, Published, Taken, Wish, Workers, check},
+    making::{Makings, Patience},
     registered,
     requests::Requests,
     shared::Shared,
@@ -249,9 +250,10 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
     };
     if let Some(registry) = &running.registry {
         // Before the Workers of this process are made, which may call them then.
-        running.apart = Some(Apart::start(&configs, registry)?);
+        running.apart = Some(Apart::start(&configs, registry, plan.sockets.takes_over())?);
     }
     let mut threads = Vec::new();
+    let makings = Arc::<Makings>::default();
     let (ready, readies) = mpsc::channel();
     for number in 0..host.thread_count() {
         let (thread, given) = acceptor::thread();
@@ -262,6 +264,7 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
             configs: Arc::clone(&configs),
             registry: found.clone(),
             is_development: plan.is_development,
+            makings: Arc::clone(&makings),
         };
         let (options, ready) = (answers.then(|| edge.clone()), ready.clone());
         let (lives, told) = (lives.clone(), Told { stages: stages.clone(), serves: serves.clone() });
@@ -277,8 +280,9 @@ pub(super) fn start(host: Host, configs: Vec<Config>, plan: Plan) -> Result<Runn
     }
     drop((ready, lives, serves));
     let mut pulses = Vec::new();
+    let mut patience = Patience::new(&makings, plan.is_development);
     for _ in &threads {
-        match readies.recv() {
+        match patience.receive(&readies) {
             Ok(made) => pulses.push(made?),
             Err(_) => return Err(failed("a thread of the host", &"a panic while the Workers were made")),
         }
@@ -401,6 +405,7 @@ struct Parts {
     configs: Arc<Vec<Config>>,
     registry: Option<Arc<registry::Shared>>,
     is_development: bool,
+    makings: Arc<Makings>,
 }
 
 /// How a thread learns of its end, and tells of it.
@@ -413,7 +418,7 @@ struct Told {
 /// Makes the Workers of one thread, and serves the connections that it is given until there will be no more. Without
 /// `options` none of them speaks HTTP.
 fn serve_thread(
-    Parts { linked, shared, configs, registry, is_development }: &Parts,
+    Parts { linked, shared, configs, registry, is_development, makings }: &Parts,
     options: Option<EdgeOptions>,
     given: Given,
     Told { stages, serves }: Told,
@@ -429,7 +434,7 @@ fn serve_thread(
     };
     let mut faults = Faults::new();
     let workers = Workers::new(linked, shared, configs, registry.as_ref(), &mut faults).running();
-    if let Err(faults) = runtime.block_on(make(&workers, faults)) {
+    if let Err(faults) = runtime.block_on(make(&workers, makings, faults)) {
         return drop(ready.send(Err(faults)));
     }
     let name = thread::current().name().unwrap_or_default().to_owned();
@@ -477,12 +482,12 @@ fn serve_thread(
 }
 
 /// Makes the Workers, none of them if there are faults.
-async fn make(workers: &Workers<'_>, mut faults: Faults) -> Result<(), Faults> {
-    let makings = workers.bind(&mut faults, |_, _| {});
-    let makings = faults.result(makings)?;
+async fn make(workers: &Workers<'_>, makings: &Makings, mut faults: Faults) -> Result<(), Faults> {
+    let all = workers.bind(&mut faults, |_, _| {});
+    let all = faults.result(all)?;
     let mut faults = Faults::new();
-    for (config, making) in makings {
-        if let Err(error) = making.await {
+    for (config, making) in all {
+        if let Err(error) = makings.make(&config.name, making).await {
             let fault = config.name.place().fault("a Worker that cannot be made");
             faults.push(fault.with_received(format_args!("`{}`: {}", *config.name, Chain(&error))));
         }

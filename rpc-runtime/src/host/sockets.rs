@@ -14,6 +14,8 @@ pub(super) struct Sockets(Option<Mutex<Held>>);
 
 #[derive(Debug, Default)]
 struct Held {
+    /// Whether that process serves until this one does.
+    takes_over: bool,
     inherited: Vec<(String, OwnedFd)>,
     listening: Vec<Listening>,
 }
@@ -31,10 +33,15 @@ struct Listening {
 }
 
 impl Sockets {
-    /// Those of the process before, each with what it is for.
+    /// Those of the process before, each with what it is for; `takes_over` if that serves until this one does.
     #[cfg(feature = "watch")]
-    pub(super) fn inherited(inherited: Vec<(String, OwnedFd)>) -> Self {
-        Self(Some(Mutex::new(Held { inherited, listening: Vec::new() })))
+    pub(super) fn inherited(inherited: Vec<(String, OwnedFd)>, takes_over: bool) -> Self {
+        Self(Some(Mutex::new(Held { takes_over, inherited, listening: Vec::new() })))
+    }
+
+    /// Whether another process serves until this one does.
+    pub(super) fn takes_over(&self) -> bool {
+        self.with(|held| held.takes_over).unwrap_or_default()
     }
 
     /// The one of that name, if the process before had it. Several may have one name, and are given one after the other.

@@ -35,6 +35,7 @@ pub(super) fn alone(mut host: Host, matches: &ArgMatches) -> ExitCode {
         let is_confined = matches.get_flag(sandbox::CONFINED);
         // Before there is another thread, and anything that could want to start a program.
         configs.iter().try_for_each(|config| sandbox::enter(config, is_confined))?;
+        apart::end_with_parent();
         let configs: Vec<_> = configs.into_iter().map(|config| host.linked_for(config)).collect();
         let folder = registered::asked_for(matches.get_one("registry"));
         let home = is_confined.then(|| configs[0].name.as_str());

@@ -29,11 +29,13 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts the program, and hands it these sockets. What it says and that it has ended are told to `events`.
+    /// Starts the program, and hands it these sockets, and the id of the process whose place it is to take. What it says
+    /// and that it has ended are told to `events`.
     pub(super) fn start(
         exe: &Path,
         arguments: &[OsString],
         sockets: &[(String, OwnedFd)],
+        serving: Option<u32>,
         events: &Sender<Event>,
     ) -> io::Result<Self> {
         let (control, theirs) = UnixStream::pair()?;
@@ -47,7 +49,8 @@ impl Process {
             Self { child: spawn(&mut command)?, control: None, begun: Instant::now(), killed_at: None };
         // The end of the other side is seen only when nobody else has it.
         drop(command);
-        Message { sockets, said: String::new() }.send(&control)?;
+        let said = serving.map(|id| id.to_string()).unwrap_or_default();
+        Message { sockets, said }.send(&control)?;
         let (id, listened, events) = (process.id(), control.try_clone()?, events.clone());
         process.control = Some(control);
         thread::Builder::new().name("rpc-reload-listen".to_owned()).spawn(move || {

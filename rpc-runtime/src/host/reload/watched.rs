@@ -7,7 +7,11 @@ use std::{
         unix::net::UnixStream,
     },
     process::ExitCode,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
 };
 
@@ -29,8 +33,8 @@ pub(in crate::host) fn watched(mut host: Host, matches: &ArgMatches) -> ExitCode
             return ExitCode::FAILURE;
         }
     };
-    let inherited = match Message::receive(&control) {
-        Ok(Some(message)) => message.sockets,
+    let before = match Message::receive(&control) {
+        Ok(Some(message)) => message,
         // Whoever has started it has ended, or is another version of it.
         Ok(None) => return ExitCode::FAILURE,
         Err(error) => {
@@ -40,7 +44,11 @@ pub(in crate::host) fn watched(mut host: Host, matches: &ArgMatches) -> ExitCode
         }
     };
     host.edge.drain = host.edge.drain.min(apart::DRAIN_WATCHED);
-    let sockets = Arc::new(Sockets::inherited(inherited));
+    let sockets = Arc::new(Sockets::inherited(before.sockets, !before.said.is_empty()));
+    let control = Arc::new(control);
+    let (over, ended) = mpsc::channel();
+    let serves = Arc::new(AtomicBool::new(false));
+    listen(Arc::clone(&control), Arc::clone(&sockets), Arc::clone(&serves), over.clone());
     let (running, said) = match command::start_dev(host, matches, Arc::clone(&sockets)) {
         Ok(started) => started,
         Err(faults) => {
@@ -48,6 +56,7 @@ pub(in crate::host) fn watched(mut host: Host, matches: &ArgMatches) -> ExitCode
             return ExitCode::FAILURE;
         }
     };
+    serves.store(true, Ordering::SeqCst);
     if (Message { sockets: sockets.give(), said }).send(&control).is_err() {
         // Nobody is there any more who could be told.
         return ExitCode::FAILURE;
@@ -55,16 +64,6 @@ pub(in crate::host) fn watched(mut host: Host, matches: &ArgMatches) -> ExitCode
     if let Some(registry) = running.registry() {
         registered::tell(registry, running.configs(), super::say);
     }
-    let control = Arc::new(control);
-    let (over, ended) = mpsc::channel();
-    let (heard, told) = (over.clone(), Arc::clone(&control));
-    thread::spawn(move || {
-        // What is said now is which sockets the next process has.
-        if let Ok(Some(Message { said, .. })) = Message::receive(&told) {
-            sockets.leave(&said.lines().map(str::to_owned).collect::<Vec<_>>());
-        }
-        let _ = heard.send(());
-    });
     command::wait_for_signal(over);
     // Whichever comes first; nobody sends nothing.
     let _ = ended.recv();
@@ -78,6 +77,22 @@ pub(in crate::host) fn watched(mut host: Host, matches: &ArgMatches) -> ExitCode
     let _ = Message::default().send(&control);
     running.stop();
     ExitCode::SUCCESS
+}
+
+/// Says to `over` when whoever watches this process wants another one, or has ended. One that does not serve yet ends then:
+/// it may wait for a Worker that is never made.
+fn listen(control: Arc<UnixStream>, sockets: Arc<Sockets>, serves: Arc<AtomicBool>, over: mpsc::Sender<()>) {
+    thread::spawn(move || {
+        let told = Message::receive(&control);
+        if !serves.load(Ordering::SeqCst) {
+            std::process::exit(1);
+        }
+        // What is said now is which sockets the next process has.
+        if let Ok(Some(Message { said, .. })) = told {
+            sockets.leave(&said.lines().map(str::to_owned).collect::<Vec<_>>());
+        }
+        let _ = over.send(());
+    });
 }
 
 /// The connection to the process that watches this one. It is taken off standard input, so that no program that a Worker

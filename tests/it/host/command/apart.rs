@@ -208,3 +208,80 @@ fn what_a_process_of_its_own_cannot_have_is_a_fault() {
     let faults = on_a_free_port(host, &[&format!("{AUTH}{APART}")]).unwrap_err();
     assert_eq!(faults.iter().next().unwrap().problem(), "a Worker with a process of its own");
 }
+
+#[test]
+fn a_process_that_ends_before_its_worker_is_made_is_a_fault_of_the_start() {
+    let folder = folder("apart-unmade", "", "", PAGE);
+    fs::write(folder.0.join("greets.toml"), format!("{}{APART}", GREETS.replace("hello", ""))).unwrap();
+    let (code, stdout, stderr) = folder.run(ALL);
+    assert_eq!((code, &*stdout), (Some(1), ""), "{stderr}");
+    let problems: Vec<_> = stderr.lines().filter(|line| line.contains("error: ")).collect();
+    let expected = [
+        "[greets] error: name: a Worker that cannot be made",
+        "error: name: a process that ends before its Worker is made",
+    ];
+    assert_eq!(problems, expected, "{stderr}");
+    assert!(stderr.contains("received `greets`: its process has ended, exit status: 1\n"), "{stderr}");
+    assert!(!stderr.contains("it is started again"), "{stderr}");
+}
+
+/// A Worker that takes its time to be made, or calls `greets` as it is.
+fn made(name: &str, keys: &str) -> Folder {
+    let made = format!("name = \"made\"\nmain = \"made\"\n{keys}");
+    Folder::new(name, &[("made.toml", &*made), ("greets.toml", GREETS)])
+}
+
+#[test]
+fn a_process_that_calls_its_host_before_that_serves_is_started_again() {
+    let bound = "services = [ { binding = \"GREETER\", service = \"greets\" } ]\n";
+    let folder = made("apart-early", &format!("{bound}{APART}"));
+    let all = ["dev", "-c", "made.toml", "-c", "greets.toml", "--port", "0"];
+    let serving = Serving::start(&mut folder.command(&all));
+    wait_until("it is made", || get(serving.address, "/").body.starts_with("hello, made in process "));
+    serving.signal("TERM");
+    let (code, _, stderr) = serving.end();
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(
+        stderr.contains("[made] its process has ended, exit status: 1; it is started again in "),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn who_is_waited_for_is_told_while_a_worker_is_made() {
+    let not = "its `new` has not returned, and nothing is served before";
+    let here = format!("made is still being made, for 5 s; {not}\n");
+    let there = format!("WARN rpc_runtime: a Worker is still being made: {not} worker=made for_s=5\n");
+    for (name, keys, begin, told) in [("making", "", "", here), ("apart-making", APART, "[made] ", there)] {
+        let folder = made(name, &format!("vars = {{ WAITS_FOR = \"go\" }}\n{keys}"));
+        let mut command = folder.command(&["dev", "-c", "made.toml", "--port", "0"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        errors.read_line(&mut line).unwrap();
+        assert!(line.starts_with(begin) && line.ends_with(&told), "{line}");
+        fs::write(folder.0.join("go"), "").unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut said = String::new();
+        while !said.contains("is served on http://") {
+            assert!(output.read_line(&mut said).unwrap() > 0, "{said}");
+        }
+        drop(Serving { child, output, said, address: None });
+    }
+}
+
+#[test]
+fn a_program_that_never_serves_its_worker_is_told_of_and_the_others_serve() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let page = PAGE.replace("main = \"page\"", "main = \"./program\"");
+    let folder = folder("apart-never", "", "", &page);
+    let program = folder.0.join("program");
+    fs::write(&program, "#!/bin/sh\nexec sleep 1000\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    let serving = Serving::start(&mut folder.command(ALL));
+    assert_eq!(get(serving.address, "/you").body, "hello, you");
+    serving.signal("TERM");
+    let (code, _, stderr) = serving.end();
+    let told = "[page] its process is not up after 10 s; calls are refused until it is\n";
+    assert_eq!((code, &*stderr), (Some(0), told));
+}

@@ -173,13 +173,10 @@ fn another_program_is_in_the_sandbox_before_its_first_line() {
     fs::write(&file, format!("{text}[sandbox]\nread = [\"apart\"]\n")).unwrap();
     fs::remove_file(&program).unwrap();
     symlink("/bin/sh", &program).unwrap();
-    let serving = Serving::start(&mut folder.command(&all));
-    let said = serving.said.clone();
-    serving.signal("TERM");
-    let (_, stdout, stderr) = serving.end();
-    let stdout = said + &stdout;
-    assert!(stdout.contains("[attempts] started\n") && !stdout.contains("got "), "{stdout}");
+    let (code, stdout, stderr) = folder.run(&all);
+    assert_eq!((code, &*stdout), (Some(1), "[attempts] started\n"), "{stderr}");
     assert!(stderr.contains("outside.txt: Permission denied\n"), "{stderr}");
+    assert!(stderr.contains("error: name: a process that ends before its Worker is made\n"), "{stderr}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::{registry::line, *};
 mod cargo;
 mod configured;
 mod ending;
+mod making;
 mod others;
 
 const PAGE: &str = "name = 'page'\nmain = 'page'\n";
