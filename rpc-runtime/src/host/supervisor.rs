@@ -81,8 +81,8 @@ impl Watching {
                     method = %seen.method(),
                     thread = %self.name,
                     held_ms = millis(held),
-                    "a handler holds its thread, on which nothing else goes on: let it await, or give what blocks to \
-                     `spawn_blocking`",
+                    "a handler holds its thread, or one that it calls there does, and nothing else goes on: let it \
+                     await, or give what blocks to `spawn_blocking`",
                 );
             }
             return;
@@ -94,7 +94,7 @@ impl Watching {
                 method = %held.method(),
                 thread = %self.name,
                 held_ms = millis(now - since),
-                "a handler has let go of its thread",
+                "a handler has let go of its thread, or one that it called there has",
             );
         }
         self.is_told = false;
