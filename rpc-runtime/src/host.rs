@@ -388,6 +388,9 @@ impl Host {
     /// error, unless the program has a subscriber of `tracing`. SIGINT or SIGTERM stops them as [`Running::stop`] does, with
     /// exit code 0; the second one ends the process at once, with 128 and the number of the signal.
     ///
+    /// The log of a program without a subscriber has warnings and errors, each with its time in UTC. The environment
+    /// variable `RUST_LOG` names another level: `off`, `error`, `warn`, `info`, `debug` or `trace`, and nothing more.
+    ///
     /// `serve` differs from `dev` in this:
     ///
     /// - It uses no development registry: a binding leads to a Worker of the files or has an `address`, and everything else

@@ -63,7 +63,7 @@ impl Folder {
         static REGISTRIES: AtomicUsize = AtomicUsize::new(0);
         let registry = self.1.0.join(REGISTRIES.fetch_add(1, Ordering::SeqCst).to_string());
         command.args(arguments).current_dir(&self.0).env("RPC_REGISTRY", registry);
-        command.env_remove("API_KEY").env_remove("RUST_BACKTRACE");
+        command.env_remove("API_KEY").env_remove("RUST_BACKTRACE").env_remove("RUST_LOG");
         command
     }
 
@@ -73,8 +73,27 @@ impl Folder {
 
     fn outcome(command: &mut Command) -> (Option<i32>, String, String) {
         let Output { status, stdout, stderr } = command.output().unwrap();
-        (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+        (status.code(), String::from_utf8(stdout).unwrap(), untimed(&String::from_utf8(stderr).unwrap()))
     }
+}
+
+/// The lines of a log without their times.
+fn untimed(stderr: &str) -> String {
+    let untimed = |line: &str| {
+        let (of, rest) = match line.split_once("] ") {
+            Some((of, rest)) if of.starts_with('[') => (format!("{of}] "), rest),
+            _ => (String::new(), line),
+        };
+        let rest = rest.split_once(' ').filter(|(time, _)| is_time(time)).map_or(rest, |(_, rest)| rest);
+        of + rest
+    };
+    stderr.split_inclusive('\n').map(untimed).collect()
+}
+
+/// `2026-11-22T00:43:57.120Z`
+fn is_time(text: &str) -> bool {
+    let digits = text.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
+    digits.eq("0000-00-00T00:00:00.000Z".bytes())
 }
 
 /// A host that serves; it is killed with the test.
@@ -130,7 +149,7 @@ impl Serving {
         let (mut stdout, mut stderr) = (String::new(), String::new());
         self.output.read_to_string(&mut stdout).unwrap();
         self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        (self.child.wait().unwrap().code(), stdout, stderr)
+        (self.child.wait().unwrap().code(), stdout, untimed(&stderr))
     }
 }
 
@@ -595,6 +614,31 @@ fn the_log_of_a_host_has_what_its_clients_do_not_see() {
         assert!(line.starts_with("ERROR rpc_runtime") && line.contains("a request failed"), "{line}");
         assert!(line.contains(reason) && line.contains("(front fetch)"), "{line}");
     }
+}
+
+#[test]
+fn the_log_has_times_and_the_level_that_a_variable_names() {
+    let front = format!("{FRONT}vars = {{ API_KEI = 1 }}\n");
+    let folder = Folder::new("log-level", &[("front.toml", &front), ("greets.toml", GREETS)]);
+    let check = |level: &str| {
+        let mut command = folder.command(&["check", "-c", "front.toml", "-c", "greets.toml"]);
+        String::from_utf8(command.env("RUST_LOG", level).output().unwrap().stderr).unwrap()
+    };
+    let warning = "WARN rpc_runtime::host::directory: no field of the `Env` takes a variable";
+    for level in ["", "warn", "DEBUG"] {
+        let stderr = check(level);
+        let (time, rest) = stderr.split_once(' ').unwrap();
+        assert!(is_time(time) && rest.starts_with(warning) && rest.lines().count() == 1, "{stderr}");
+    }
+    for level in ["error", "off"] {
+        assert_eq!(check(level), "", "{level}");
+    }
+    // Of what others understand it says so.
+    let stderr = untimed(&check("info,hyper=debug"));
+    let told = "WARN rpc_runtime: RUST_LOG is one level here: off, error, warn, info, debug or trace; it is `warn` now.";
+    assert!(stderr.starts_with(told), "{stderr}");
+    assert!(stderr.lines().next().unwrap().ends_with(" received=info,hyper=debug"), "{stderr}");
+    assert!(stderr.lines().nth(1).unwrap().starts_with(warning), "{stderr}");
 }
 
 #[test]
