@@ -81,11 +81,25 @@ pub(crate) fn is_http(url: &Uri) -> bool {
     !host.is_empty() && port.is_none_or(|port| port.is_empty() || authority.port_u16().is_some())
 }
 
+/// Says what is wrong with it: its scheme, where it has another one, and else that it is none of these.
 fn not_absolute(url: &str) -> Error {
-    Error::new(Kind::Decode(
-        format!("the URL {url:?} cannot be fetched: write an absolute one, such as `http://auth/health`")
-            .into(),
-    ))
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    let other = scheme.filter(|scheme| is_scheme(scheme) && !is_of_http(scheme));
+    let why = match other {
+        Some(other) => format!("its scheme is `{other}`, and there are `http` and `https`"),
+        None => "write an absolute one, such as `http://auth/health`".to_owned(),
+    };
+    Error::new(Kind::Decode(format!("the URL {url:?} cannot be fetched: {why}").into()))
+}
+
+fn is_of_http(scheme: &str) -> bool {
+    ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+}
+
+/// RFC 3986, 3.1.
+fn is_scheme(text: &str) -> bool {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "+-.".contains(letter);
+    text.starts_with(|letter: char| letter.is_ascii_alphabetic()) && text.chars().all(is_part)
 }
 
 mod sealed {

@@ -66,7 +66,7 @@ fn a_url_is_fetched_with_get_and_its_redirects_are_followed_to_the_same_binding(
 fn a_url_that_is_relative_or_of_another_scheme_is_refused_with_what_to_write() {
     let (site, seen) = site();
     for url in
-        ["/a", "auth/a", "ftp://auth/a", "http://", "", "http://auth/ a", "mailto:a@b", "http://a:99999/"]
+        ["/a", "auth/a", "1://auth/a", "http://", "", "http://auth/ a", "mailto:a@b", "http://a:99999/"]
     {
         let error = block_on(site.fetch(url)).unwrap_err();
         assert!(error.is_decode(), "{url:?}: {error:?}");
@@ -75,6 +75,12 @@ fn a_url_that_is_relative_or_of_another_scheme_is_refused_with_what_to_write() {
             told.contains(&format!("the URL {url:?} cannot be fetched: write an absolute one")),
             "{told}"
         );
+    }
+    for (url, scheme) in [("ftp://auth/a", "ftp"), ("ws://auth/", "ws"), ("unix://run/auth.sock", "unix")] {
+        let error = block_on(site.fetch(url)).unwrap_err();
+        let told =
+            format!("{url:?} cannot be fetched: its scheme is `{scheme}`, and there are `http` and `https`");
+        assert!(error.is_decode() && error.to_string().contains(&told), "{error}");
     }
     assert!(seen.lock().unwrap().is_empty());
 }
