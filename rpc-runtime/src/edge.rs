@@ -113,6 +113,11 @@ pub trait Handler: Send + Sync + 'static {
     /// The future is dropped when the client goes away: at once over HTTP/2, over HTTP/1 as soon
     /// as that can be seen, which is when nothing the client sent is left unread.
     fn handle(&self, request: Request<Body>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
+
+    /// What the log calls it where a request fails: the name of the Worker, in a host. Nothing by default.
+    fn name(&self) -> Option<&str> {
+        None
+    }
 }
 
 impl<F, A> Handler for F

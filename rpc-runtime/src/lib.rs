@@ -82,6 +82,8 @@ mod boundary;
 mod buffer;
 mod call;
 mod carried;
+#[cfg(feature = "host")]
+mod chain;
 mod client;
 mod clock;
 mod codec;

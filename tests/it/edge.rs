@@ -3,6 +3,7 @@
 mod body;
 mod head;
 mod http2;
+mod log;
 mod panics;
 mod reframe;
 mod server;

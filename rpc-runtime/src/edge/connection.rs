@@ -1,4 +1,8 @@
 //! One connection, from its first byte to its last.
+//!
+//! A client that ends its side of an HTTP/1 connection (`shutdown`) while its request runs is taken for one that has gone,
+//! and the handler is cancelled: the system shows both as the same end of the stream. With hyper's `half_close` such a
+//! client would get its answer, but the handlers of all that have gone would run to their end.
 
 use std::convert::Infallible;
 use std::io;

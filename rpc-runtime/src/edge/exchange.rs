@@ -13,25 +13,28 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use pin_project_lite::pin_project;
+use tracing::field::display;
 
 use super::Handler;
 use super::connection::Connection;
 use super::head::{self, Refusal};
 use super::request_body::{BodyHead, Fate, RequestBody};
-use super::transport::Link;
 use super::tunnel::Tunnel;
-use crate::{Body, BodyError, Upgraded, error::Reference, fetch::hop_by_hop, panics, raw::Payload};
+use crate::{
+    Body, BodyError, Upgraded, chain::Chain, error::Reference, fetch::hop_by_hop, panics, raw::Payload,
+};
 
 /// Answers one request, and makes the answer one that leaves the connection in a known state.
 pub(super) async fn exchange<H: Handler>(
     connection: Arc<Connection<H>>,
     request: Request<Incoming>,
-) -> Response<Answer> {
-    let in_flight = InFlight::new(connection.link());
+) -> Response<Answer<H>> {
+    let running = Running::new(&connection, &request);
     let http1 = request.version() < Version::HTTP_2;
     let is_head = request.method() == Method::HEAD;
+    let is_to_be_asked = http1 && request.headers().contains_key(EXPECT);
     let (mut response, next) = match head::check(&request) {
-        Ok(()) => handled(&connection, request).await,
+        Ok(()) => handled(&running, request).await,
         Err(Refusal { status, why }) => {
             tracing::debug!(%status, why, "request refused");
             (plain(status, why), Next::Close)
@@ -43,7 +46,11 @@ pub(super) async fn exchange<H: Handler>(
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
     }
-    response.map(|body| Answer { body: Some(body), _in_flight: in_flight })
+    let mut answer = response.map(|body| Answer { body: Some(body), first: None, running });
+    if is_to_be_asked && next != Next::Tunnel {
+        answer.body_mut().begin().await;
+    }
+    answer
 }
 
 /// What becomes of the connection after an answer.
@@ -56,20 +63,18 @@ enum Next {
 }
 
 /// The handler's answer, and what comes after it.
-async fn handled<H: Handler>(
-    connection: &Connection<H>,
-    request: Request<Incoming>,
-) -> (Response<Body>, Next) {
+async fn handled<H: Handler>(running: &Running<H>, request: Request<Incoming>) -> (Response<Body>, Next) {
+    let (connection, fate) = (&*running.connection, &running.fate);
     let tunnel = head::asks_for_tunnel(&request).then(|| request.method().clone());
     let on_upgrade = request.extensions().get::<OnUpgrade>().cloned();
-    let (request, fate) = with_body(request, connection);
+    let request = with_body(request, connection, fate);
     let answered = tokio::select! {
         biased;
-        response = contained(connection, request) => response,
+        response = contained(running, request) => response,
         // Only who waits gets here, so that an answer which is ready costs nothing more.
         () = connection.stopping().over() => return (cut_short(), Next::Close),
     };
-    let mut response = blame(answered, &fate);
+    let mut response = blame(answered, fate);
     let switches = match tunnel {
         None => false,
         Some(Method::CONNECT) => response.status().is_success(),
@@ -141,9 +146,8 @@ fn blame(response: Response<Body>, fate: &Fate) -> Response<Body> {
     }
 }
 
-/// The request with its body as the handler reads it, and what will become of that body.
-fn with_body<H>(request: Request<Incoming>, connection: &Connection<H>) -> (Request<Body>, Arc<Fate>) {
-    let fate = Arc::<Fate>::default();
+/// The request with its body as the handler reads it; `fate` will be what becomes of that body.
+fn with_body<H>(request: Request<Incoming>, connection: &Connection<H>, fate: &Arc<Fate>) -> Request<Body> {
     let (mut parts, incoming) = request.into_parts();
     let body = if incoming.is_end_stream() {
         // Only a length says that there is a body, of no bytes.
@@ -153,10 +157,10 @@ fn with_body<H>(request: Request<Incoming>, connection: &Connection<H>) -> (Requ
             in_the_way: parts.version < Version::HTTP_2,
             expects_continue: parts.headers.contains_key(EXPECT),
         };
-        Body::new(RequestBody::new(incoming, &head, connection.options(), Arc::clone(&fate)))
+        Body::new(RequestBody::new(incoming, &head, connection.options(), Arc::clone(fate)))
     };
     strip(&mut parts.headers, parts.version);
-    (Request::from_parts(parts, body), fate)
+    Request::from_parts(parts, body)
 }
 
 /// Takes out what speaks of this connection, but for the question for another protocol.
@@ -176,9 +180,8 @@ fn strip(headers: &mut HeaderMap, version: Version) {
 }
 
 /// The handler's answer; of a panic nothing but a reference leaves the host.
-async fn contained<H: Handler>(connection: &Connection<H>, request: Request<Body>) -> Response<Body> {
-    let method = request.method().clone();
-    let path = request.uri().path_and_query().cloned();
+async fn contained<H: Handler>(running: &Running<H>, request: Request<Body>) -> Response<Body> {
+    let connection = &*running.connection;
     let peer = connection.peer();
     let handled = match catch_unwind(AssertUnwindSafe(|| connection.handler().handle(request, peer))) {
         Ok(future) => {
@@ -190,7 +193,11 @@ async fn contained<H: Handler>(connection: &Connection<H>, request: Request<Body
     handled.unwrap_or_else(|panic| {
         let reference = Reference::new();
         let message = panics::describe(panic);
-        tracing::error!(%reference, %method, path = path.as_ref().map(PathAndQuery::path), ?peer, panic = message, "the handler panicked");
+        let Running { method, .. } = running;
+        tracing::error!(
+            %reference, worker = running.worker(), %method, path = running.path(), ?peer, panic = message,
+            "the handler panicked"
+        );
         reference.into_failure()
     })
 }
@@ -262,14 +269,58 @@ fn plain(status: StatusCode, text: &str) -> Response<Body> {
 }
 
 /// The body of an answer: what goes wrong in it ends this answer alone.
-pub(super) struct Answer {
+pub(super) struct Answer<H: Handler> {
     /// `None` while it is dropped.
     body: Option<Body>,
+    /// What was asked for before the head has gone out.
+    first: Option<First>,
     /// Until the answer is handed over, the connection is not idle.
-    _in_flight: InFlight,
+    running: Running<H>,
 }
 
-impl HttpBody for Answer {
+/// A piece of a body; `None` is its end.
+type First = Option<Result<Frame<Bytes>, BodyError>>;
+
+impl<H: Handler> Answer<H> {
+    /// Asks for the first piece already, once. It may be made of the body of the request, which the client sends only
+    /// when it is told to go on (RFC 9110, 10.1.1), and hyper says that as soon as somebody asks for it, but not after
+    /// the head of the answer.
+    async fn begin(&mut self) {
+        let mut is_asked = false;
+        std::future::poll_fn(|cx| {
+            if std::mem::replace(&mut is_asked, true) {
+                return Poll::Ready(());
+            }
+            match Pin::new(&mut *self).poll_frame(cx) {
+                Poll::Ready(first) => {
+                    self.first = Some(first);
+                    Poll::Ready(())
+                }
+                Poll::Pending => {
+                    // hyper looks who has asked before it comes here again.
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            }
+        })
+        .await;
+    }
+
+    /// The answer has begun, so the client sees no more than that it ends early. What the client is the reason of is no
+    /// fault of the Worker.
+    fn tell_of(&self, error: &BodyError) {
+        let Running { connection, method, fate, .. } = &self.running;
+        let (worker, path, peer) = (self.running.worker(), self.running.path(), connection.peer());
+        let error = display(Chain(error));
+        if fate.is_stalled() || fate.is_broken() {
+            tracing::debug!(worker, %method, path, ?peer, error, "an answer ended early, as the body of its request did");
+        } else {
+            tracing::error!(worker, %method, path, ?peer, error, "the body of an answer failed");
+        }
+    }
+}
+
+impl<H: Handler> HttpBody for Answer<H> {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -277,55 +328,85 @@ impl HttpBody for Answer {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(body) = &mut self.get_mut().body else { return Poll::Ready(None) };
+        let this = self.get_mut();
+        if let Some(first) = this.first.take() {
+            return Poll::Ready(first);
+        }
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
         let polled =
             catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx))).unwrap_or_else(|panic| {
-                let reference = Reference::new();
-                tracing::error!(%reference, panic = panics::describe(panic), "the body of an answer panicked");
+                let (reference, panic) = (Reference::new(), panics::describe(panic));
+                let (worker, path) = (this.running.worker(), this.running.path());
+                tracing::error!(%reference, worker, path, panic, "the body of an answer panicked");
                 Poll::Ready(Some(Err(BodyError::new(format!("reference {reference}")))))
             });
         if let Poll::Ready(Some(Err(error))) = &polled {
-            // Its head has gone out, so the client sees no more than an answer that ends early.
-            tracing::error!(error = error as &dyn std::error::Error, "the body of an answer failed");
+            this.tell_of(error);
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+        match &self.first {
+            Some(first) => first.is_none(),
+            None => self.body.as_ref().is_none_or(HttpBody::is_end_stream),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(SizeHint::default, HttpBody::size_hint)
+        let rest = self.body.as_ref().map_or_else(SizeHint::default, HttpBody::size_hint);
+        let Some(Some(Ok(first))) = &self.first else { return rest };
+        let first = first.data_ref().map_or(0, Bytes::len) as u64;
+        let mut all = SizeHint::new();
+        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(first)) {
+            all.set_upper(upper);
+        }
+        all.set_lower(rest.lower().saturating_add(first));
+        all
     }
 }
 
-impl Drop for Answer {
+impl<H: Handler> Drop for Answer<H> {
     fn drop(&mut self) {
         let body = self.body.take();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(body))) {
-            tracing::error!(
-                panic = panics::describe(panic),
-                "the body of an answer panicked as it was dropped"
-            );
+            let (worker, path) = (self.running.worker(), self.running.path());
+            let panic = panics::describe(panic);
+            tracing::error!(worker, path, panic, "the body of an answer panicked as it was dropped");
         }
     }
 }
 
-/// Counts as a request that runs, from its head to the end of its answer.
-struct InFlight {
-    link: Arc<Link>,
+/// A request that runs, from its head to the end of its answer, and what the log says of it.
+struct Running<H: Handler> {
+    connection: Arc<Connection<H>>,
+    method: Method,
+    path: Option<PathAndQuery>,
+    fate: Arc<Fate>,
 }
 
-impl InFlight {
-    fn new(link: &Arc<Link>) -> Self {
-        link.enter();
-        Self { link: Arc::clone(link) }
+impl<H: Handler> Running<H> {
+    fn new(connection: &Arc<Connection<H>>, request: &Request<Incoming>) -> Self {
+        connection.link().enter();
+        Self {
+            connection: Arc::clone(connection),
+            method: request.method().clone(),
+            path: request.uri().path_and_query().cloned(),
+            fate: Arc::default(),
+        }
+    }
+
+    fn worker(&self) -> Option<&str> {
+        self.connection.handler().name()
+    }
+
+    fn path(&self) -> Option<&str> {
+        self.path.as_ref().map(PathAndQuery::path)
     }
 }
 
-impl Drop for InFlight {
+impl<H: Handler> Drop for Running<H> {
     fn drop(&mut self) {
-        self.link.leave();
+        self.connection.link().leave();
     }
 }

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::{directory::Published, table::target};
 use crate::{
+    chain::Chain,
     config::{Config, Fault, Faults, Place, ServiceBinding},
     registry::{self, Registry, Shared, State},
     transport,
@@ -121,7 +122,7 @@ pub(super) fn described(binding: &ServiceBinding, state: &State) -> String {
 
 /// Somebody else runs a Worker of this name, or a socket cannot be had for another reason.
 pub(super) fn not_bound(published: &Published, error: &transport::Error) -> Fault {
-    let why = super::server::Chain(error);
+    let why = Chain(error);
     if error.is_in_use() {
         return taken(&published.place, published.entry.name(), &why.to_string());
     }

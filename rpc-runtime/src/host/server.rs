@@ -33,6 +33,7 @@ use super::{
 };
 use crate::{
     Client as _, Request, Response,
+    chain::Chain,
     config::{Config, Fault, Faults, Located, Place},
     edge::{BodyTooLong, Connections, EdgeOptions, Handler, Peer},
     error::{Error, Reference},
@@ -444,7 +445,8 @@ fn serve_thread(
     drop(ready);
     let background = Background::of_this_thread();
     let primary = options.and_then(|options| {
-        let primary = Primary { fetcher: workers.primary()?, is_development: *is_development };
+        let name = configs[0].name.to_string();
+        let primary = Primary { name, fetcher: workers.primary()?, is_development: *is_development };
         Some(Connections::new(options, primary))
     });
     let served = workers.served(registry.is_some());
@@ -556,6 +558,7 @@ fn runtime() -> io::Result<Runtime> {
 
 /// The Worker that is served.
 struct Primary {
+    name: String,
     fetcher: Fetcher,
     /// Whether it is served to who develops it: by the command `dev`.
     is_development: bool,
@@ -566,6 +569,10 @@ impl Handler for Primary {
     fn handle(&self, request: Request, _: Peer) -> impl Future<Output = Response> + Send {
         let answered = self.fetcher.fetch(request);
         async { answered.await.unwrap_or_else(|error| failure(&error, self.is_development)) }
+    }
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.name)
     }
 }
 
@@ -587,21 +594,6 @@ fn failure(error: &Error, is_development: bool) -> Response {
     }
     tracing::error!(%reference, error = %Chain(error), "a request failed");
     reference.into_failure()
-}
-
-/// An error with what caused it: `cannot connect: connection refused`.
-pub(super) struct Chain<'a, E>(pub(super) &'a E);
-
-impl<E: std::error::Error> fmt::Display for Chain<'_, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(cause) = source {
-            write!(f, ": {cause}")?;
-            source = cause.source();
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

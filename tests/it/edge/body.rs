@@ -191,6 +191,39 @@ async fn m9_the_client_is_asked_for_its_body_only_by_a_handler_that_reads_it() {
 }
 
 #[tokio::test]
+async fn m9_the_client_is_asked_for_its_body_by_an_answer_that_is_made_of_it() {
+    let server = Server::start(EdgeOptions::default(), async |request: Request<Body>| {
+        Response::new(request.into_body())
+    })
+    .await;
+    let mut client = server.connect().await;
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: 2\r\n\r\n";
+    client.write(head).await;
+    let mut answer = client.answer().await;
+    assert!(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\n"), "{answer}");
+    client.write("ab").await;
+    answer.push_str(&client.rest().await);
+    assert_eq!(statuses(&answer), [100, 200], "{answer}");
+    assert!(answer.contains("content-length: 2\r\n") && answer.ends_with("\r\n\r\nab"), "{answer}");
+
+    // One that is there already loses nothing by that it is looked for.
+    for (body, expected) in [("", "content-length: 0"), ("early", "content-length: 5")] {
+        let server = Server::start(EdgeOptions::default(), move |_: Request<Body>| async move {
+            Response::new(Body::from(body))
+        });
+        let answer = server.await.send(head).await;
+        assert_eq!(statuses(&answer), [200], "{answer}");
+        assert!(answer.contains(expected) && answer.ends_with(&format!("\r\n\r\n{body}")), "{answer}");
+    }
+    let server = Server::start(EdgeOptions::default(), async |_: Request<Body>| {
+        let pieces = ["one", "two"].map(Ok::<_, std::io::Error>);
+        Response::new(Body::from_stream(futures_util::stream::iter(pieces)))
+    });
+    let answer = server.await.send(head).await;
+    assert!(answer.ends_with("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"), "{answer}");
+}
+
+#[tokio::test]
 async fn m9_trailers_that_would_change_the_message_are_dropped() {
     let (seen, mut trailers) = mpsc::unbounded_channel::<HeaderMap>();
     let server = Server::start(EdgeOptions::default(), move |request: Request<Body>| {
