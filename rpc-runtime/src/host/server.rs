@@ -454,7 +454,10 @@ fn serve_thread(
         let Given { http, sessions } = given;
         let http = async {
             if let Some(connections) = serve_http(primary, http, stages.clone()).await {
-                connections.drain(stages.borrow().end()).await;
+                // Read before it is waited for: while somebody reads the stage it cannot be changed, and whoever changes it
+                // holds its thread until then.
+                let end = stages.borrow().end();
+                connections.drain(end).await;
             }
             let stage = *stages.borrow();
             if let Stage::Closing(end) = stage {
@@ -465,7 +468,8 @@ fn serve_thread(
         };
         let sessions = async {
             let sessions = serve_sessions(served, sessions, stages.clone()).await;
-            sessions.drain(stages.borrow().end().into()).await;
+            let end = stages.borrow().end();
+            sessions.drain(end.into()).await;
         };
         tokio::join!(http, sessions);
         let end = stages.borrow().end();
