@@ -17,9 +17,9 @@ use std::{
 use clap::{ArgMatches, parser::ValueSource};
 
 use self::signals::Signals;
-pub(super) use self::{dev::start_dev, signals::wait_for_signal};
+pub(super) use self::signals::wait_for_signal;
 #[cfg(feature = "watch")]
-pub(super) use self::{line::arguments_of_watched, signals::tell_signals};
+pub(super) use self::{dev::start_dev, line::arguments_of_watched, signals::tell_signals};
 use super::{
     Host, apart,
     directory::{self, Advice},
