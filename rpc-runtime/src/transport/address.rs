@@ -16,8 +16,8 @@ use super::tls::Tls;
 ///
 /// The path of a Unix socket is absolute, in text too: a relative one would lead elsewhere for each end, whose folders are
 /// not the same, and elsewhere again when one of them changes its own. What an address knows beside its text is not part
-/// of it: the users of [`unix_shared`](Self::unix_shared), and the certificates of [`tls`](Self::tls), which
-/// [`with_tls`](Self::with_tls) adds to one that was read.
+/// of it: the users of [`unix_shared`](Self::unix_shared), and the certificates of `tls`, which
+/// `with_tls` adds to one that was read.
 ///
 /// ```
 /// use rpc_runtime::transport::Address;
