@@ -90,7 +90,8 @@ use crate::{
 ///
 /// The order of starts does not matter. A call connects when there is no connection, again when it was lost, and is
 /// [`is_unavailable`](crate::Error::is_unavailable) while nobody listens there. After an attempt that has failed the
-/// next one is made 5 to 10 ms later, then twice as long each time up to 0.5 to 1 s; calls in between fail as the last one did.
+/// next one is made 5 to 10 ms later, then twice as long each time up to 0.5 to 1 s; calls in between fail as the last
+/// one did.
 ///
 /// The socket lies in a folder that is closed to other users, which is made if there is none. Its whole path has at
 /// most 107 bytes.
@@ -111,16 +112,17 @@ use crate::{
 ///
 /// A first Worker that answers no requests is there for the others alone; with `--port` or `--address` that is a fault.
 ///
-/// The order does not matter, nor does an end: the next call reaches a Worker that has appeared or come back. Until then calls are [`is_unavailable`](crate::Error::is_unavailable) and say what to start;
-/// where requests come in from outside they get a 503 with the same words. A port that nobody asked for is exchanged for
-/// a free one if it is taken.
+/// The order does not matter, nor does an end: the next call reaches a Worker that has appeared or come back. Until
+/// then calls are [`is_unavailable`](crate::Error::is_unavailable) and say what to start; where requests come in from
+/// outside they get a 503 with the same words. A port that nobody asked for is exchanged for a free one if it is taken.
 ///
 /// The registry is a folder of this user, closed to all others: the one that `--registry` names, else the environment
-/// variable `RPC_REGISTRY`, else `$XDG_RUNTIME_DIR/rpc-registry`, else one among the temporary files. In it each Worker has
-/// a socket and an entry, `auth.json`, with its process, the version of the protocol, and its entrypoints, services and
-/// the digests of their contracts. Entries are renewed every 10 s, and count for nothing after 90 s or when their process
-/// is gone. A name belongs to one process at a time: who comes second is refused at the start and told the id of the
-/// first. A Worker of another version of the protocol is not connected, and that is said with the id of its process.
+/// variable `RPC_REGISTRY`, else `$XDG_RUNTIME_DIR/rpc-registry`, else one among the temporary files. In it each Worker
+/// has a socket and an entry, `auth.json`, with its process, the version of the protocol, and its entrypoints, services
+/// and the digests of their contracts. Entries are renewed every 10 s, and count for nothing after 90 s or when their
+/// process is gone. A name belongs to one process at a time: who comes second is refused at the start and told the id
+/// of the first. A Worker of another version of the protocol is not connected, and that is said with the id of its
+/// process.
 ///
 /// `check` looks into no registry unless `--registry` says so, and then counts who is there now: elsewhere a binding to
 /// a Worker that is not there is a fault. [`start`](Self::start) and [`start_listening`](Self::start_listening) use none.
@@ -141,12 +143,12 @@ use crate::{
 /// only one. Callers stay as they are, and so do entrypoints and `fetch`; what such a Worker is bound to may be in this
 /// process. Both ends meet in the registry.
 ///
-/// The process reads the same file, environment and secrets as this one. What it says is said again with `[auth]` before
-/// each line. When it ends, that is told with its exit status, and it is started again: after 100 ms, then twice as long
-/// each time up to 30 s, each wait made shorter by up to a half at random; one that has run for 60 s begins anew. Calls
-/// are [`is_unavailable`](crate::Error::is_unavailable) meanwhile and say so. When the host stops, the process gets SIGTERM
-/// after the host's own Workers have come to their end, and is killed 30 s later; when the host dies, the pipe between
-/// them closes and the process stops by itself.
+/// The process reads the same file, environment and secrets as this one. What it says is said again with `[auth]`
+/// before each line. When it ends, that is told with its exit status, and it is started again: after 100 ms, then twice
+/// as long each time up to 30 s, each wait made shorter by up to a half at random; one that has run for 60 s begins
+/// anew. Calls are [`is_unavailable`](crate::Error::is_unavailable) meanwhile and say so. When the host stops, the
+/// process gets SIGTERM after the host's own Workers have come to their end, and is killed 30 s later; when the host
+/// dies, the pipe between them closes and the process stops by itself.
 ///
 /// The host serves when these processes do. One that ends before its Worker is made is a fault of the start, as it is of a
 /// Worker of the host; if it is bound to others, which it may have called before they were there, it is started again
@@ -184,8 +186,8 @@ use crate::{
 /// - *Network* (both): there is no socket but Unix ones. `ports` allows TCP to these, and to those of its bindings'
 ///   addresses; names are found by DNS with `network = true` alone, which allows UDP and listening too. Raw sockets stay
 ///   refused.
-/// - *Other processes* (both): no signals, no `ptrace`, no memory of theirs or shared with them, no abstract Unix sockets. Who has no binding
-///   connects to no Unix socket at all.
+/// - *Other processes* (both): no signals, no `ptrace`, no memory of theirs or shared with them, no abstract Unix
+///   sockets. Who has no binding connects to no Unix socket at all.
 /// - *The system* (seccomp): no mounts, namespaces, modules, clocks, keys, `bpf`, `perf`, `io_uring`, `userfaultfd` and
 ///   their like; no change of modes, owners and times by path; no `exec` without `run`, with which it starts what it
 ///   may read. Such calls give `EPERM` and do not kill, so that libraries can do without.
@@ -220,9 +222,10 @@ use crate::{
 /// exchanged with their host, and other terminals find the new ones.
 ///
 /// A build that fails, a faulty configuration and a Worker that cannot be made, here or in a process of its own, change
-/// nothing: the old process goes on. While the new one waits for a Worker, however long, it goes on too; after 10 s that
-/// is told of one with a process of its own. The next change ends a process that does not serve yet. One that ends by itself is started again, as one of a Worker is. SIGINT or SIGTERM ends all of them as it ends `dev`,
-/// with 5 s for what runs; when the watching process is killed, the others stop by themselves.
+/// nothing: the old process goes on. While the new one waits for a Worker, however long, it goes on too; after 10 s
+/// that is told of one with a process of its own. The next change ends a process that does not serve yet. One that ends
+/// by itself is started again, as one of a Worker is. SIGINT or SIGTERM ends all of them as it ends `dev`, with 5 s for
+/// what runs; when the watching process is killed, the others stop by themselves.
 ///
 /// Nothing tells with what features the program was built: say `--build 'cargo build -p gateway --features x'` if there
 /// were any, or if `cargo run` has not started it. `--watch-path` names more files or folders that it is built from. What
@@ -385,21 +388,22 @@ impl Host {
     /// `--env` does; see [`config`](crate::config).
     ///
     /// `dev` and `serve` print where they serve to standard output, a line for each address; the log goes to standard
-    /// error, unless the program has a subscriber of `tracing`. SIGINT or SIGTERM stops them as [`Running::stop`] does, with
-    /// exit code 0; the second one ends the process at once, with 128 and the number of the signal.
+    /// error, unless the program has a subscriber of `tracing`. SIGINT or SIGTERM stops them as [`Running::stop`] does,
+    /// with exit code 0; the second one ends the process at once, with 128 and the number of the signal.
     ///
     /// The log of a program without a subscriber has warnings and errors, each with its time in UTC. The environment
     /// variable `RUST_LOG` names another level: `off`, `error`, `warn`, `info`, `debug` or `trace`, and nothing more.
     ///
     /// `serve` differs from `dev` in this:
     ///
-    /// - It uses no development registry: a binding leads to a Worker of the files or has an `address`, and everything else
-    ///   is a fault at the start, as for `check`. Processes of Workers meet in a folder that is made for this host alone,
-    ///   in `XDG_RUNTIME_DIR` or among the temporary files, and removed when it stops.
-    /// - HTTP is served where `--address` and `--port` say, by default on 127.0.0.1:8787; the section `dev` of a file says
-    ///   nothing. A port that is taken is a fault. A first Worker that listens is served over HTTP only if one of the two is
-    ///   given; one that answers no requests has to listen.
-    /// - It has as many threads as the machine has cores, also if that is one, unless [`threads`](Self::threads) says more.
+    /// - It uses no development registry: a binding leads to a Worker of the files or has an `address`, and everything
+    ///   else is a fault at the start, as for `check`. Processes of Workers meet in a folder that is made for this host
+    ///   alone, in `XDG_RUNTIME_DIR` or among the temporary files, and removed when it stops.
+    /// - HTTP is served where `--address` and `--port` say, by default on 127.0.0.1:8787; the section `dev` of a file
+    ///   says nothing. A port that is taken is a fault. A first Worker that listens is served over HTTP only if one of
+    ///   the two is given; one that answers no requests has to listen.
+    /// - It has as many threads as the machine has cores, also if that is one, unless [`threads`](Self::threads) says
+    ///   more.
     /// - Outside clients of a Worker that is not there get a 503 with a reference, and nothing of what the log says under
     ///   it.
     /// - No table of bindings is printed.
@@ -459,8 +463,8 @@ impl Host {
         self.check_with(configs, None, Advice::Give)
     }
 
-    /// The same configuration for the process that a Worker has for its own: where `main` is the path of this very program,
-    /// what runs is the Worker linked under the `name`, or the only one there is.
+    /// The same configuration for the process that a Worker has for its own: where `main` is the path of this very
+    /// program, what runs is the Worker linked under the `name`, or the only one there is.
     fn linked_for(&self, config: Config) -> Config {
         let named = self.workers.iter().find(|linked| linked.main == config.name.as_str());
         let main = match (config.executable(), named, &self.workers[..]) {

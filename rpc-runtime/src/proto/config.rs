@@ -41,7 +41,8 @@ pub(crate) struct Config {
     pub(crate) host: HostBudget,
     /// Own calls that wait for credit. Default 16,384; one more is [`Refused::Overloaded`](super::Refused).
     pub(crate) waiting_max: u32,
-    /// Cancels a second of calls whose handler had not ended. Default 10,000: a gateway whose clients leave together is no attack.
+    /// Cancels a second of calls whose handler had not ended. Default 10,000: a gateway whose clients leave together is
+    /// no attack.
     pub(crate) cancels_per_second_max: u32,
     /// Frames a second that do nothing: pings, unknown ones that may be skipped, pieces below 1 KiB that are not
     /// the last. Default 1,000.
