@@ -148,19 +148,25 @@ impl Following {
 
 impl<'c, C: Service> Fetching<'c, C> {
     #[inline]
-    pub(crate) fn new(client: &'c Inner<C>, request: impl IntoRequest) -> Self {
-        let (request, beside) = match request.into_request() {
-            Ok((request, Redirect::Manual)) => (request, None),
-            Ok((request, mode)) => {
+    pub(crate) fn new(client: &'c Inner<C>, mut request: impl IntoRequest) -> Self {
+        let mode = request.take_redirect();
+        // Each way makes its own, so that the compiler moves a plain request straight to where it goes.
+        match request.into_request() {
+            Ok(request) if matches!(mode, Redirect::Manual) => Self::of(client, request, None),
+            Ok(request) => {
                 let beside = Trail::of(&request, mode).map(|trail| {
                     let given = client.binding().options.as_ref().and_then(|options| options.given.deadline);
                     let time = given.map(|given| (given, None));
                     Beside::Trail(Box::new(Following { trail, time, alarm: None }))
                 });
-                (request, beside)
+                Self::of(client, request, beside)
             }
-            Err(refused) => (Request::default(), Some(Beside::Refused(refused))),
-        };
+            Err(refused) => Self::of(client, Request::default(), Some(Beside::Refused(refused))),
+        }
+    }
+
+    #[inline]
+    fn of(client: &'c Inner<C>, request: Request, beside: Option<Beside>) -> Self {
         Self { call: Call::new(client, request, FetchOf::default()), beside }
     }
 

@@ -48,11 +48,14 @@ use crate::{
 /// # Cancel safety
 ///
 /// Dropping the future closes the connection, or over HTTP/2 the stream; the server may have acted on the request.
-pub fn fetch<R: IntoRequest>(request: R) -> impl Future<Output = Result<Response, Error>> + Send + use<R> {
+pub fn fetch<R: IntoRequest>(
+    mut request: R,
+) -> impl Future<Output = Result<Response, Error>> + Send + use<R> {
+    let mode = request.take_redirect();
     let request = request.into_request();
     let outside = HERE.with_borrow_mut(|here| here.get_or_insert_default().clone());
     async move {
-        let (request, mode) = request?;
+        let request = request?;
         let trail = Trail::of(&request, mode);
         outside.follow(request, trail).await
     }
@@ -255,8 +258,9 @@ const PING: Duration = Duration::from_secs(20);
 const IDLE_MAX: usize = 32;
 
 impl Fetch for Outside {
-    async fn fetch(&self, request: Request) -> Result<Response, Error> {
-        let (request, mode) = request.into_request()?;
+    async fn fetch(&self, mut request: Request) -> Result<Response, Error> {
+        let mode = request.take_redirect();
+        let request = request.into_request()?;
         let trail = Trail::of(&request, mode);
         self.follow(request, trail).await
     }

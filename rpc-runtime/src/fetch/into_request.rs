@@ -27,38 +27,49 @@ use crate::error::{Error, Kind};
     note = "`fetch` takes an `rpc_runtime::Request`, a `&str`, a `String` or an `http::Uri`"
 )]
 pub trait IntoRequest: sealed::Sealed {
-    /// The request, and what to do about redirects.
+    /// What to do about redirects. A function of its own, because a request beside it in a tuple is moved once more.
+    #[doc(hidden)]
+    #[inline]
+    fn take_redirect(&mut self) -> Redirect {
+        Redirect::Follow
+    }
+
+    /// The request.
     ///
     /// # Errors
     ///
     /// The URL cannot be one of a request.
     #[doc(hidden)]
-    fn into_request(self) -> Result<(Request, Redirect), Error>;
+    fn into_request(self) -> Result<Request, Error>;
 }
 
 impl IntoRequest for Request {
     #[inline]
-    fn into_request(mut self) -> Result<(Self, Redirect), Error> {
+    fn take_redirect(&mut self) -> Redirect {
         // Taken out, so that a callee which forwards the request does not follow for its caller.
-        let redirect = self.extensions_mut().remove().unwrap_or(Redirect::Manual);
-        Ok((self, redirect))
+        self.extensions_mut().remove().unwrap_or(Redirect::Manual)
+    }
+
+    #[inline]
+    fn into_request(self) -> Result<Self, Error> {
+        Ok(self)
     }
 }
 
 impl IntoRequest for Uri {
-    fn into_request(self) -> Result<(Request, Redirect), Error> {
+    fn into_request(self) -> Result<Request, Error> {
         if !is_http(&self) {
             return Err(not_absolute(&self.to_string()));
         }
         let mut request = Request::new(Body::none());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = self;
-        Ok((request, Redirect::Follow))
+        Ok(request)
     }
 }
 
 impl IntoRequest for &str {
-    fn into_request(self) -> Result<(Request, Redirect), Error> {
+    fn into_request(self) -> Result<Request, Error> {
         match self.parse::<Uri>() {
             Ok(url) => url.into_request(),
             Err(_) => Err(not_absolute(self)),
@@ -67,7 +78,7 @@ impl IntoRequest for &str {
 }
 
 impl IntoRequest for String {
-    fn into_request(self) -> Result<(Request, Redirect), Error> {
+    fn into_request(self) -> Result<Request, Error> {
         self.as_str().into_request()
     }
 }
