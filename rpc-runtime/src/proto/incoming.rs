@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::{
     end::Verdict,
     event::Incoming,
-    frame::first_piece_bytes_max,
+    frame::first_piece_bytes,
     grant::{Rest, Waiting},
     payload::{Payload, Pieces},
     streams::{Begun, Beside},
@@ -149,8 +149,7 @@ impl Theirs {
 
     /// Whether some end can be written.
     pub(super) fn can_end(&self) -> bool {
-        let has_credit =
-            |length: usize| length.min(first_piece_bytes_max(length)) as u64 <= self.reply_credit;
+        let has_credit = |length: usize| first_piece_bytes(length) as u64 <= self.reply_credit;
         let front = self.ends.front();
         self.empty_ends.front().is_some()
             || front.is_some_and(|key| self.reply_length(key).is_none_or(has_credit))
@@ -170,9 +169,7 @@ impl Theirs {
         while let Some(key) = self.ends.front() {
             match self.reply_length(key) {
                 None => self.ends.pop_stale(),
-                Some(length) if length.min(first_piece_bytes_max(length)) as u64 > self.reply_credit => {
-                    return None;
-                }
+                Some(length) if first_piece_bytes(length) as u64 > self.reply_credit => return None,
                 Some(_) => {
                     self.ends.pop();
                     return Some(key);

@@ -10,7 +10,7 @@ use super::{
     call::Request,
     config::Limits,
     end::Verdict,
-    frame::first_piece_bytes_max,
+    frame::first_piece_bytes,
     grant::{Rest, Waiting},
     payload::Pieces,
     streams::Arrived,
@@ -190,9 +190,9 @@ impl Ours {
             return None;
         }
         let left = u64::from(limits.first_bytes).saturating_sub(self.first_bytes);
-        let most = first_piece_bytes_max(length);
-        let most = if peer.is_some() { most.min(credit_of_one(left, limits)) } else { most };
-        (length.min(most) as u64 <= left).then_some(most)
+        let piece = first_piece_bytes(length);
+        let piece = if peer.is_some() { piece.min(credit_of_one(left, limits)) } else { piece };
+        (piece as u64 <= left).then_some(piece)
     }
 
     #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::proto::{
     closed::Closed,
     end::{End, Refusal, Status, Verdict, put_head},
     event::Event,
-    frame::{Kind, first_piece_bytes_max},
+    frame::{Kind, first_piece_bytes},
     payload::Payload,
     session::Core,
     streams::{Begun, Beside, Lane, Name},
@@ -193,7 +193,7 @@ impl Core {
         let Stage::Ending { verdict, used, payload, flows } = &mut call.stage else { return false };
         let (verdict, used, payload, flows) = (*verdict, *used, mem::take(payload), flows.take());
         let beside = flows.as_ref().map_or(Beside::Nothing, |flows| flows.0);
-        let most = first_piece_bytes_max(payload.len());
+        let most = first_piece_bytes(payload.len());
         let (length, rest) = self.output.value(Kind::End, payload, most, |to, payload| {
             put_head(to, key.1, verdict, used, beside, payload.len() as u64);
         });
