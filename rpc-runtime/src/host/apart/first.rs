@@ -81,7 +81,7 @@ pub(super) fn wait(mut all: Vec<Waiting<'_>>, takes_over: bool) -> Faults {
                 );
             }
             if !takes_over {
-                all.retain(|waiting| waiting.given_up(&mut faults));
+                all.iter().for_each(|waiting| waiting.give_up(&mut faults));
                 return faults;
             }
             next *= 2;
@@ -91,19 +91,21 @@ pub(super) fn wait(mut all: Vec<Waiting<'_>>, takes_over: bool) -> Faults {
 }
 
 impl Waiting<'_> {
-    /// Whether it is neither there nor at its end.
+    /// Whether it is neither there nor at its end. Else it is waited for no longer.
     fn goes_on(&self, faults: &mut Faults) -> bool {
         let is_up = matches!(self.sought.state(), State::Connected { pid, .. } if Some(pid) != self.before);
         let goes_on = !is_up && matches!(*self.first.outcome(), Outcome::Waited { .. });
-        goes_on || self.given_up(faults)
+        if !goes_on {
+            self.give_up(faults);
+        }
+        goes_on
     }
 
-    /// From now on it is started again when it ends. Never true.
-    fn given_up(&self, faults: &mut Faults) -> bool {
+    /// From now on it is started again when it ends.
+    fn give_up(&self, faults: &mut Faults) {
         if let Outcome::Failed(why) = mem::replace(&mut *self.first.outcome(), Outcome::Over) {
             faults.push(self.failed(&why));
         }
-        false
     }
 
     fn failed(&self, why: &str) -> Fault {
