@@ -320,13 +320,13 @@ impl<'a> Field<'_, 'a> {
         }
         let config = self.bindings.config;
         let secrets = config.secrets();
-        let received = match std::env::var(self.name) {
+        let (received, is_there) = match std::env::var(self.name) {
             Ok(value) if !value.is_empty() => return self.found_secret(value, SecretSource::Environment),
-            Ok(_) => "an empty environment variable",
-            Err(VarError::NotPresent) => "no such environment variable",
-            Err(VarError::NotUnicode(_)) => "a value that is not UTF-8",
+            Ok(_) => ("an empty environment variable", false),
+            Err(VarError::NotPresent) => ("no such environment variable", false),
+            Err(VarError::NotUnicode(_)) => ("a value that is not UTF-8", true),
         };
-        if let (Some(value), true) = (secrets.get(self.name), received != "a value that is not UTF-8") {
+        if let (Some(value), false) = (secrets.get(self.name), is_there) {
             let file = secrets.file().unwrap_or_else(|| Path::new("")).to_owned();
             return self.found_secret(value, SecretSource::File(file));
         }
