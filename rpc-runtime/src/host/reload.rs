@@ -176,8 +176,8 @@ impl Reload {
             starting.stop();
             self.stopping.push(starting);
         }
-        let serving = self.serving.as_ref().map(Process::id);
-        match Process::start(&self.exe, &self.arguments, &self.sockets, serving, &self.events) {
+        let takes_over = self.serving.is_some();
+        match Process::start(&self.exe, &self.arguments, &self.sockets, takes_over, &self.events) {
             Ok(process) => self.starting = Some(process),
             Err(error) => {
                 say(&format!("{} cannot be started: {error}{}\n", self.exe.display(), self.goes_on()));

@@ -1,9 +1,9 @@
 //! What the watching process and the one that serves say to each other.
 //!
 //! They speak over a pair of connected Unix sockets, of which the serving one gets its end as standard input. Each says
-//! one thing: the watching one which sockets there are already, and who serves until then; the serving one that it
-//! serves, and at which. Later the
-//! watching one says which of them the next process has. The end of the connection is the end of the other side.
+//! one thing: the watching one which sockets there are already, and whether another process serves until then; the
+//! serving one that it serves, and at which. Later the watching one says which of them the next process has. The end of
+//! the connection is the end of the other side.
 
 use std::{
     io::{self, IoSlice, IoSliceMut, Read as _, Write as _},
@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Message {
     /// Each with what it is for.
     pub(super) sockets: Vec<(String, OwnedFd)>,
-    /// What the serving process says of itself to people. From the watching one the id of the process that serves, and
-    /// later the names of sockets.
+    /// What the serving process says of itself to people. From the watching one [`TAKES_OVER`] or nothing, and later the
+    /// names of sockets.
     pub(super) said: String,
 }
 
@@ -37,6 +37,9 @@ struct Head {
     sockets: Vec<String>,
     said: String,
 }
+
+/// Another process serves until this one does.
+pub(super) const TAKES_OVER: &str = "another one serves";
 
 impl Message {
     pub(super) fn send(&self, mut to: &UnixStream) -> io::Result<()> {

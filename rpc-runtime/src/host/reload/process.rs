@@ -14,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{COMMAND, Event, message::Message};
+use super::{
+    COMMAND, Event,
+    message::{Message, TAKES_OVER},
+};
 use crate::{host::apart, registry::kin};
 
 /// Dropping it kills the process.
@@ -29,13 +32,13 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts the program, and hands it these sockets, and the id of the process whose place it is to take. What it says
+    /// Starts the program, and hands it these sockets; `takes_over` if another process serves until it does. What it says
     /// and that it has ended are told to `events`.
     pub(super) fn start(
         exe: &Path,
         arguments: &[OsString],
         sockets: &[(String, OwnedFd)],
-        serving: Option<u32>,
+        takes_over: bool,
         events: &Sender<Event>,
     ) -> io::Result<Self> {
         let (control, theirs) = UnixStream::pair()?;
@@ -49,7 +52,7 @@ impl Process {
             Self { child: spawn(&mut command)?, control: None, begun: Instant::now(), killed_at: None };
         // The end of the other side is seen only when nobody else has it.
         drop(command);
-        let said = serving.map(|id| id.to_string()).unwrap_or_default();
+        let said = if takes_over { TAKES_OVER.to_owned() } else { String::new() };
         Message { sockets, said }.send(&control)?;
         let (id, listened, events) = (process.id(), control.try_clone()?, events.clone());
         process.control = Some(control);

@@ -17,7 +17,7 @@ use std::{
 
 use clap::ArgMatches;
 
-use super::message::Message;
+use super::message::{Message, TAKES_OVER};
 use crate::{
     config::{Faults, Place},
     host::{Host, apart, command, registered, sockets::Sockets},
@@ -44,7 +44,7 @@ pub(in crate::host) fn watched(mut host: Host, matches: &ArgMatches) -> ExitCode
         }
     };
     host.edge.drain = host.edge.drain.min(apart::DRAIN_WATCHED);
-    let sockets = Arc::new(Sockets::inherited(before.sockets, !before.said.is_empty()));
+    let sockets = Arc::new(Sockets::inherited(before.sockets, before.said == TAKES_OVER));
     let control = Arc::new(control);
     let (over, ended) = mpsc::channel();
     let serves = Arc::new(AtomicBool::new(false));
