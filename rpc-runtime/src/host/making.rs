@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     future::Future,
+    io::{self, Write as _},
     sync::{
         Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, RecvError, RecvTimeoutError},
@@ -76,10 +77,12 @@ impl<'a> Patience<'a> {
 }
 
 fn tell_terminal(name: &str, time: Duration) {
-    eprint(&format!(
-        "{name} is still being made, for {} s; its `new` has not returned, and nothing is served before\n",
-        time.as_secs()
-    ));
+    let seconds = time.as_secs();
+    // A closed terminal is no reason to fail.
+    let _ = writeln!(
+        io::stderr().lock(),
+        "{name} is still being made, for {seconds} s; its `new` has not returned, and nothing is served before"
+    );
 }
 
 fn tell_log(name: &str, time: Duration) {
@@ -89,12 +92,6 @@ fn tell_log(name: &str, time: Duration) {
         for_s = time.as_secs(),
         "a Worker is still being made: its `new` has not returned, and nothing is served before",
     );
-}
-
-fn eprint(text: &str) {
-    use std::io::Write as _;
-    // A closed terminal is no reason to fail.
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// After how long it is said for the first time.
