@@ -115,10 +115,11 @@ async fn a_call_that_is_made_again_in_vain_is_not_one_that_no_handler_has_seen()
     let leaf = Leaf { runs: Arc::clone(&runs), gone: Arc::clone(&gone) };
     let serving = tokio::spawn(async move {
         let stream = listener.accept().await.stream;
+        // Nobody else is accepted.
+        drop(listener);
         let (_session, driving) = SessionOptions::new().serve(HopClient::new(leaf)).over(stream);
         tokio::select! {
             () = driving => {}
-            // Nobody listens any more.
             () = gone.notified() => {}
         }
     });
