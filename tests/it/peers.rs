@@ -94,30 +94,46 @@ async fn answers_that_are_awaited_late_do_not_hold_each_other_up() {
     }
 }
 
-/// A stream that is read no more once that is said.
-struct Deaf(DuplexStream, Arc<AtomicBool>);
+/// One end of a connection.
+struct Observed {
+    stream: DuplexStream,
+    /// It is read no more.
+    is_deaf: Arc<AtomicBool>,
+    /// Something was written to it.
+    is_written: Arc<AtomicBool>,
+}
 
-impl AsyncRead for Deaf {
+impl Observed {
+    fn new(stream: DuplexStream) -> Self {
+        Self { stream, is_deaf: Arc::default(), is_written: Arc::default() }
+    }
+}
+
+impl AsyncRead for Observed {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.1.load(Ordering::Relaxed) { Poll::Pending } else { Pin::new(&mut self.0).poll_read(cx, buf) }
+        if self.is_deaf.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Deaf {
+impl AsyncWrite for Observed {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        self.is_written.store(true, Ordering::Relaxed);
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
@@ -128,10 +144,11 @@ async fn a_peer_that_takes_no_answers_is_refused_more_of_them_and_then_left() {
     let read = Arc::clone(&book.read);
     let (session, driving) = SessionOptions::new().serve(PagesClient::new(book)).over(there);
     tokio::spawn(driving);
-    let deaf = Arc::new(AtomicBool::new(false));
-    let pages: PagesClient = PagesClient::connect(Deaf(here, Arc::clone(&deaf))).await.unwrap();
+    let here = Observed::new(here);
+    let is_deaf = Arc::clone(&here.is_deaf);
+    let pages: PagesClient = PagesClient::connect(here).await.unwrap();
     pages.note(1).await.unwrap();
-    deaf.store(true, Ordering::Relaxed);
+    is_deaf.store(true, Ordering::Relaxed);
     let calls: Vec<_> = (0..1000)
         .map(|_| {
             let pages = pages.clone();
@@ -213,34 +230,6 @@ async fn whoever_waits_for_a_server_that_stops_learns_that_nothing_ran() {
     let _ = std::fs::remove_dir_all(folder);
 }
 
-/// A stream that tells when something was written to it.
-struct Telling(DuplexStream, Arc<AtomicBool>);
-
-impl AsyncRead for Telling {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Telling {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.1.store(true, Ordering::Relaxed);
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
 #[service]
 trait Told {
     /// Whether something was written to the stream that this came over.
@@ -264,8 +253,8 @@ async fn a_peer_is_greeted_before_its_first_call_is_served() {
     let call = tokio::spawn(async move { told.is_told().await });
     // The call leaves with the greeting of its own end.
     sleep(Duration::from_millis(50)).await;
-    let is_told = Arc::new(AtomicBool::new(false));
-    let there = Telling(there, Arc::clone(&is_told));
-    let _serving = SessionOptions::new().serve(ToldClient::new(Tells(is_told))).start(there).unwrap();
+    let there = Observed::new(there);
+    let tells = Tells(Arc::clone(&there.is_written));
+    let _serving = SessionOptions::new().serve(ToldClient::new(tells)).start(there).unwrap();
     assert!(call.await.unwrap().unwrap());
 }
