@@ -47,6 +47,17 @@ impl<'s, W: Way<'s>> Call<'s, W> {
         Self { client, stage: Stage::Made(Beside::new(args)), way }
     }
 
+    /// The arguments, before the first poll.
+    #[inline]
+    pub(crate) fn args(&self) -> Option<&W::Args> {
+        if let Stage::Made(args) = &self.stage { Some(args) } else { None }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn args_mut(&mut self) -> Option<&mut W::Args> {
+        if let Stage::Made(args) = &mut self.stage { Some(args) } else { None }
+    }
+
     pub(crate) const fn client(&self) -> &'s Inner<W::Service> {
         self.client
     }

@@ -13,7 +13,6 @@ mod upgraded;
 use std::{
     fmt,
     future::Future,
-    hint::cold_path,
     marker::PhantomData,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -26,7 +25,6 @@ use tokio::time::Sleep;
 pub use self::fetcher::DynFetcher;
 #[cfg(feature = "fetch")]
 pub(crate) use self::into_request::is_http;
-pub(crate) use self::redirect::{Step, Trail};
 #[cfg(feature = "tower")]
 pub use self::tower::Tower;
 pub use self::{
@@ -35,6 +33,10 @@ pub use self::{
     into_request::IntoRequest,
     redirect::Redirect,
     upgraded::Upgraded,
+};
+pub(crate) use self::{
+    into_request::take_redirect,
+    redirect::{Step, Trail},
 };
 use crate::{
     call::{Call, HandlerOf, Way},
@@ -113,8 +115,8 @@ pub struct Fetching<'c, C: Service> {
 }
 
 enum Beside {
-    /// There is no request to send.
-    Refused(Error),
+    /// The request has extensions, none of which is for us.
+    Nothing,
     /// Where to go on from a redirect.
     Trail(Box<Following>),
 }
@@ -123,22 +125,15 @@ enum Beside {
 struct Following {
     trail: Trail,
     /// What its client gives for all requests together, and since when.
-    time: Option<(Duration, Option<Instant>)>,
+    time: Option<(Duration, Instant)>,
     /// Of those after the first one, whose call has a timer itself.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl Following {
-    /// The time begins with the first poll.
-    fn begin(&mut self) {
-        if let Some((_, begun @ None)) = &mut self.time {
-            *begun = Some(clock::now());
-        }
-    }
-
     /// A redirect leads on. False if the time is over.
     fn go_on(&mut self) -> bool {
-        let Some((given, Some(begun))) = self.time else { return true };
+        let Some((given, begun)) = self.time else { return true };
         let Some(end) = begun.checked_add(given) else { return true };
         // The call before had a timer, or it would have failed.
         self.alarm = self.alarm.take().or_else(|| sleep_until(end).map(Box::pin));
@@ -148,32 +143,48 @@ impl Following {
 
 impl<'c, C: Service> Fetching<'c, C> {
     #[inline]
-    pub(crate) fn new(client: &'c Inner<C>, mut request: impl IntoRequest) -> Self {
-        let mode = request.take_redirect();
-        // Each way makes its own, so that the compiler moves a plain request straight to where it goes.
-        match request.into_request() {
-            Ok(request) if matches!(mode, Redirect::Manual) => Self::of(client, request, None),
-            Ok(request) => {
-                let beside = Trail::of(&request, mode).map(|trail| {
-                    let given = client.binding().options.as_ref().and_then(|options| options.given.deadline);
-                    let time = given.map(|given| (given, None));
-                    Beside::Trail(Box::new(Following { trail, time, alarm: None }))
-                });
-                Self::of(client, request, beside)
-            }
-            Err(refused) => Self::of(client, Request::default(), Some(Beside::Refused(refused))),
-        }
+    pub(crate) fn new(client: &'c Inner<C>, request: impl IntoRequest) -> Self {
+        Self { call: Call::new(client, request.into_request(), FetchOf::default()), beside: None }
     }
 
+    /// Whether there may be something to do beside the call itself.
     #[inline]
-    fn of(client: &'c Inner<C>, request: Request, beside: Option<Beside>) -> Self {
-        Self { call: Call::new(client, request, FetchOf::default()), beside }
+    fn is_marked(&self) -> bool {
+        if self.beside.is_some() {
+            return true;
+        }
+        self.call.args().is_some_and(|request| !request.extensions().is_empty())
+    }
+
+    /// Before the first poll of a call whose request has extensions.
+    #[cold]
+    #[inline(never)]
+    fn prepare(&mut self) -> Result<(), Error> {
+        let Some(request) = self.call.args_mut() else { return Ok(()) };
+        let mode = take_redirect(request)?;
+        self.beside = Some(match Trail::of(request, mode) {
+            None => Beside::Nothing,
+            Some(trail) => {
+                let options = self.call.client().binding().options.as_ref();
+                let given = options.and_then(|options| options.given.deadline);
+                Beside::Trail(Box::new(Following {
+                    trail,
+                    time: given.map(|given| (given, clock::now())),
+                    alarm: None,
+                }))
+            }
+        });
+        Ok(())
     }
 
     /// An answer that may be more, or less, than that. The next request is on its way if there is `None`.
     #[cold]
     #[inline(never)]
-    fn look(&mut self, response: Response) -> Option<Result<Response, Error>> {
+    fn look(&mut self, answer: Result<Response, Error>) -> Option<Result<Response, Error>> {
+        let response = match answer {
+            Ok(response) => response,
+            Err(error) => return Some(Err(self.judge(error))),
+        };
         if let Some(why) = misplaced_body(&response) {
             return Some(Err(self.failed(why)));
         }
@@ -193,16 +204,15 @@ impl<'c, C: Service> Fetching<'c, C> {
     #[cold]
     #[inline(never)]
     fn poll_beside(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        match &mut self.beside {
-            Some(Beside::Refused(why)) => Poll::Ready(why.clone()),
-            Some(Beside::Trail(following)) => {
-                following.begin();
-                let Some(alarm) = &mut following.alarm else { return Poll::Pending };
-                ready!(alarm.as_mut().poll(cx));
-                Poll::Ready(self.too_late())
-            }
-            None => Poll::Pending,
+        if self.beside.is_none()
+            && let Err(why) = self.prepare()
+        {
+            return Poll::Ready(why);
         }
+        let Some(Beside::Trail(following)) = &mut self.beside else { return Poll::Pending };
+        let Some(alarm) = &mut following.alarm else { return Poll::Pending };
+        ready!(alarm.as_mut().poll(cx));
+        Poll::Ready(self.too_late())
     }
 
     /// The time for all requests is over; the one that runs is dropped.
@@ -246,21 +256,25 @@ impl<C: Service> Future for Fetching<'_, C> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            if self.beside.is_some()
+            if self.is_marked()
                 && let Poll::Ready(why) = self.poll_beside(cx)
             {
                 return Poll::Ready(Err(why));
             }
-            match ready!(Pin::new(&mut self.call).poll(cx)) {
-                // 200 and its kin, and whatever has failed.
-                Ok(response) if matches!(response.status().as_u16(), 204..) => {
-                    cold_path();
-                    if let Some(answer) = self.look(response) {
-                        return Poll::Ready(answer);
-                    }
-                }
-                Err(error) => return Poll::Ready(Err(self.judge(error))),
-                answer => return Poll::Ready(answer),
+            let polled = Pin::new(&mut self.call).poll(cx);
+            let is_plain = match &polled {
+                // 200 and its kin.
+                Poll::Ready(Ok(response)) => response.status().as_u16() < 204,
+                Poll::Ready(Err(_)) => false,
+                Poll::Pending => true,
+            };
+            if is_plain {
+                return polled;
+            }
+            if let Poll::Ready(answer) = polled
+                && let Some(answer) = self.look(answer)
+            {
+                return Poll::Ready(answer);
             }
         }
     }

@@ -23,7 +23,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use self::connect::Connector;
 use crate::{
     error::{Error, Kind},
-    fetch::{Body, Fetch, IntoRequest, Request, Response, Step, Trail},
+    fetch::{Body, Fetch, IntoRequest, Request, Response, Step, Trail, take_redirect},
 };
 
 /// Sends a request to a server outside of the system, over HTTP/1.1 or HTTP/2, with or without TLS.
@@ -48,14 +48,11 @@ use crate::{
 /// # Cancel safety
 ///
 /// Dropping the future closes the connection, or over HTTP/2 the stream; the server may have acted on the request.
-pub fn fetch<R: IntoRequest>(
-    mut request: R,
-) -> impl Future<Output = Result<Response, Error>> + Send + use<R> {
-    let mode = request.take_redirect();
-    let request = request.into_request();
+pub fn fetch<R: IntoRequest>(request: R) -> impl Future<Output = Result<Response, Error>> + Send + use<R> {
+    let mut request = request.into_request();
     let outside = HERE.with_borrow_mut(|here| here.get_or_insert_default().clone());
     async move {
-        let request = request?;
+        let mode = take_redirect(&mut request)?;
         let trail = Trail::of(&request, mode);
         outside.follow(request, trail).await
     }
@@ -259,8 +256,7 @@ const IDLE_MAX: usize = 32;
 
 impl Fetch for Outside {
     async fn fetch(&self, mut request: Request) -> Result<Response, Error> {
-        let mode = request.take_redirect();
-        let request = request.into_request()?;
+        let mode = take_redirect(&mut request)?;
         let trail = Trail::of(&request, mode);
         self.follow(request, trail).await
     }

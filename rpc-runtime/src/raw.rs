@@ -339,6 +339,23 @@ impl<A> Beside<A> {
     }
 }
 
+impl<A> Deref for Beside<A> {
+    type Target = A;
+
+    #[inline]
+    fn deref(&self) -> &A {
+        // SAFETY: the value was written by `new`, and whoever moves it out forgets `self`.
+        unsafe { self.0.assume_init_ref() }
+    }
+}
+
+impl<A> DerefMut for Beside<A> {
+    fn deref_mut(&mut self) -> &mut A {
+        // SAFETY: as above.
+        unsafe { self.0.assume_init_mut() }
+    }
+}
+
 impl<A> Drop for Beside<A> {
     #[inline]
     fn drop(&mut self) {

@@ -27,58 +27,69 @@ use crate::error::{Error, Kind};
     note = "`fetch` takes an `rpc_runtime::Request`, a `&str`, a `String` or an `http::Uri`"
 )]
 pub trait IntoRequest: sealed::Sealed {
-    /// What to do about redirects. A function of its own, because a request beside it in a tuple is moved once more.
+    /// The request. What is not usual about it is among its extensions, where [`take_redirect`] finds it: a `Result`
+    /// or a tuple would be moved once more, and a request is of 264 bytes.
     #[doc(hidden)]
-    #[inline]
-    fn take_redirect(&mut self) -> Redirect {
-        Redirect::Follow
-    }
+    fn into_request(self) -> Request;
+}
 
-    /// The request.
-    ///
-    /// # Errors
-    ///
-    /// The URL cannot be one of a request.
-    #[doc(hidden)]
-    fn into_request(self) -> Result<Request, Error>;
+/// What to do about the redirects of a request. It is told to it alone: a callee which forwards the request does not
+/// follow for its caller.
+///
+/// # Errors
+///
+/// The URL that the request was to be made of cannot be one of a request.
+pub(crate) fn take_redirect(request: &mut Request) -> Result<Redirect, Error> {
+    let extensions = request.extensions_mut();
+    if let Some(Refused(why)) = extensions.get() {
+        return Err(why.clone());
+    }
+    Ok(extensions.remove().unwrap_or(Redirect::Manual))
+}
+
+/// There is no request to send.
+#[derive(Clone)]
+struct Refused(Error);
+
+impl Refused {
+    fn into_request(self) -> Request {
+        let mut request = Request::default();
+        request.extensions_mut().insert(self);
+        request
+    }
 }
 
 impl IntoRequest for Request {
     #[inline]
-    fn take_redirect(&mut self) -> Redirect {
-        // Taken out, so that a callee which forwards the request does not follow for its caller.
-        self.extensions_mut().remove().unwrap_or(Redirect::Manual)
-    }
-
-    #[inline]
-    fn into_request(self) -> Result<Self, Error> {
-        Ok(self)
+    fn into_request(self) -> Self {
+        self
     }
 }
 
 impl IntoRequest for Uri {
-    fn into_request(self) -> Result<Request, Error> {
+    fn into_request(self) -> Request {
         if !is_http(&self) {
-            return Err(not_absolute(&self.to_string()));
+            return not_absolute(&self.to_string()).into_request();
         }
         let mut request = Request::new(Body::none());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = self;
-        Ok(request)
+        request.extensions_mut().insert(Redirect::Follow);
+        request
     }
 }
 
 impl IntoRequest for &str {
-    fn into_request(self) -> Result<Request, Error> {
+    fn into_request(self) -> Request {
         match self.parse::<Uri>() {
             Ok(url) => url.into_request(),
-            Err(_) => Err(not_absolute(self)),
+            Err(_) => not_absolute(self).into_request(),
         }
     }
 }
 
 impl IntoRequest for String {
-    fn into_request(self) -> Result<Request, Error> {
+    fn into_request(self) -> Request {
         self.as_str().into_request()
     }
 }
@@ -93,14 +104,14 @@ pub(crate) fn is_http(url: &Uri) -> bool {
 }
 
 /// Says what is wrong with it: its scheme, where it has another one, and else that it is none of these.
-fn not_absolute(url: &str) -> Error {
+fn not_absolute(url: &str) -> Refused {
     let scheme = url.split_once("://").map(|(scheme, _)| scheme);
     let other = scheme.filter(|scheme| is_scheme(scheme) && !is_of_http(scheme));
     let why = match other {
         Some(other) => format!("its scheme is `{other}`, and there are `http` and `https`"),
         None => "write an absolute one, such as `http://auth/health`".to_owned(),
     };
-    Error::new(Kind::Decode(format!("the URL {url:?} cannot be fetched: {why}").into()))
+    Refused(Error::new(Kind::Decode(format!("the URL {url:?} cannot be fetched: {why}").into())))
 }
 
 fn is_of_http(scheme: &str) -> bool {
