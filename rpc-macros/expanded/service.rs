@@ -40,13 +40,14 @@ impl AuthClient {
 }
 const _: () = {
     use ::rpc_runtime::__private as __rpc;
-    use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
+    use __rpc::{Method as _, NoCause as _, NoResult as _, Unshaped as _};
     use __rpc::{NotCarried as _, PlainKind as _, Taken as _, UnknownKind as _};
     pub struct __verify_;
     #[automatically_derived]
     impl __rpc::Method for __verify_ {
         type Service = AuthClient;
         type Args<'__a> = (&'__a str,);
+        type Read<'__a> = (&'__a str,);
         type Output = Result<User, AuthError>;
         const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
             "Auth",
@@ -54,13 +55,7 @@ const _: () = {
             &[("token", __rpc::Of::<str>::SHAPE)],
             __rpc::Of::<Result<User, AuthError>>::SHAPE,
         );
-        fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
-            __rpc::Field(output).rpc()
-        }
-    }
-    #[automatically_derived]
-    impl __rpc::Wired for __verify_ {
-        type Read<'__a> = (&'__a str,);
+        const CAUSE: __rpc::CauseOf<Self> = __rpc::Field::<Self::Output>::CAUSE;
         fn codec<'__a>() -> impl __rpc::CodecOf<'__a, Self> {
             __rpc::codec(
                 (__rpc::Of::<&'__a str>::NEW.kind(),),
@@ -73,6 +68,7 @@ const _: () = {
     impl __rpc::Method for __find_ {
         type Service = AuthClient;
         type Args<'__a> = (Query<'__a>, u32);
+        type Read<'__a> = (Query<'__a>, u32);
         type Output = Result<Vec<User>, AuthError>;
         const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
                 "Auth",
@@ -86,13 +82,7 @@ const _: () = {
             .defaults(&["query"])
             .idempotent()
             .deadline(__rpc::Duration::from_micros(2000000));
-        fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
-            __rpc::Field(output).rpc()
-        }
-    }
-    #[automatically_derived]
-    impl __rpc::Wired for __find_ {
-        type Read<'__a> = (Query<'__a>, u32);
+        const CAUSE: __rpc::CauseOf<Self> = __rpc::Field::<Self::Output>::CAUSE;
         fn codec<'__a>() -> impl __rpc::CodecOf<'__a, Self> {
             __rpc::codec(
                 (__rpc::Of::<Query<'__a>>::NEW.kind(), __rpc::Of::<u32>::NEW.kind()),
@@ -109,39 +99,36 @@ const _: () = {
         __rpc::Returned::<Result<Vec<User>, AuthError>, __rpc::After<User>>::carried();
     };
     pub trait __AuthDyn: __rpc::Target<__rpc::Threaded> + __rpc::Send + __rpc::Sync {
-        fn verify<'__c>(
-            &'__c self,
-            args: __rpc::ArgsOf<'__c, __verify_>,
-            slot: __rpc::SlotOf<'__c, __verify_>,
-        ) -> __rpc::StartedOf<'__c, __verify_> {
+        fn verify<'c>(
+            &'c self,
+            args: __rpc::ArgsOf<'c, __verify_>,
+            slot: __rpc::SlotOf<'c, __verify_>,
+        ) -> __rpc::StartedOf<'c, __verify_> {
             slot.send(self.__port(), __verify_, args)
         }
-        fn find<'__c>(
-            &'__c self,
-            args: __rpc::ArgsOf<'__c, __find_>,
-            slot: __rpc::SlotOf<'__c, __find_>,
-        ) -> __rpc::StartedOf<'__c, __find_> {
+        fn find<'c>(
+            &'c self,
+            args: __rpc::ArgsOf<'c, __find_>,
+            slot: __rpc::SlotOf<'c, __find_>,
+        ) -> __rpc::StartedOf<'c, __find_> {
             slot.send(self.__port(), __find_, args)
         }
     }
     #[automatically_derived]
     impl<__W: Auth + 'static> __AuthDyn for __rpc::Local<__W, __rpc::Threaded> {
-        fn verify<'__c>(
-            &'__c self,
-            args: __rpc::ArgsOf<'__c, __verify_>,
-            slot: __rpc::SlotOf<'__c, __verify_>,
-        ) -> __rpc::StartedOf<'__c, __verify_> {
-            slot.run(self.worker(), move |worker| <__W as Auth>::verify(worker, args.0))
+        fn verify<'c>(
+            &'c self,
+            args: __rpc::ArgsOf<'c, __verify_>,
+            slot: __rpc::SlotOf<'c, __verify_>,
+        ) -> __rpc::StartedOf<'c, __verify_> {
+            slot.run(self.worker(), move |it| __W::verify(it, args.0))
         }
-        fn find<'__c>(
-            &'__c self,
-            args: __rpc::ArgsOf<'__c, __find_>,
-            slot: __rpc::SlotOf<'__c, __find_>,
-        ) -> __rpc::StartedOf<'__c, __find_> {
-            slot.run(
-                self.worker(),
-                move |worker| <__W as Auth>::find(worker, args.0, args.1),
-            )
+        fn find<'c>(
+            &'c self,
+            args: __rpc::ArgsOf<'c, __find_>,
+            slot: __rpc::SlotOf<'c, __find_>,
+        ) -> __rpc::StartedOf<'c, __find_> {
+            slot.run(self.worker(), move |it| __W::find(it, args.0, args.1))
         }
     }
     impl<__F: __rpc::Far> __AuthDyn for __rpc::Proxy<__F> {}
@@ -180,7 +167,7 @@ const _: () = {
         type Flavour = __rpc::Threaded;
         const INFO: &'static __rpc::ServiceInfo = &__rpc::ServiceInfo::new(
             "Auth",
-            &[<__verify_ as __rpc::Method>::INFO, <__find_ as __rpc::Method>::INFO],
+            &[__verify_::INFO, __find_::INFO],
         );
         fn __from_inner(inner: __rpc::Inner<Self>) -> Self {
             Self(inner)
@@ -200,10 +187,7 @@ const _: () = {
     }
     #[automatically_derived]
     impl Auth for AuthClient {
-        fn verify(
-            &self,
-            token: &str,
-        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__verify_>> + __rpc::Sent {
+        fn verify(&self, token: &str) -> impl __rpc::Calling<__verify_> {
             __rpc::call(
                 &self.0,
                 __verify_,
@@ -211,11 +195,7 @@ const _: () = {
                 |call| call.twin.verify(call.args, call.slot),
             )
         }
-        fn find(
-            &self,
-            query: Query<'_>,
-            limit: u32,
-        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__find_>> + __rpc::Sent {
+        fn find(&self, query: Query<'_>, limit: u32) -> impl __rpc::Calling<__find_> {
             __rpc::call(
                 &self.0,
                 __find_,

@@ -47,7 +47,7 @@ impl TextsClient {
 #[allow(deprecated)]
 const _: () = {
     use facade::rpc::__private as __rpc;
-    use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
+    use __rpc::{Method as _, NoCause as _, NoResult as _, Unshaped as _};
     use __rpc::{NotCarried as _, PlainKind as _, Taken as _, UnknownKind as _};
     #[cfg(unix)]
     struct __type_;
@@ -56,6 +56,7 @@ const _: () = {
     impl __rpc::Method for __type_ {
         type Service = TextsClient;
         type Args<'__a> = (&'__a [Text],);
+        type Read<'__a> = (__rpc::OwnedOf<[Text]>,);
         type Output = Alias;
         const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
                 "acme.texts",
@@ -64,14 +65,7 @@ const _: () = {
                 __rpc::Of::<Alias>::SHAPE,
             )
             .spawn();
-        fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
-            __rpc::Field(output).rpc()
-        }
-    }
-    #[cfg(unix)]
-    #[automatically_derived]
-    impl __rpc::Wired for __type_ {
-        type Read<'__a> = (__rpc::OwnedOf<[Text]>,);
+        const CAUSE: __rpc::CauseOf<Self> = __rpc::Field::<Self::Output>::CAUSE;
         fn codec<'__a>() -> impl __rpc::CodecOf<'__a, Self> {
             __rpc::codec(
                 (__rpc::Lent::<[Text]>::NEW.kind(),),
@@ -86,6 +80,7 @@ const _: () = {
     impl __rpc::Method for __read_ {
         type Service = TextsClient;
         type Args<'__a> = ();
+        type Read<'__a> = ();
         type Output = Alias;
         const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
             "acme.texts",
@@ -93,14 +88,7 @@ const _: () = {
             &[],
             __rpc::Of::<Alias>::SHAPE,
         );
-        fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
-            __rpc::Field(output).rpc()
-        }
-    }
-    #[cfg_attr(feature = "long", cfg(feature = "text"))]
-    #[automatically_derived]
-    impl __rpc::Wired for __read_ {
-        type Read<'__a> = ();
+        const CAUSE: __rpc::CauseOf<Self> = __rpc::Field::<Self::Output>::CAUSE;
         fn codec<'__a>() -> impl __rpc::CodecOf<'__a, Self> {
             __rpc::codec((), __rpc::Answer::<Alias>::NEW.kind())
         }
@@ -114,39 +102,39 @@ const _: () = {
     };
     trait __TextsDyn: __rpc::Target<__rpc::Threaded> + __rpc::Send + __rpc::Sync {
         #[cfg(unix)]
-        fn r#type<'__c>(
-            &'__c self,
-            args: __rpc::ArgsOf<'__c, __type_>,
-            slot: __rpc::SlotOf<'__c, __type_>,
-        ) -> __rpc::StartedOf<'__c, __type_> {
+        fn r#type<'c>(
+            &'c self,
+            args: __rpc::ArgsOf<'c, __type_>,
+            slot: __rpc::SlotOf<'c, __type_>,
+        ) -> __rpc::StartedOf<'c, __type_> {
             slot.send(self.__port(), __type_, args)
         }
         #[cfg_attr(feature = "long", cfg(feature = "text"))]
-        fn read<'__c>(
-            &'__c self,
-            args: __rpc::ArgsOf<'__c, __read_>,
-            slot: __rpc::SlotOf<'__c, __read_>,
-        ) -> __rpc::StartedOf<'__c, __read_> {
+        fn read<'c>(
+            &'c self,
+            args: __rpc::ArgsOf<'c, __read_>,
+            slot: __rpc::SlotOf<'c, __read_>,
+        ) -> __rpc::StartedOf<'c, __read_> {
             slot.send(self.__port(), __read_, args)
         }
     }
     #[automatically_derived]
     impl<__W: Texts + 'static> __TextsDyn for __rpc::Local<__W, __rpc::Threaded> {
         #[cfg(unix)]
-        fn r#type<'__c>(
-            &'__c self,
-            args: __rpc::ArgsOf<'__c, __type_>,
-            slot: __rpc::SlotOf<'__c, __type_>,
-        ) -> __rpc::StartedOf<'__c, __type_> {
-            slot.run(self.worker(), move |worker| <__W as Texts>::r#type(worker, args.0))
+        fn r#type<'c>(
+            &'c self,
+            args: __rpc::ArgsOf<'c, __type_>,
+            slot: __rpc::SlotOf<'c, __type_>,
+        ) -> __rpc::StartedOf<'c, __type_> {
+            slot.run(self.worker(), move |it| __W::r#type(it, args.0))
         }
         #[cfg_attr(feature = "long", cfg(feature = "text"))]
-        fn read<'__c>(
-            &'__c self,
-            args: __rpc::ArgsOf<'__c, __read_>,
-            slot: __rpc::SlotOf<'__c, __read_>,
-        ) -> __rpc::StartedOf<'__c, __read_> {
-            slot.run(self.worker(), move |worker| <__W as Texts>::read(worker))
+        fn read<'c>(
+            &'c self,
+            args: __rpc::ArgsOf<'c, __read_>,
+            slot: __rpc::SlotOf<'c, __read_>,
+        ) -> __rpc::StartedOf<'c, __read_> {
+            slot.run(self.worker(), move |it| __W::read(it))
         }
     }
     impl<__F: __rpc::Far> __TextsDyn for __rpc::Proxy<__F> {}
@@ -183,9 +171,9 @@ const _: () = {
             "acme.texts",
             &[
                 #[cfg(unix)]
-                <__type_ as __rpc::Method>::INFO,
+                __type_::INFO,
                 #[cfg_attr(feature = "long", cfg(feature = "text"))]
-                <__read_ as __rpc::Method>::INFO,
+                __read_::INFO,
             ],
         );
         fn __from_inner(inner: __rpc::Inner<Self>) -> Self {
@@ -209,10 +197,7 @@ const _: () = {
     #[automatically_derived]
     impl Texts for TextsClient {
         #[cfg(unix)]
-        fn r#type(
-            &self,
-            r#in: &[Text],
-        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__type_>> + __rpc::Sent {
+        fn r#type(&self, r#in: &[Text]) -> impl __rpc::Calling<__type_> {
             __rpc::call(
                 &self.0,
                 __type_,
@@ -221,9 +206,7 @@ const _: () = {
             )
         }
         #[cfg_attr(feature = "long", cfg(feature = "text"))]
-        fn read(
-            &self,
-        ) -> impl __rpc::Future<Output = __rpc::OutputOf<__read_>> + __rpc::Sent {
+        fn read(&self) -> impl __rpc::Calling<__read_> {
             __rpc::call(
                 &self.0,
                 __read_,

@@ -31,12 +31,13 @@ impl CanvasClient {
 }
 const _: () = {
     use ::rpc_runtime::__private as __rpc;
-    use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
+    use __rpc::{Method as _, NoCause as _, NoResult as _, Unshaped as _};
     pub(crate) struct __draw_;
     #[automatically_derived]
     impl __rpc::Method for __draw_ {
         type Service = CanvasClient;
         type Args<'__a> = (Rc<dyn Shape>, &'__a dyn Fn(&str));
+        type Read<'__a> = ();
         type Output = rpc_runtime::Result<()>;
         const INFO: &'static __rpc::MethodInfo = &__rpc::MethodInfo::new(
             "Canvas",
@@ -44,28 +45,23 @@ const _: () = {
             &[("shape", __rpc::NOT_CARRIED), ("on_click", __rpc::NOT_CARRIED)],
             __rpc::NOT_CARRIED,
         );
-        fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> {
-            __rpc::Field(output).rpc()
-        }
+        const CAUSE: __rpc::CauseOf<Self> = __rpc::Field::<Self::Output>::CAUSE;
     }
     pub(crate) trait __CanvasDyn: __rpc::Target<__rpc::SameThread> {
-        fn draw<'__c>(
-            &'__c self,
-            args: __rpc::ArgsOf<'__c, __draw_>,
-            slot: __rpc::SlotOf<'__c, __draw_>,
-        ) -> __rpc::StartedOf<'__c, __draw_>;
+        fn draw<'c>(
+            &'c self,
+            args: __rpc::ArgsOf<'c, __draw_>,
+            slot: __rpc::SlotOf<'c, __draw_>,
+        ) -> __rpc::StartedOf<'c, __draw_>;
     }
     #[automatically_derived]
     impl<__W: Canvas + 'static> __CanvasDyn for __rpc::Local<__W, __rpc::SameThread> {
-        fn draw<'__c>(
-            &'__c self,
-            args: __rpc::ArgsOf<'__c, __draw_>,
-            slot: __rpc::SlotOf<'__c, __draw_>,
-        ) -> __rpc::StartedOf<'__c, __draw_> {
-            slot.run(
-                self.worker(),
-                move |worker| <__W as Canvas>::draw(worker, args.0, args.1),
-            )
+        fn draw<'c>(
+            &'c self,
+            args: __rpc::ArgsOf<'c, __draw_>,
+            slot: __rpc::SlotOf<'c, __draw_>,
+        ) -> __rpc::StartedOf<'c, __draw_> {
+            slot.run(self.worker(), move |it| __W::draw(it, args.0, args.1))
         }
     }
     #[automatically_derived]
@@ -74,7 +70,7 @@ const _: () = {
         type Flavour = __rpc::SameThread;
         const INFO: &'static __rpc::ServiceInfo = &__rpc::ServiceInfo::new(
             "Canvas",
-            &[<__draw_ as __rpc::Method>::INFO],
+            &[__draw_::INFO],
         );
         fn __from_inner(inner: __rpc::Inner<Self>) -> Self {
             Self(inner)

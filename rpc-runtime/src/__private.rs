@@ -16,11 +16,10 @@ pub use serde;
 
 pub use crate::{
     __client as client, __local_client as local_client,
-    boundary::{Boundary, CodecOf, Far, Incoming, OwnedOf, Proxy, Taken, Wired},
+    boundary::{Boundary, Far, Incoming, OwnedOf, Proxy, Taken},
     call::{Call, Chosen, Way, call},
     carried::{
-        After, AllCarried, Carried, Inside, NoResult, NotCarried, Part, Returned, Sent, Whole, argument,
-        field,
+        After, AllCarried, Carried, Inside, NoResult, NotCarried, Part, Returned, Whole, argument, field,
     },
     client::{Inner, passing},
     codec::{
@@ -28,13 +27,13 @@ pub use crate::{
         LentUnknown, Outcome, Plain, PlainKind, RunAnswer, RunOf, Unknown, UnknownKind, Unread, Unwritten,
         Value, codec,
     },
-    error::{Cause, Error, Field, NoCause},
+    error::{Cause, CauseIn, Error, Field, NoCause},
     fetch::DynFetcher,
     local::Local,
     raw::{Flavour, Given, Rest, SameThread, Slot, Start, Started, Threaded},
     service::{
-        Answers, ArgsOf, FromError, Method, MethodId, MethodInfo, NOT_CARRIED, OutputOf, Reply, Serves,
-        Service, ServiceInfo, SlotOf, StartedOf, Target,
+        Answers, ArgsOf, Calling, CauseOf, CodecOf, FromError, Method, MethodId, MethodInfo, NOT_CARRIED,
+        OutputOf, Reply, Serves, Service, ServiceInfo, SlotOf, StartedOf, Target,
     },
     session::{ByteStream, Served, connect},
     shape::{

@@ -6,7 +6,7 @@
 use std::future::Future;
 
 use crate::{
-    codec::{Codec, Lend},
+    codec::Lend,
     error::Error,
     fetch::{GivenRequest, Response},
     raw::{Slot, Started, Threaded},
@@ -23,32 +23,8 @@ pub trait Boundary: Service<Flavour = Threaded, Dyn: Send + Sync> {
     fn serve<C: Incoming>(self, call: C) -> C::Handler;
 }
 
-/// A method of such a service.
-pub trait Wired: Method {
-    /// What the arguments are read into, from bytes that live for `'a`.
-    type Read<'a>;
-
-    /// How its arguments and its answer become bytes, and values again.
-    fn codec<'a>() -> impl CodecOf<'a, Self>
-    where
-        Self: Sized;
-}
-
 /// What a `&X` is read into.
 pub type OwnedOf<X> = <X as Lend>::Owned;
-
-/// The codec of a method.
-pub trait CodecOf<'a, M: Wired>:
-    Codec<'a, Args = M::Args<'a>, Read = M::Read<'a>, Output = M::Output>
-{
-}
-
-impl<'a, M, C> CodecOf<'a, M> for C
-where
-    M: Wired,
-    C: Codec<'a, Args = M::Args<'a>, Read = M::Read<'a>, Output = M::Output>,
-{
-}
 
 /// Where the calls of a twin go that has nothing in this process.
 pub trait Far: Send + Sync + 'static {
@@ -82,7 +58,7 @@ impl<F: Far> Target<Threaded> for Proxy<F> {
 
 impl<'k, T> Slot<'k, T, Threaded> {
     /// Sends a call instead of making it, and waits for its answer in the slot.
-    pub fn send<M: Wired<Output = T>>(
+    pub fn send<M: Method<Output = T>>(
         self,
         port: Option<&'k Port>,
         _: M,
@@ -123,12 +99,12 @@ pub trait Taken: Send + Sync + 'static {
     /// # Errors
     ///
     /// The refusal, if they cannot be read.
-    fn read<M: Wired>(&self, method: M) -> Result<M::Read<'_>, Handled>;
+    fn read<M: Method>(&self, method: M) -> Result<M::Read<'_>, Handled>;
 
     /// The answer as bytes.
     ///
     /// # Errors
     ///
     /// The failure, if the call failed on its way to the handler, or the answer cannot be written.
-    fn answer<M: Wired>(&self, method: M, output: M::Output) -> Result<Handled, Handled>;
+    fn answer<M: Method>(&self, method: M, output: M::Output) -> Result<Handled, Handled>;
 }

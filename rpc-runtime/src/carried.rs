@@ -138,17 +138,3 @@ pub trait NoResult {
 }
 
 impl<R, Parts> NoResult for Returned<R, Parts> {}
-
-/// A call that may be polled on any thread, and therefore holds arguments that may go there.
-///
-/// This is `Send`, said so that rustc does not list all that a call is made of.
-#[diagnostic::on_unimplemented(
-    message = "an argument of this method is not `Send`",
-    label = "a call may be made from any thread, and takes its arguments there",
-    note = "write `Arc` for `Rc`, and lend nothing that changes; or write `#[service(local)]` if the service stays in \
-            its thread"
-)]
-pub trait Sent: Send {}
-
-#[diagnostic::do_not_recommend]
-impl<C: Send> Sent for C {}

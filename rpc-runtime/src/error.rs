@@ -17,7 +17,7 @@ use std::{
 };
 
 pub use self::{
-    cause::{Cause, Field, NoCause},
+    cause::{Cause, CauseIn, Field, NoCause},
     hop::Hop,
 };
 pub(crate) use self::{

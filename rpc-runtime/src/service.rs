@@ -1,11 +1,15 @@
 //! What an expansion of `#[service]` states about a service, and the traits through which the runtime acts
 //! on it.
 
-use std::{fmt, time::Duration};
+mod uncoded;
 
+use std::{fmt, future::Future, time::Duration};
+
+use self::uncoded::Uncoded;
 use crate::{
     client::Inner,
-    error::Error,
+    codec::Codec,
+    error::{CauseIn, Error},
     fetch::{GivenRequest, Response},
     local::Local,
     raw::{Flavour, Slot, Started},
@@ -49,14 +53,38 @@ pub trait Method: 'static {
     /// The arguments, every elided lifetime named `'a`.
     type Args<'a>;
 
+    /// What the arguments are read into, from bytes that live for `'a`. Nothing for a local service.
+    type Read<'a>;
+
     /// What the method returns: a `Result`.
     type Output: Reply;
 
     /// The name, identity and attributes of the method.
     const INFO: &'static MethodInfo;
 
-    /// The runtime's error inside an answer, if it holds one; see [`Cause`](crate::Cause).
-    fn cause(output: &Self::Output) -> Option<&Error>;
+    /// Finds the runtime's error inside an answer, if it holds one; see [`Cause`](crate::Cause).
+    const CAUSE: CauseOf<Self>;
+
+    /// How the arguments and the answer become bytes, and values again. A local service does not say.
+    fn codec<'a>() -> impl CodecOf<'a, Self>
+    where
+        Self: Sized,
+    {
+        Uncoded::<Self>::default()
+    }
+}
+
+/// The codec of a method.
+pub trait CodecOf<'a, M: Method>:
+    Codec<'a, Args = M::Args<'a>, Read = M::Read<'a>, Output = M::Output>
+{
+}
+
+impl<'a, M, C> CodecOf<'a, M> for C
+where
+    M: Method,
+    C: Codec<'a, Args = M::Args<'a>, Read = M::Read<'a>, Output = M::Output>,
+{
 }
 
 /// What a method is called with.
@@ -64,6 +92,23 @@ pub type ArgsOf<'a, M> = <M as Method>::Args<'a>;
 
 /// What a method returns.
 pub type OutputOf<M> = <M as Method>::Output;
+
+/// What finds the runtime's error in what a method returns.
+pub type CauseOf<M> = CauseIn<<M as Method>::Output>;
+
+/// A call of the method `M`, which may be polled on any thread and therefore holds arguments that may go there.
+///
+/// This is a `Send` future, said so that rustc does not list all that a call is made of.
+#[diagnostic::on_unimplemented(
+    message = "an argument of this method is not `Send`",
+    label = "a call may be made from any thread, and takes its arguments there",
+    note = "write `Arc` for `Rc`, and lend nothing that changes; or write `#[service(local)]` if the service stays in \
+            its thread"
+)]
+pub trait Calling<M: Method>: Future<Output = M::Output> + Send {}
+
+#[diagnostic::do_not_recommend]
+impl<M: Method, C: Future<Output = M::Output> + Send> Calling<M> for C {}
 
 /// The slot that a method's handler is put into.
 pub type SlotOf<'k, M> = Slot<'k, <M as Method>::Output, <<M as Method>::Service as Service>::Flavour>;
@@ -145,13 +190,13 @@ pub struct Answers<T> {
     /// Whether there is a value.
     pub(crate) is_ok: fn(&T) -> bool,
     /// The runtime's error in an answer.
-    pub(crate) cause: fn(&T) -> Option<&Error>,
+    pub(crate) cause: CauseIn<T>,
     /// The name of the service's own error.
     pub(crate) failure: fn() -> &'static str,
 }
 
 impl<T> Answers<T> {
-    pub(crate) fn of(cause: fn(&T) -> Option<&Error>) -> Self
+    pub(crate) const fn of(cause: CauseIn<T>) -> Self
     where
         T: Reply,
     {

@@ -34,7 +34,7 @@ pub(super) fn service(service: &Service) -> TokenStream {
         #allowed
         const _: () = {
             use #runtime::__private as __rpc;
-            use __rpc::{NoCause as _, NoResult as _, Unshaped as _};
+            use __rpc::{Method as _, NoCause as _, NoResult as _, Unshaped as _};
             #by_type
             #(#methods)*
             #bounds

@@ -107,7 +107,7 @@ mod by_types {
 
         #[inline]
         fn answers(&self) -> Answers<M::Output> {
-            Answers::of(M::cause)
+            Answers::of(M::CAUSE)
         }
 
         #[inline]
@@ -128,11 +128,13 @@ mod by_pointers {
     use std::fmt;
 
     use super::*;
+    use crate::error::CauseIn;
 
     /// A method of the service of `C` that answers with `T`.
     pub struct ByPointers<'s, C: Service, A, T> {
         method: &'static MethodInfo,
-        answers: fn() -> Answers<T>,
+        cause: CauseIn<T>,
+        answers: fn(CauseIn<T>) -> Answers<T>,
         start: StartFn<'s, C, A, T>,
     }
 
@@ -145,7 +147,9 @@ mod by_pointers {
         args: A,
         start: StartFn<'s, M::Service, A, M::Output>,
     ) -> Call<'s, ByPointers<'s, M::Service, A, M::Output>> {
-        Call::new(client, args, ByPointers { method: M::INFO, answers: || Answers::of(M::cause), start })
+        // What finds causes is one function for each type of answer, and no closure of each method.
+        let way = ByPointers { method: M::INFO, cause: M::CAUSE, answers: Answers::of, start };
+        Call::new(client, args, way)
     }
 
     impl<C: Service, A, T> Clone for ByPointers<'_, C, A, T> {
@@ -172,7 +176,7 @@ mod by_pointers {
         }
 
         fn answers(&self) -> Answers<T> {
-            (self.answers)()
+            (self.answers)(self.cause)
         }
 
         fn start(

@@ -36,7 +36,7 @@ enum Reason {
 
 impl Unread {
     #[cold]
-    pub(super) fn value(what: impl Into<String>) -> Self {
+    pub(crate) fn value(what: impl Into<String>) -> Self {
         Self(Fault::of(Reason::Value(what.into())))
     }
 
@@ -89,7 +89,7 @@ impl Unread {
 
 impl Unwritten {
     #[cold]
-    pub(super) fn value(what: impl Into<String>) -> Self {
+    pub(crate) fn value(what: impl Into<String>) -> Self {
         Self(Fault::of(Reason::Value(what.into())))
     }
 

@@ -51,7 +51,13 @@ impl<T, E: Cause> Cause for Result<T, E> {
 #[derive(Debug)]
 pub struct Field<'a, T>(pub &'a T);
 
+/// Finds the runtime's error in a `T`.
+pub type CauseIn<T> = fn(&T) -> Option<&Error>;
+
 impl<'a, T: Cause> Field<'a, T> {
+    /// Asks a value.
+    pub const CAUSE: CauseIn<T> = T::rpc;
+
     /// What the value finds.
     #[must_use]
     pub fn rpc(self) -> Option<&'a Error> {
@@ -59,13 +65,16 @@ impl<'a, T: Cause> Field<'a, T> {
     }
 }
 
-/// The answer of a value whose type is no [`Cause`]. An inherent method goes before a trait's, so this one is
-/// reached only where the bound above does not hold.
-pub trait NoCause<'a>: Sized {
+/// The answer of a value whose type is no [`Cause`]. What is inherent goes before what is a trait's, so this is reached
+/// only where the bound above does not hold.
+pub trait NoCause<'a, T>: Sized {
+    /// Asks nothing.
+    const CAUSE: CauseIn<T> = |_| None;
+
     /// Nothing.
     fn rpc(self) -> Option<&'a Error> {
         None
     }
 }
 
-impl<'a, T> NoCause<'a> for Field<'a, T> {}
+impl<'a, T> NoCause<'a, T> for Field<'a, T> {}

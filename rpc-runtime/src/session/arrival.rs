@@ -20,7 +20,7 @@ use super::{
     stream::{Flow, StreamBody},
 };
 use crate::{
-    boundary::{Incoming, Taken, Wired},
+    boundary::{Incoming, Taken},
     buffer,
     clock::Deadline,
     codec::{Codec, Decoder, Encoded, Encoder, Unread, Unwritten},
@@ -143,11 +143,11 @@ const NO_MEMORY: &str =
     "the arguments of the calls of this session take 256 MiB, and there is no room for more";
 
 impl Taken for Call {
-    fn read<M: Wired>(&self, _: M) -> Result<M::Read<'_>, Handled> {
+    fn read<M: Method>(&self, _: M) -> Result<M::Read<'_>, Handled> {
         self.read_with(|decoder| M::codec().read_args(decoder))
     }
 
-    fn answer<M: Wired>(&self, _: M, output: M::Output) -> Result<Handled, Handled> {
+    fn answer<M: Method>(&self, _: M, output: M::Output) -> Result<Handled, Handled> {
         self.take_failure()?;
         self.answer_with(output.is_ok(), |encoder| M::codec().write_output(output, encoder))
     }

@@ -19,14 +19,13 @@ use super::{
     shared::{Access, Shared},
 };
 use crate::{
-    boundary::Wired,
     buffer,
     codec::{Codec, Encoded, Encoder},
     error::{Error, Kind},
     fetch::{FETCH, Fetcher},
     invocation::with_current,
     proto::{Received, Slot},
-    service::{MethodInfo, Reply as _, Service, ServiceInfo},
+    service::{Method, MethodInfo, Reply as _, Service, ServiceInfo},
 };
 
 /// The way to one service of one target.
@@ -61,7 +60,7 @@ impl Port {
     }
 
     /// Makes a call, and gives the future of its answer. Its first poll sends it.
-    pub(crate) fn send<'k, M: Wired>(&'k self, args: M::Args<'k>) -> Sending<'k, M> {
+    pub(crate) fn send<'k, M: Method>(&'k self, args: M::Args<'k>) -> Sending<'k, M> {
         let stage = match encode::<M>(args) {
             Ok(encoded) => Stage::Encoded(encoded),
             Err(why) => Stage::Failed(Failed::before(why)),
@@ -143,7 +142,7 @@ fn call_twice(shared: Arc<Shared>, slot: Slot, outgoing: Outgoing) -> Result<Slo
 }
 
 /// The arguments as bytes. What panics here is the caller's own `Serialize`.
-fn encode<M: Wired>(args: M::Args<'_>) -> Result<Encoded, Kind> {
+fn encode<M: Method>(args: M::Args<'_>) -> Result<Encoded, Kind> {
     let longest = Longest::of_current();
     let mut encoder = Encoder::reusing(buffer::small(), longest.bytes()).checked(M::INFO);
     match catch_unwind(AssertUnwindSafe(|| M::codec().write_args(args, &mut encoder))) {
@@ -205,7 +204,7 @@ impl Stage {
     }
 }
 
-impl<M: Wired> Future for Sending<'_, M> {
+impl<M: Method> Future for Sending<'_, M> {
     type Output = M::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<M::Output> {
@@ -220,7 +219,7 @@ impl<M: Wired> Future for Sending<'_, M> {
         let failed = match ready!(this.stage.poll(cx)) {
             Reply::Answer(payload, _) => match decode::<M>(&payload) {
                 Ok(output) => {
-                    if let Some(error) = M::cause(&output) {
+                    if let Some(error) = (M::CAUSE)(&output) {
                         come_in(error);
                     }
                     return Poll::Ready(output);
@@ -243,7 +242,7 @@ fn come_in(error: &Error) {
     });
 }
 
-fn decode<M: Wired>(payload: &Received) -> Result<M::Output, Failed> {
+fn decode<M: Method>(payload: &Received) -> Result<M::Output, Failed> {
     let mut decoder = reply::decoder(payload);
     let read = catch_unwind(AssertUnwindSafe(|| M::codec().read_output(&mut decoder)));
     match read {

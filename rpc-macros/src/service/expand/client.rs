@@ -78,7 +78,7 @@ fn statement(service: &Service) -> TokenStream {
     let name = &service.wire_name;
     let methods = service.methods.iter().map(|method| {
         let (conditions, marker) = (&method.attributes.conditions, method.marker());
-        quote! { #(#conditions)* <#marker as __rpc::Method>::INFO }
+        quote! { #(#conditions)* #marker::INFO }
     });
     quote! {
         #[automatically_derived]
@@ -134,8 +134,8 @@ fn call(service: &Service, method: &Method) -> TokenStream {
 /// ```
 fn future(service: &Service, method: &Method) -> TokenStream {
     let marker = method.marker();
-    let send = (!service.local).then(|| quote_spanned! {method.parentheses=> + __rpc::Sent });
-    quote_spanned! {method.parentheses=>
-        impl __rpc::Future<Output = __rpc::OutputOf<#marker>> #send
+    if service.local {
+        return quote! { impl __rpc::Future<Output = __rpc::OutputOf<#marker>> };
     }
+    quote_spanned! {method.parentheses=> impl __rpc::Calling<#marker> }
 }

@@ -16,7 +16,7 @@ pub(super) fn method(service: &Service, method: &Method) -> TokenStream {
     let arguments = arguments(method);
     let output = output(method);
     let info = info(service, method);
-    let codec = codec(service, method);
+    let (read, codec) = (read(service, method), codec(service, method));
     quote! {
         #(#conditions)*
         #visibility struct #marker;
@@ -25,26 +25,36 @@ pub(super) fn method(service: &Service, method: &Method) -> TokenStream {
         impl __rpc::Method for #marker {
             type Service = #client;
             #arguments
+            #read
             #output
             const INFO: &'static __rpc::MethodInfo = &#info;
-            fn cause(output: &Self::Output) -> __rpc::Option<&__rpc::Error> { __rpc::Field(output).rpc() }
+            const CAUSE: __rpc::CauseOf<Self> = __rpc::Field::<Self::Output>::CAUSE;
+            #codec
         }
-        #codec
     }
 }
 
-/// How the arguments and the answer become bytes, found by their types; `Read` is what arguments are read into.
+/// What arguments are read into: nothing where they stay in their thread.
+fn read(service: &Service, method: &Method) -> TokenStream {
+    let lifetime = Argument::lifetime(Span::mixed_site());
+    if service.local {
+        return quote! { type Read<#lifetime> = (); };
+    }
+    let types = method.arguments.iter().map(|argument| match &argument.lent {
+        Some(lent) => quote! { __rpc::OwnedOf<#lent> },
+        None => argument.described.to_token_stream(),
+    });
+    // The mistake of a type that is less visible is the one that `arguments` shows, at the same place.
+    let place = place(method);
+    quote_spanned! {place=> type Read<#lifetime> = (#(#types,)*); }
+}
+
+/// How the arguments and the answer become bytes, found by their types.
 fn codec(service: &Service, method: &Method) -> TokenStream {
     if service.local {
         return TokenStream::new();
     }
-    let marker = method.marker();
-    let conditions = &method.attributes.conditions;
     let lifetime = Argument::lifetime(Span::mixed_site());
-    let read = method.arguments.iter().map(|argument| match &argument.lent {
-        Some(lent) => quote! { __rpc::OwnedOf<#lent> },
-        None => argument.described.to_token_stream(),
-    });
     let kinds = method.arguments.iter().map(|argument| match &argument.lent {
         Some(lent) => quote! { __rpc::Lent::<#lent>::NEW.kind() },
         None => {
@@ -53,17 +63,9 @@ fn codec(service: &Service, method: &Method) -> TokenStream {
         }
     });
     let output = &method.output;
-    // The mistake of a type that is less visible is the one that `arguments` shows, at the same place.
-    let place = place(method);
-    let read = quote_spanned! {place=> type Read<#lifetime> = (#(#read,)*); };
     quote! {
-        #(#conditions)*
-        #[automatically_derived]
-        impl __rpc::Wired for #marker {
-            #read
-            fn codec<#lifetime>() -> impl __rpc::CodecOf<#lifetime, Self> {
-                __rpc::codec((#(#kinds,)*), __rpc::Answer::<#output>::NEW.kind())
-            }
+        fn codec<#lifetime>() -> impl __rpc::CodecOf<#lifetime, Self> {
+            __rpc::codec((#(#kinds,)*), __rpc::Answer::<#output>::NEW.kind())
         }
     }
 }

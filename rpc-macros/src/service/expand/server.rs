@@ -14,7 +14,7 @@ pub(super) fn expand(service: &Service) -> TokenStream {
     let visibility = super::visibility(service);
     let send = (!service.local).then(|| quote! { + __rpc::Send + __rpc::Sync });
     let declarations = service.methods.iter().map(|method| declaration(service, method));
-    let handlers = service.methods.iter().map(|method| handler(service, method));
+    let handlers = service.methods.iter().map(handler);
     let boundary = (!service.local).then(|| boundary(service));
     quote! {
         #visibility trait #twin: __rpc::Target<#flavour> #send {
@@ -81,15 +81,16 @@ fn arm(service: &Service, method: &Method) -> TokenStream {
     }
 }
 
-fn handler(service: &Service, method: &Method) -> TokenStream {
-    let (service, name) = (&service.name, &method.name);
+/// The bound of `__W` is where its methods are looked for first, and there is one bound: a service has no supertraits.
+fn handler(method: &Method) -> TokenStream {
+    let name = &method.name;
     let conditions = &method.attributes.conditions;
     let signature = signature(method);
     let positions = (0..method.arguments.len()).map(Index::from);
     quote! {
         #(#conditions)*
         #signature {
-            slot.run(self.worker(), move |worker| <__W as #service>::#name(worker, #(args.#positions),*))
+            slot.run(self.worker(), move |it| __W::#name(it, #(args.#positions),*))
         }
     }
 }
@@ -97,10 +98,10 @@ fn handler(service: &Service, method: &Method) -> TokenStream {
 fn signature(method: &Method) -> TokenStream {
     let (name, marker) = (&method.name, method.marker());
     quote! {
-        fn #name<'__c>(
-            &'__c self,
-            args: __rpc::ArgsOf<'__c, #marker>,
-            slot: __rpc::SlotOf<'__c, #marker>,
-        ) -> __rpc::StartedOf<'__c, #marker>
+        fn #name<'c>(
+            &'c self,
+            args: __rpc::ArgsOf<'c, #marker>,
+            slot: __rpc::SlotOf<'c, #marker>,
+        ) -> __rpc::StartedOf<'c, #marker>
     }
 }
