@@ -7,7 +7,7 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use super::{ECHO_BYTES, Error, TEXT_BYTES};
+use super::{Error, InTurn, TEXT_BYTES};
 use crate::{
     calls,
     harness::{Executor, Run},
@@ -86,6 +86,9 @@ pub fn text(executor: &Rc<Executor>) -> Run {
 
 /// Moves the vector there and back.
 pub fn echo(executor: &Rc<Executor>) -> Run {
-    let (calc, mut bytes) = (chain(executor, 1), vec![0; ECHO_BYTES]);
-    calls!(executor, bytes = calc.echo(black_box(take(&mut bytes))).await?)
+    let (calc, mut values) = (chain(executor, 1), InTurn::new());
+    calls!(executor, {
+        let bytes = values.other();
+        *bytes = calc.echo(black_box(take(bytes))).await?;
+    })
 }

@@ -4,7 +4,7 @@ use std::{hint::black_box, mem::take, rc::Rc, sync::Arc};
 
 use async_trait::async_trait;
 
-use super::{ECHO_BYTES, Error, LARGE_BYTES, TEXT_BYTES, pending_once};
+use super::{Error, InTurn, LARGE_BYTES, TEXT_BYTES, pending_once};
 use crate::{
     calls,
     harness::{Executor, Run},
@@ -92,8 +92,11 @@ pub fn text(executor: &Rc<Executor>) -> Run {
 
 /// Moves the vector there and back.
 pub fn echo(executor: &Rc<Executor>) -> Run {
-    let (calc, mut bytes) = (chain(1), vec![0; ECHO_BYTES]);
-    calls!(executor, bytes = calc.echo(black_box(take(&mut bytes))).await?)
+    let (calc, mut values) = (chain(1), InTurn::new());
+    calls!(executor, {
+        let bytes = values.other();
+        *bytes = calc.echo(black_box(take(bytes))).await?;
+    })
 }
 
 /// Is pending once.

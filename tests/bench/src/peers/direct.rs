@@ -2,7 +2,7 @@
 
 use std::{hint::black_box, mem::take, rc::Rc};
 
-use super::{ECHO_BYTES, Error, LARGE_BYTES, TEXT_BYTES, pending_once};
+use super::{Error, InTurn, LARGE_BYTES, TEXT_BYTES, pending_once};
 use crate::{
     calls,
     harness::{Executor, Run},
@@ -88,8 +88,11 @@ pub fn text(executor: &Rc<Executor>) -> Run {
 
 /// Moves the vector there and back.
 pub fn echo(executor: &Rc<Executor>) -> Run {
-    let (calc, mut bytes) = (Leaf, vec![0; ECHO_BYTES]);
-    calls!(executor, bytes = calc.echo(black_box(take(&mut bytes))).await?)
+    let (calc, mut values) = (Leaf, InTurn::new());
+    calls!(executor, {
+        let bytes = values.other();
+        *bytes = calc.echo(black_box(take(bytes))).await?;
+    })
 }
 
 /// Is pending once.

@@ -16,7 +16,7 @@ use rpc_runtime::{
 };
 
 use super::{
-    ECHO_BYTES, LARGE_BYTES, TEXT_BYTES,
+    InTurn, LARGE_BYTES, TEXT_BYTES,
     http::{handle, number, request},
     pending_once,
 };
@@ -167,8 +167,11 @@ pub fn text(executor: &Rc<Executor>) -> Run {
 
 /// Moves the vector there and back.
 pub fn echo(executor: &Rc<Executor>) -> Run {
-    let (calc, mut bytes) = (chain(1), vec![0; ECHO_BYTES]);
-    calls!(executor, bytes = calc.echo(black_box(take(&mut bytes))).await?)
+    let (calc, mut values) = (chain(1), InTurn::new());
+    calls!(executor, {
+        let bytes = values.other();
+        *bytes = calc.echo(black_box(take(bytes))).await?;
+    })
 }
 
 /// Is pending once.

@@ -11,7 +11,7 @@ use tarpc::{
     transport::channel::{self, UnboundedChannel},
 };
 
-use super::{ECHO_BYTES, TEXT_BYTES};
+use super::{InTurn, TEXT_BYTES};
 use crate::{
     calls,
     harness::{Executor, Run},
@@ -105,8 +105,11 @@ pub fn text(executor: &Rc<Executor>) -> Run {
 
 /// Moves the vector there and back.
 pub fn echo(executor: &Rc<Executor>) -> Run {
-    let (calc, mut bytes) = (chain(executor, 1), vec![0; ECHO_BYTES]);
-    calls!(executor, bytes = calc.echo(context::current(), black_box(take(&mut bytes))).await?)
+    let (calc, mut values) = (chain(executor, 1), InTurn::new());
+    calls!(executor, {
+        let bytes = values.other();
+        *bytes = calc.echo(context::current(), black_box(take(bytes))).await?;
+    })
 }
 
 /// Calls without the channel. The context is made once, outside the clock: nothing on this path looks
@@ -130,7 +133,10 @@ pub mod direct {
     /// Moves the vector there and back.
     pub fn echo(executor: &Rc<Executor>) -> Run {
         let (calc, context) = (CalcClient::from(Leaf.serve()), context::current());
-        let mut bytes = vec![0; ECHO_BYTES];
-        calls!(executor, bytes = calc.echo(context, black_box(take(&mut bytes))).await?)
+        let mut values = InTurn::new();
+        calls!(executor, {
+            let bytes = values.other();
+            *bytes = calc.echo(context, black_box(take(bytes))).await?;
+        })
     }
 }
