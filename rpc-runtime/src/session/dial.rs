@@ -139,6 +139,9 @@ pub(super) struct Again {
 /// How long after a failed attempt the next one is made.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
 
+/// How long after the next attempt may be made nobody needs to know any more that the last one failed.
+const FORGOTTEN: Duration = Duration::from_secs(60);
+
 const NO_TIMER: &str = "a client of an address was called where there is no tokio timer: run it on a tokio runtime \
                         with its time enabled, and poll the call inside of it";
 
@@ -356,8 +359,8 @@ impl Dialer {
             Err(why) => (Line::Down { wait, why: why.clone() }, Attempt::Failed(why)),
         };
         let mut lines = self.lines();
-        // Those of runtimes that are gone too.
-        lines.retain(|_, line| !matches!(line, Line::Up { access, .. } if access.is_over()));
+        let now = Instant::now();
+        lines.retain(|_, line| line.is_of_use(now));
         lines.insert(runtime, line);
         drop(lines);
         tell.send_replace(attempt);
@@ -373,6 +376,15 @@ impl Dialer {
 }
 
 impl Line {
+    /// Whether somebody may still ask for it. Those of runtimes that are gone would pile up.
+    fn is_of_use(&self, now: Instant) -> bool {
+        match self {
+            Self::Up { access, .. } if !access.is_over() => true,
+            Self::Connecting(attempt) => attempt.has_changed().is_ok(),
+            _ => self.failed().is_some_and(|(wait, _)| now < wait.until + FORGOTTEN),
+        }
+    }
+
     /// When the next attempt may be made after one that has failed, and why it has. A peer that accepts and goes again
     /// without a word has refused the session: a certificate that it does not believe, for one.
     fn failed(&self) -> Option<(Wait, Failure)> {

@@ -7,9 +7,13 @@ use std::{
     time::{Duration, Instant as StdInstant},
 };
 
-use tokio::{runtime::Handle, time::Instant};
+use tokio::{
+    runtime::{Builder, Handle},
+    sync::watch,
+    time::Instant,
+};
 
-use super::{BACKOFF, Dialer, Failure, Line, Wait};
+use super::{Attempt, BACKOFF, Dialer, FORGOTTEN, Failure, Line, Wait};
 use crate::{clock, error::Kind, session::reply::Why};
 
 fn dialer() -> Dialer {
@@ -18,10 +22,13 @@ fn dialer() -> Dialer {
 
 /// The last attempt failed, and the next one is far away.
 fn down(dialer: &Dialer) {
-    let why = Failure::unavailable("it is away".to_owned(), false);
-    let wait = Wait { until: Instant::now() + Duration::from_secs(60), backoff: BACKOFF, generation: 0 };
-    let line = Line::Down { wait, why };
+    let line = failed_until(Instant::now() + Duration::from_secs(60));
     dialer.lines().insert(Handle::current().id(), line);
+}
+
+fn failed_until(until: Instant) -> Line {
+    let why = Failure::unavailable("it is away".to_owned(), false);
+    Line::Down { wait: Wait { until, backoff: BACKOFF, generation: 0 }, why }
 }
 
 /// What came of waiting for a session until then, and how often that was looked at.
@@ -70,4 +77,27 @@ async fn a_call_without_a_deadline_waits_for_no_further_attempt() {
     let outcome = poll_fn(|cx| Poll::Ready(line.as_mut().poll(cx))).await;
     let Poll::Ready(Err(failed)) = outcome else { panic!("it waits") };
     assert!(matches!(failed.why, Why::Here(Kind::Unavailable(why)) if why == "it is away"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_kept_for_runtimes_that_are_gone() {
+    let dialer = dialer();
+    let (tell, attempt) = watch::channel(Attempt::Going);
+    drop(tell);
+    let long_ago = Instant::now();
+    tokio::time::advance(FORGOTTEN).await;
+    let now = Instant::now();
+    let lines = [Line::Connecting(attempt), failed_until(long_ago), failed_until(now)];
+    let ids = lines.map(|line| {
+        let runtime = Builder::new_current_thread().build().expect("it can be made");
+        let id = runtime.handle().id();
+        runtime.shutdown_background();
+        dialer.lines().insert(id, line);
+        id
+    });
+    let Err(failed) = dialer.line(None).await else { panic!("nobody is there") };
+    assert!(!failed.ran);
+    let lines = dialer.lines();
+    assert_eq!(ids.map(|id| lines.contains_key(&id)), [false, false, true]);
+    assert!(lines.contains_key(&Handle::current().id()));
 }
