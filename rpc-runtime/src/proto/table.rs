@@ -56,15 +56,16 @@ impl<T> Table<T> {
         Some((entry.serial, entry.value.as_mut()?))
     }
 
-    /// Takes a value out, and forgets its number if it has one.
-    pub(super) fn remove(&mut self, (index, serial): Key, number: Option<u64>) -> Option<T> {
-        let entry = self.entries.get_mut(index as usize).filter(|entry| entry.serial == serial)?;
-        let value = entry.value.take()?;
+    /// Drops a value where it lies, and forgets its number if it has one. Whoever needs something of it has read that
+    /// before, which takes less than moving it out.
+    pub(super) fn remove(&mut self, (index, serial): Key, number: Option<u64>) {
+        let entry = self.entries.get_mut(index as usize).filter(|entry| entry.serial == serial);
+        let Some(entry) = entry.filter(|entry| entry.value.is_some()) else { return };
+        entry.value = None;
         self.free.push(index);
         if let Some(number) = number {
             self.numbers.remove(number);
         }
-        Some(value)
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = Key> {

@@ -226,8 +226,10 @@ impl Core {
     }
 
     pub(super) fn remove_theirs(&mut self, key: Key) {
-        if let Some(call) = self.theirs.calls.remove(key, Some(key.1)) {
-            self.theirs.reply_bytes -= call.reply;
+        let Theirs { calls, reply_bytes, .. } = &mut self.theirs;
+        if let Some(call) = calls.get(key) {
+            *reply_bytes -= call.reply;
+            calls.remove(key, Some(key.1));
         }
     }
 }

@@ -128,18 +128,18 @@ impl Core {
 
     /// Takes a call out, with all that counts for it. Gives where its last byte lies.
     pub(super) fn remove_ours(&mut self, key: Key) -> Option<u64> {
-        let number = self.ours.calls.get(key)?.number;
-        let call = self.ours.calls.remove(key, number)?;
-        let OurCall { piece, last_byte, has_deadline, .. } = &call;
-        let (piece, last_byte, has_deadline) = (*piece, *last_byte, *has_deadline);
+        let call = self.ours.calls.get(key)?;
+        let &OurCall { number, piece, last_byte, has_deadline, .. } = call;
+        let stream = match &call.stage {
+            Stage::Waiting { request, .. } if number.is_none() => request.stream(),
+            _ => None,
+        };
+        self.ours.calls.remove(key, number);
         self.ours.first_bytes -= u64::from(piece);
         if has_deadline {
             self.leave_alarm();
         }
-        if let Stage::Waiting { request, .. } = &call.stage
-            && number.is_none()
-            && let Some((id, _)) = request.stream()
-        {
+        if let Some((id, _)) = stream {
             self.drop_out(id);
         }
         if number.is_none() {
