@@ -41,7 +41,9 @@ impl AuthClient {
 const _: () = {
     use ::rpc_runtime::__private as __rpc;
     use __rpc::{Method as _, NoCause as _, NoResult as _, Unshaped as _};
-    use __rpc::{NotCarried as _, PlainKind as _, Taken as _, UnknownKind as _};
+    use __rpc::{
+        Begun as _, NotCarried as _, PlainKind as _, Taken as _, UnknownKind as _,
+    };
     pub struct __verify_;
     #[automatically_derived]
     impl __rpc::Method for __verify_ {
@@ -139,8 +141,9 @@ const _: () = {
         }
         fn serve<__C: __rpc::Incoming>(self, call: __C) -> __C::Handler {
             if call.is(__verify_) {
-                return call
-                    .handle(move |call| async move {
+                let (call, begun) = call.begin();
+                return begun
+                    .run(async move {
                         let (token,) = call.read(__verify_)?;
                         call.answer(
                             __verify_,
@@ -149,8 +152,9 @@ const _: () = {
                     });
             }
             if call.is(__find_) {
-                return call
-                    .handle(move |call| async move {
+                let (call, begun) = call.begin();
+                return begun
+                    .run(async move {
                         let (query, limit) = call.read(__find_)?;
                         call.answer(
                             __find_,

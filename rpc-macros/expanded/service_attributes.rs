@@ -48,7 +48,9 @@ impl TextsClient {
 const _: () = {
     use facade::rpc::__private as __rpc;
     use __rpc::{Method as _, NoCause as _, NoResult as _, Unshaped as _};
-    use __rpc::{NotCarried as _, PlainKind as _, Taken as _, UnknownKind as _};
+    use __rpc::{
+        Begun as _, NotCarried as _, PlainKind as _, Taken as _, UnknownKind as _,
+    };
     #[cfg(unix)]
     struct __type_;
     #[cfg(unix)]
@@ -146,16 +148,18 @@ const _: () = {
         fn serve<__C: __rpc::Incoming>(self, call: __C) -> __C::Handler {
             #[cfg(unix)]
             if call.is(__type_) {
-                return call
-                    .handle(move |call| async move {
+                let (call, begun) = call.begin();
+                return begun
+                    .run(async move {
                         let (r#in,) = call.read(__type_)?;
                         call.answer(__type_, <Self as Texts>::r#type(&self, &r#in).await)
                     });
             }
             #[cfg_attr(feature = "long", cfg(feature = "text"))]
             if call.is(__read_) {
-                return call
-                    .handle(move |call| async move {
+                let (call, begun) = call.begin();
+                return begun
+                    .run(async move {
                         call.read(__read_)?;
                         call.answer(__read_, <Self as Texts>::read(&self).await)
                     });

@@ -16,7 +16,7 @@ pub use serde;
 
 pub use crate::{
     __client as client, __local_client as local_client,
-    boundary::{Boundary, Far, Incoming, OwnedOf, Proxy, Taken},
+    boundary::{Begun, Boundary, Far, Incoming, OwnedOf, Proxy, Taken},
     call::{Call, Chosen, Way, call},
     carried::{
         After, AllCarried, Carried, Inside, NoResult, NotCarried, Part, Returned, Whole, argument, field,

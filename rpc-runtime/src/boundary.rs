@@ -80,16 +80,28 @@ pub trait Incoming: Sized {
     /// What its handler has of it.
     type Taken: Taken;
 
+    /// What runs its handler.
+    type Begun: Begun<Handler = Self::Handler>;
+
     /// Whether it is a call of this method.
     fn is<M: Method>(&self, method: M) -> bool;
 
-    /// Serves it with the future that `make` makes of it.
-    fn handle<F>(self, make: impl FnOnce(Self::Taken) -> F) -> Self::Handler
-    where
-        F: Future<Output = Result<Handled, Handled>> + Send + 'static;
+    /// Begins to serve it. Two values and no closure, which would be compiled for each method.
+    fn begin(self) -> (Self::Taken, Self::Begun);
 
     /// Refuses it: there is no such method here.
     fn unknown(self) -> Self::Handler;
+}
+
+/// A call whose handler is about to run.
+pub trait Begun {
+    /// What is being done about it.
+    type Handler;
+
+    /// Serves it with this future.
+    fn run<F>(self, future: F) -> Self::Handler
+    where
+        F: Future<Output = Result<Handled, Handled>> + Send + 'static;
 }
 
 /// A call that is being served.

@@ -26,8 +26,9 @@ pub(super) fn service(service: &Service) -> TokenStream {
     let bounds = describe::bounds(service);
     let twin = server::expand(service);
     let implementations = client::implementations(service);
-    let by_type = (!service.local)
-        .then(|| quote! { use __rpc::{NotCarried as _, PlainKind as _, Taken as _, UnknownKind as _}; });
+    let by_type = (!service.local).then(
+        || quote! { use __rpc::{Begun as _, NotCarried as _, PlainKind as _, Taken as _, UnknownKind as _}; },
+    );
     quote! {
         #contract
         #client

@@ -20,7 +20,7 @@ use super::{
     stream::{Flow, StreamBody},
 };
 use crate::{
-    boundary::{Incoming, Taken},
+    boundary::{Begun, Incoming, Taken},
     buffer,
     clock::Deadline,
     codec::{Codec, Decoder, Encoded, Encoder, Unread, Unwritten},
@@ -51,6 +51,12 @@ pub struct Handled {
 /// A call that has come in and is about to be served.
 pub struct Arrival {
     taken: Call,
+    begun: Beginning,
+}
+
+/// What its handler runs in.
+#[expect(unnameable_types, reason = "whoever serves a call holds it, by inference")]
+pub struct Beginning {
     /// Of the limits of its caller, and of its time.
     left: Left,
     /// What it may use at most.
@@ -96,46 +102,57 @@ impl Arrival {
                 is_spawned: ways.spawn || method.spawn,
                 hook: ways.hook.clone(),
             },
-            left,
-            limits: Limits::new(),
-            deadline,
-            spawn: ways.spawn || method.spawn,
-            hook: ways.hook.clone(),
+            begun: Beginning {
+                left,
+                limits: Limits::new(),
+                deadline,
+                spawn: ways.spawn || method.spawn,
+                hook: ways.hook.clone(),
+            },
         }
     }
 
     pub(super) fn limited(self, limits: Limits) -> Self {
         let taken = Call { longest: Longest::under(&limits), ..self.taken };
-        Self { limits, taken, ..self }
+        Self { taken, begun: Beginning { limits, ..self.begun } }
     }
 }
 
 impl Incoming for Arrival {
     type Handler = Handler;
     type Taken = Call;
+    type Begun = Beginning;
 
     fn is<M: Method>(&self, _: M) -> bool {
         self.taken.method.id == M::INFO.id
     }
 
-    fn handle<F>(self, make: impl FnOnce(Call) -> F) -> Handler
-    where
-        F: Future<Output = Result<Handled, Handled>> + Send + 'static,
-    {
-        let state = State::arrival(self.left, self.deadline, &self.limits);
-        let left = state.left_of_arrival();
-        let within = Within { left, state, hook: self.hook, future: make(self.taken) };
-        // Handlers share the task of the session, and with it tokio's budget for a task: after 128 operations of all
-        // of them together everything would say that it is not ready (1,000 handlers with three semaphores each
-        // took 12,240 polls instead of 1,000).
-        let within = coop::unconstrained(within);
-        if self.spawn { spawned(within) } else { PooledFuture::new(within) }
+    fn begin(self) -> (Call, Beginning) {
+        (self.taken, self.begun)
     }
 
     fn unknown(self) -> Handler {
         let MethodInfo { service, name, .. } = self.taken.method;
         let what = format!("`{service}/{name}` is not compiled in here");
         PooledFuture::new(std::future::ready(Handled::refused(Kind::NotFound(what.into()))))
+    }
+}
+
+impl Begun for Beginning {
+    type Handler = Handler;
+
+    fn run<F>(self, future: F) -> Handler
+    where
+        F: Future<Output = Result<Handled, Handled>> + Send + 'static,
+    {
+        let state = State::arrival(self.left, self.deadline, &self.limits);
+        let left = state.left_of_arrival();
+        let within = Within { left, state, hook: self.hook, future };
+        // Handlers share the task of the session, and with it tokio's budget for a task: after 128 operations of all
+        // of them together everything would say that it is not ready (1,000 handlers with three semaphores each
+        // took 12,240 polls instead of 1,000).
+        let within = coop::unconstrained(within);
+        if self.spawn { spawned(within) } else { PooledFuture::new(within) }
     }
 }
 
@@ -260,6 +277,12 @@ impl fmt::Debug for Handled {
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").field("method", &self.method.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Beginning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Beginning").finish_non_exhaustive()
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    boundary::Incoming,
+    boundary::{Begun as _, Incoming},
     codec::Encoder,
     contract::Contract,
     error::{Error, Kind},
@@ -53,7 +53,8 @@ pub(super) fn served(infos: impl IntoIterator<Item = &'static ServiceInfo>) -> S
 
 fn serve(call: Arrival, infos: &Arc<HashMap<&'static str, &'static ServiceInfo>>) -> Handler {
     let infos = Arc::clone(infos);
-    call.handle(move |call| async move {
+    let (call, begun) = call.begin();
+    begun.run(async move {
         let name = call.read_with(|decoder| decoder.whole::<&str>())?;
         let Some(info) = infos.get(name) else {
             return Err(Handled::refused(Kind::NotFound("a service of that name".into())));

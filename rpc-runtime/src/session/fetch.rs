@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     Body, Client, Upgraded,
-    boundary::{Boundary, Incoming},
+    boundary::{Begun as _, Boundary, Incoming},
     codec::Encoder,
     error::{Error, Exceeded, Kind},
     fetch::{FETCH, Request, Response},
@@ -111,7 +111,8 @@ impl Port {
 
 /// Serves a request by making it.
 pub(super) fn serve<C: Boundary + Send + Sync>(client: C, call: Arrival) -> Handler {
-    call.handle(move |call| async move {
+    let (call, begun) = call.begin();
+    begun.run(async move {
         let request = call.read_with(|decoder| decoder.whole::<RequestOnWire<'_>>())?;
         let request = request.into_request(call.take_body()).map_err(Handled::refused)?;
         let answered = client.fetch(request).await;

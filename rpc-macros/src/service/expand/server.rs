@@ -73,7 +73,8 @@ fn arm(service: &Service, method: &Method) -> TokenStream {
     quote! {
         #(#conditions)*
         if call.is(#marker) {
-            return call.handle(move |call| async move {
+            let (call, begun) = call.begin();
+            return begun.run(async move {
                 #read
                 call.answer(#marker, <Self as #service>::#name(&self, #(#lent #values),*).await)
             });
