@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, Entry, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -114,7 +114,21 @@ fn reframe(response: &mut Response<Body>, is_head: bool) -> bool {
     if !may_differ && !has_own_length(response) {
         response.headers_mut().remove(CONTENT_LENGTH);
     }
+    if is_head {
+        leave_body(response);
+    }
     closes
+}
+
+/// Takes the body out of an answer that has none on its way, where the head says how long it would be. hyper compares
+/// the two, and a debug build of it panics where they differ.
+fn leave_body(response: &mut Response<Body>) {
+    let length = response.body().size_hint().exact();
+    if let Entry::Vacant(none) = response.headers_mut().entry(CONTENT_LENGTH) {
+        let Some(length) = length else { return };
+        none.insert(length.into());
+    }
+    *response.body_mut() = Body::none();
 }
 
 /// Whether the handler knows the length of a body that does not say it, and says it once. hyper then keeps the body to

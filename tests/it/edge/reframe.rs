@@ -65,6 +65,25 @@ async fn an_answer_does_not_bring_the_head_of_another_connection() {
 }
 
 #[tokio::test]
+async fn the_head_of_an_answer_without_its_body_tells_a_length_of_its_own_or_that_of_the_body() {
+    const HEAD: &str = "HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    type Make = fn() -> Response<Body>;
+    let makes: [(Make, Option<&str>); 5] = [
+        (|| Response::builder().header("content-length", "9").body(Body::from("hello")).unwrap(), Some("9")),
+        (|| Response::builder().header("content-length", "9").body(streamed("hello")).unwrap(), Some("9")),
+        (|| Response::builder().header("content-length", "9").body(Body::none()).unwrap(), Some("9")),
+        (|| Response::new(Body::from("hello")), Some("5")),
+        (|| Response::new(streamed("hello")), None),
+    ];
+    for (make, length) in makes {
+        let answer = answering(make).await.send(HEAD).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("\r\n\r\n"), "{answer}");
+        let told = answer.lines().find_map(|line| line.strip_prefix("content-length: "));
+        assert_eq!(told, length, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_handler_may_close_the_connection() {
     let server =
         answering(|| Response::builder().header("connection", "close").body(Body::none()).unwrap()).await;
