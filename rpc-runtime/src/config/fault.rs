@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
@@ -262,9 +262,10 @@ impl Faults {
     /// not set (<https://no-color.org>).
     pub fn eprint(&self) {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let styled = std::io::stderr().is_terminal() && !no_color;
+        let styled = io::stderr().is_terminal() && !no_color;
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
-        eprintln!("{}", self.render(&renderer));
+        // A closed terminal is no reason to fail.
+        let _ = writeln!(io::stderr().lock(), "{}", self.render(&renderer));
     }
 
     pub(crate) fn sorted(mut self) -> Self {

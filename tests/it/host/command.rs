@@ -164,6 +164,14 @@ impl Drop for Serving {
 const DEV: &[&str] = &["dev", "-c", "front.toml", "-c", "greets.toml", "--port", "0"];
 
 #[test]
+fn faults_that_nobody_can_read_are_faults_all_the_same() {
+    let folder = Folder::new("unread", &[("wrong.toml", "nothing = 1\n")]);
+    let mut check = folder.command(&["check", "-c", "wrong.toml"]);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    assert_eq!(check.stderr(full).status().unwrap().code(), Some(1));
+}
+
+#[test]
 fn check_says_that_there_are_no_faults() {
     let folder = Folder::both("check");
     let (code, stdout, stderr) = folder.run(&["check", "-c", "front.toml", "-c", "greets.toml"]);
