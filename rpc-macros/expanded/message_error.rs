@@ -41,7 +41,7 @@ impl ::rpc_runtime::__private::Cause for AuthError {
     fn rpc(&self) -> ::core::option::Option<&::rpc_runtime::__private::Error> {
         use ::rpc_runtime::__private::{self as __rpc, NoCause as _};
         match self {
-            Self::Rpc(__field) => __rpc::Field(__field).rpc(),
+            Self::Rpc(__field) => __rpc::Field(__field).__rpc(),
             _ => ::core::option::Option::None,
         }
     }

@@ -60,8 +60,8 @@ const _: () = {
         const CAUSE: __rpc::CauseOf<Self> = __rpc::Field::<Self::Output>::CAUSE;
         fn codec<'__a>() -> impl __rpc::CodecOf<'__a, Self> {
             __rpc::codec(
-                (__rpc::Of::<&'__a str>::NEW.kind(),),
-                __rpc::Answer::<Result<User, AuthError>>::NEW.kind(),
+                (__rpc::Of::<&'__a str>::NEW.__kind(),),
+                __rpc::Answer::<Result<User, AuthError>>::NEW.__kind(),
             )
         }
     }
@@ -87,8 +87,8 @@ const _: () = {
         const CAUSE: __rpc::CauseOf<Self> = __rpc::Field::<Self::Output>::CAUSE;
         fn codec<'__a>() -> impl __rpc::CodecOf<'__a, Self> {
             __rpc::codec(
-                (__rpc::Of::<Query<'__a>>::NEW.kind(), __rpc::Of::<u32>::NEW.kind()),
-                __rpc::Answer::<Result<Vec<User>, AuthError>>::NEW.kind(),
+                (__rpc::Of::<Query<'__a>>::NEW.__kind(), __rpc::Of::<u32>::NEW.__kind()),
+                __rpc::Answer::<Result<Vec<User>, AuthError>>::NEW.__kind(),
             )
         }
     }
@@ -140,29 +140,29 @@ const _: () = {
             __rpc::Box::new(__rpc::Proxy(far))
         }
         fn serve<__C: __rpc::Incoming>(self, call: __C) -> __C::Handler {
-            if call.is(__verify_) {
-                let (call, begun) = call.begin();
+            if call.__is(__verify_) {
+                let (call, begun) = call.__begin();
                 return begun
-                    .run(async move {
-                        let (token,) = call.read(__verify_)?;
-                        call.answer(
+                    .__run(async move {
+                        let (token,) = call.__read(__verify_)?;
+                        call.__answer(
                             __verify_,
                             <Self as Auth>::verify(&self, token).await,
                         )
                     });
             }
-            if call.is(__find_) {
-                let (call, begun) = call.begin();
+            if call.__is(__find_) {
+                let (call, begun) = call.__begin();
                 return begun
-                    .run(async move {
-                        let (query, limit) = call.read(__find_)?;
-                        call.answer(
+                    .__run(async move {
+                        let (query, limit) = call.__read(__find_)?;
+                        call.__answer(
                             __find_,
                             <Self as Auth>::find(&self, query, limit).await,
                         )
                     });
             }
-            call.unknown()
+            call.__unknown()
         }
     }
     #[automatically_derived]

@@ -70,8 +70,8 @@ const _: () = {
         const CAUSE: __rpc::CauseOf<Self> = __rpc::Field::<Self::Output>::CAUSE;
         fn codec<'__a>() -> impl __rpc::CodecOf<'__a, Self> {
             __rpc::codec(
-                (__rpc::Lent::<[Text]>::NEW.kind(),),
-                __rpc::Answer::<Alias>::NEW.kind(),
+                (__rpc::Lent::<[Text]>::NEW.__kind(),),
+                __rpc::Answer::<Alias>::NEW.__kind(),
             )
         }
     }
@@ -92,7 +92,7 @@ const _: () = {
         );
         const CAUSE: __rpc::CauseOf<Self> = __rpc::Field::<Self::Output>::CAUSE;
         fn codec<'__a>() -> impl __rpc::CodecOf<'__a, Self> {
-            __rpc::codec((), __rpc::Answer::<Alias>::NEW.kind())
+            __rpc::codec((), __rpc::Answer::<Alias>::NEW.__kind())
         }
     }
     const _: fn() = || {
@@ -147,24 +147,27 @@ const _: () = {
         }
         fn serve<__C: __rpc::Incoming>(self, call: __C) -> __C::Handler {
             #[cfg(unix)]
-            if call.is(__type_) {
-                let (call, begun) = call.begin();
+            if call.__is(__type_) {
+                let (call, begun) = call.__begin();
                 return begun
-                    .run(async move {
-                        let (r#in,) = call.read(__type_)?;
-                        call.answer(__type_, <Self as Texts>::r#type(&self, &r#in).await)
+                    .__run(async move {
+                        let (r#in,) = call.__read(__type_)?;
+                        call.__answer(
+                            __type_,
+                            <Self as Texts>::r#type(&self, &r#in).await,
+                        )
                     });
             }
             #[cfg_attr(feature = "long", cfg(feature = "text"))]
-            if call.is(__read_) {
-                let (call, begun) = call.begin();
+            if call.__is(__read_) {
+                let (call, begun) = call.__begin();
                 return begun
-                    .run(async move {
-                        call.read(__read_)?;
-                        call.answer(__read_, <Self as Texts>::read(&self).await)
+                    .__run(async move {
+                        call.__read(__read_)?;
+                        call.__answer(__read_, <Self as Texts>::read(&self).await)
                     });
             }
-            call.unknown()
+            call.__unknown()
         }
     }
     #[automatically_derived]

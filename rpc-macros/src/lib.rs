@@ -82,7 +82,7 @@ mod words;
 ///
 /// | on the trait | |
 /// | --- | --- |
-/// | `#[service(local)]` | The service never leaves its thread: no `Send`, arguments of any kind, a client that is neither `Send` nor `Sync`. |
+/// | `#[service(local)]` | The service never leaves its thread: no `Send`, arguments of any type (lent ones by `&`), a client that is neither `Send` nor `Sync`. |
 /// | `#[service(rename = "Auth")]` | The name on the wire. Default: the trait's. |
 /// | `#[service(crate = "::rpc_runtime")]` | The path of the runtime, for a crate that knows it by another name. |
 ///

@@ -51,6 +51,13 @@ fn a_service_with_attributes() {
     assert_golden("service_attributes", expansion);
 }
 
+/// The span of a local is of the edition of this crate, where `gen` is a keyword; in the user's it may be a name.
+#[test]
+fn an_argument_whose_name_is_a_keyword_here_is_written_raw() {
+    let expanded = service("", "trait Makes { async fn make(&self, gen: u8) -> Alias; }").to_string();
+    assert!(expanded.contains("let (r#gen ,) = ") && !expanded.contains("let (gen"), "{expanded}");
+}
+
 #[test]
 fn message_struct() {
     message(

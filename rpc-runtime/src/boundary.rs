@@ -84,13 +84,13 @@ pub trait Incoming: Sized {
     type Begun: Begun<Handler = Self::Handler>;
 
     /// Whether it is a call of this method.
-    fn is<M: Method>(&self, method: M) -> bool;
+    fn __is<M: Method>(&self, method: M) -> bool;
 
     /// Begins to serve it. Two values and no closure, which would be compiled for each method.
-    fn begin(self) -> (Self::Taken, Self::Begun);
+    fn __begin(self) -> (Self::Taken, Self::Begun);
 
     /// Refuses it: there is no such method here.
-    fn unknown(self) -> Self::Handler;
+    fn __unknown(self) -> Self::Handler;
 }
 
 /// A call whose handler is about to run.
@@ -99,7 +99,7 @@ pub trait Begun {
     type Handler;
 
     /// Serves it with this future.
-    fn run<F>(self, future: F) -> Self::Handler
+    fn __run<F>(self, future: F) -> Self::Handler
     where
         F: Future<Output = Result<Handled, Handled>> + Send + 'static;
 }
@@ -111,12 +111,12 @@ pub trait Taken: Send + Sync + 'static {
     /// # Errors
     ///
     /// The refusal, if they cannot be read.
-    fn read<M: Method>(&self, method: M) -> Result<M::Read<'_>, Handled>;
+    fn __read<M: Method>(&self, method: M) -> Result<M::Read<'_>, Handled>;
 
     /// The answer as bytes.
     ///
     /// # Errors
     ///
     /// The failure, if the call failed on its way to the handler, or the answer cannot be written.
-    fn answer<M: Method>(&self, method: M, output: M::Output) -> Result<Handled, Handled>;
+    fn __answer<M: Method>(&self, method: M, output: M::Output) -> Result<Handled, Handled>;
 }

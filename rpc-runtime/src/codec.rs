@@ -7,8 +7,8 @@
 //!
 //! ```text
 //! __rpc::codec(
-//!     (__rpc::Of::<&'__a str>::NEW.kind(), __rpc::Lent::<User>::NEW.kind()),
-//!     __rpc::Answer::<Result<Vec<u8>, E>>::NEW.kind(),
+//!     (__rpc::Of::<&'__a str>::NEW.__kind(), __rpc::Lent::<User>::NEW.__kind()),
+//!     __rpc::Answer::<Result<Vec<u8>, E>>::NEW.__kind(),
 //! )
 //! ```
 //!

@@ -43,7 +43,7 @@ fn a_value_of_ten_times_the_limit_is_refused_before_it_is_written() {
 #[test]
 fn a_run_that_is_kept_counts_too() {
     let kinds =
-        codec((Of::<Bytes>::NEW.kind(), Of::<Bytes>::NEW.kind()), Answer::<Result<(), ()>>::NEW.kind());
+        codec((Of::<Bytes>::NEW.__kind(), Of::<Bytes>::NEW.__kind()), Answer::<Result<(), ()>>::NEW.__kind());
     let run = Bytes::from(vec![1; LIMIT / 2]);
     let mut to = Encoder::new(LIMIT + 6);
     kinds.write_args((run.clone(), run.clone()), &mut to).unwrap();

@@ -372,3 +372,63 @@ async fn what_a_type_only_names_need_not_be_carried() {
     let ids = rows.ids(Some(std::path::Path::new("a/bc"))).await.unwrap();
     assert_eq!(ids.iter().map(|id| id.0).collect::<Vec<_>>(), [1, 2]);
 }
+
+/// Everything has methods by the names that an expansion could be tempted to call.
+mod extended {
+    macro_rules! extensions {
+        ($($name:ident)*) => {
+            #[allow(dead_code, reason = "they are there to be mistaken")]
+            pub(super) trait Extension: Sized {
+                $(fn $name(self) -> u8 { 0 })*
+            }
+            impl<T> Extension for T {}
+        };
+    }
+
+    extensions! {
+        answer args begin call cause codec handle id info is kind read rpc run send serve shape slot start take twin
+        unknown worker write
+    }
+
+    #[rpc_runtime::message]
+    #[derive(Debug)]
+    pub(super) enum ExtendedError {
+        Rpc(rpc_runtime::Error),
+    }
+
+    impl From<rpc_runtime::Error> for ExtendedError {
+        fn from(error: rpc_runtime::Error) -> Self {
+            Self::Rpc(error)
+        }
+    }
+
+    #[rpc_runtime::service]
+    pub(super) trait Extended {
+        async fn kind(&self, text: &str, all: &[u16]) -> Result<usize, ExtendedError>;
+        async fn read(&self) -> Result<Vec<u8>, ExtendedError>;
+    }
+
+    impl Extended for super::Adder {
+        async fn kind(&self, text: &str, all: &[u16]) -> Result<usize, ExtendedError> {
+            Ok(text.len() + all.len())
+        }
+
+        async fn read(&self) -> Result<Vec<u8>, ExtendedError> {
+            Ok(vec![7])
+        }
+    }
+
+    pub(super) async fn call(client: impl Extended) -> (usize, Vec<u8>) {
+        (Extended::kind(&client, "abc", &[1]).await.unwrap(), Extended::read(&client).await.unwrap())
+    }
+}
+
+#[tokio::test]
+async fn extension_traits_with_the_names_of_an_expansion_change_nothing() {
+    let (here, there) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(rpc_runtime::serve(extended::ExtendedClient::new(Adder), there));
+    let far = extended::ExtendedClient::connect(here).await.unwrap();
+    for client in [extended::ExtendedClient::new(Adder), far] {
+        assert_eq!(extended::call(client).await, (4, vec![7]));
+    }
+}

@@ -217,7 +217,7 @@ fn cause_arm(message: &Message, variant: &Variant) -> Option<TokenStream> {
         Some(name) => quote!(Self::#ident { #name: __field }),
         None => quote!(Self::#ident(__field)),
     };
-    Some(quote!(#(#cfg)* #pattern => __rpc::Field(__field).rpc(),))
+    Some(quote!(#(#cfg)* #pattern => __rpc::Field(__field).__rpc(),))
 }
 
 /// The impls name what the user deprecated.

@@ -77,8 +77,13 @@ fn visibility(service: &Service) -> Visibility {
 /// The names of the arguments as locals of the expansion, which no name beside them can mean.
 fn locals(method: &Method) -> impl Iterator<Item = Ident> {
     method.arguments.iter().map(|argument| {
+        let span = Span::mixed_site().located_at(argument.name.span());
+        if argument.name == "gen" {
+            // A name in the edition of the user's crate, and a keyword in that of this one, which the span has.
+            return Ident::new_raw("gen", span);
+        }
         let mut name = argument.name.clone();
-        name.set_span(Span::mixed_site().located_at(name.span()));
+        name.set_span(span);
         name
     })
 }

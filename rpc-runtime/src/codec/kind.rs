@@ -2,7 +2,7 @@
 //!
 //! As in [`by_type`](crate::shape::by_type), rustc decides: an inherent method whose bound holds goes before the
 //! method of a trait with the same name, and that one before the same method of a reference. So
-//! `Of::<T>::NEW.kind()` is [`RunOf`] where `T` is a byte run, else [`Plain`] where serde knows it, also through an
+//! `Of::<T>::NEW.__kind()` is [`RunOf`] where `T` is a byte run, else [`Plain`] where serde knows it, also through an
 //! alias; the bytes are the same. What serde does not know is [`Unknown`], so that a type which cannot be carried
 //! is told so once, by [`argument`](crate::carried::argument).
 
@@ -171,7 +171,7 @@ impl<R> Answer<R> {
 impl<T: Run> Of<T> {
     /// The kind of a byte run.
     #[must_use]
-    pub const fn kind(self) -> RunOf<T> {
+    pub const fn __kind(self) -> RunOf<T> {
         RunOf(PhantomData)
     }
 }
@@ -179,7 +179,7 @@ impl<T: Run> Of<T> {
 impl<X: Run + ?Sized> Lent<X> {
     /// The kind of a byte run behind a `&`.
     #[must_use]
-    pub const fn kind(self) -> LentRun<X> {
+    pub const fn __kind(self) -> LentRun<X> {
         LentRun(PhantomData)
     }
 }
@@ -187,7 +187,7 @@ impl<X: Run + ?Sized> Lent<X> {
 impl<T: Run, E> Answer<Result<T, E>> {
     /// The kind of a result with a byte run inside.
     #[must_use]
-    pub const fn kind(self) -> RunAnswer<T, E> {
+    pub const fn __kind(self) -> RunAnswer<T, E> {
         RunAnswer(PhantomData)
     }
 }
@@ -198,13 +198,13 @@ pub trait PlainKind<'f>: Sized {
     type Kind;
 
     /// The kind.
-    fn kind(self) -> Self::Kind;
+    fn __kind(self) -> Self::Kind;
 }
 
 impl<'f, T: Serialize + Deserialize<'f>> PlainKind<'f> for Of<T> {
     type Kind = Plain<T>;
 
-    fn kind(self) -> Plain<T> {
+    fn __kind(self) -> Plain<T> {
         Plain(PhantomData)
     }
 }
@@ -212,7 +212,7 @@ impl<'f, T: Serialize + Deserialize<'f>> PlainKind<'f> for Of<T> {
 impl<'f, X: Serialize + Lend<Owned: Deserialize<'f>> + ?Sized> PlainKind<'f> for Lent<X> {
     type Kind = LentPlain<X>;
 
-    fn kind(self) -> LentPlain<X> {
+    fn __kind(self) -> LentPlain<X> {
         LentPlain(PhantomData)
     }
 }
@@ -220,7 +220,7 @@ impl<'f, X: Serialize + Lend<Owned: Deserialize<'f>> + ?Sized> PlainKind<'f> for
 impl<'f, R: Serialize + Deserialize<'f>> PlainKind<'f> for Answer<R> {
     type Kind = Plain<R>;
 
-    fn kind(self) -> Plain<R> {
+    fn __kind(self) -> Plain<R> {
         Plain(PhantomData)
     }
 }
@@ -231,13 +231,13 @@ pub trait UnknownKind: Sized {
     type Kind;
 
     /// The kind.
-    fn kind(self) -> Self::Kind;
+    fn __kind(self) -> Self::Kind;
 }
 
 impl<T> UnknownKind for &Of<T> {
     type Kind = Unknown<T>;
 
-    fn kind(self) -> Unknown<T> {
+    fn __kind(self) -> Unknown<T> {
         Unknown(PhantomData)
     }
 }
@@ -245,7 +245,7 @@ impl<T> UnknownKind for &Of<T> {
 impl<X: ?Sized> UnknownKind for &Lent<X> {
     type Kind = LentUnknown<X>;
 
-    fn kind(self) -> LentUnknown<X> {
+    fn __kind(self) -> LentUnknown<X> {
         LentUnknown(PhantomData)
     }
 }
@@ -253,7 +253,7 @@ impl<X: ?Sized> UnknownKind for &Lent<X> {
 impl<R> UnknownKind for &Answer<R> {
     type Kind = Unknown<R>;
 
-    fn kind(self) -> Unknown<R> {
+    fn __kind(self) -> Unknown<R> {
         Unknown(PhantomData)
     }
 }

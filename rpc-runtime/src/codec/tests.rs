@@ -67,16 +67,16 @@ impl Method for Find {
     fn codec<'a>() -> impl Codec<'a, Args = Self::Args<'a>, Read = Self::Read<'a>, Output = Self::Output> {
         codec(
             (
-                Of::<&'a str>::NEW.kind(),
-                Of::<Query<'a>>::NEW.kind(),
-                Lent::<User>::NEW.kind(),
-                Lent::<[User]>::NEW.kind(),
-                Lent::<Path>::NEW.kind(),
-                Of::<Blob>::NEW.kind(),
-                Of::<&'a [u8]>::NEW.kind(),
-                Of::<Option<&'a str>>::NEW.kind(),
+                Of::<&'a str>::NEW.__kind(),
+                Of::<Query<'a>>::NEW.__kind(),
+                Lent::<User>::NEW.__kind(),
+                Lent::<[User]>::NEW.__kind(),
+                Lent::<Path>::NEW.__kind(),
+                Of::<Blob>::NEW.__kind(),
+                Of::<&'a [u8]>::NEW.__kind(),
+                Of::<Option<&'a str>>::NEW.__kind(),
             ),
-            Answer::<Answered<Blob>>::NEW.kind(),
+            Answer::<Answered<Blob>>::NEW.__kind(),
         )
     }
 }
@@ -92,7 +92,7 @@ impl Method for Nothing {
         &MethodInfo::new("Directory", "nothing", &[], Of::<Result<(), Refusal>>::SHAPE);
 
     fn codec<'a>() -> impl Codec<'a, Args = (), Read = (), Output = Self::Output> {
-        codec((), Answer::<Result<(), Refusal>>::NEW.kind())
+        codec((), Answer::<Result<(), Refusal>>::NEW.__kind())
     }
 }
 
@@ -190,14 +190,14 @@ impl Method for Several {
     fn codec<'a>() -> impl Codec<'a, Args = Self::Args<'a>, Read = Self::Read<'a>, Output = Self::Output> {
         codec(
             (
-                Of::<bool>::NEW.kind(),
-                Of::<&'a str>::NEW.kind(),
-                Of::<Option<char>>::NEW.kind(),
-                Of::<Result<u8, u8>>::NEW.kind(),
-                Of::<std::num::NonZeroU8>::NEW.kind(),
-                Of::<List>::NEW.kind(),
+                Of::<bool>::NEW.__kind(),
+                Of::<&'a str>::NEW.__kind(),
+                Of::<Option<char>>::NEW.__kind(),
+                Of::<Result<u8, u8>>::NEW.__kind(),
+                Of::<std::num::NonZeroU8>::NEW.__kind(),
+                Of::<List>::NEW.__kind(),
             ),
-            Answer::<Result<Vec<u32>, Refusal>>::NEW.kind(),
+            Answer::<Result<Vec<u32>, Refusal>>::NEW.__kind(),
         )
     }
 }
@@ -398,8 +398,8 @@ fn a_checked_encoder_finds_a_value_that_lies_about_its_shape() {
     use crate::Shape as _;
 
     let plan = codec(
-        (Of::<u8>::NEW.kind(), Of::<Tagged>::NEW.kind()),
-        Answer::<Result<Vec<u8>, Refusal>>::NEW.kind(),
+        (Of::<u8>::NEW.__kind(), Of::<Tagged>::NEW.__kind()),
+        Answer::<Result<Vec<u8>, Refusal>>::NEW.__kind(),
     );
     let given = || (1, Tagged { tags: vec![Celsius] });
     let error =
@@ -422,13 +422,13 @@ fn a_checked_encoder_finds_a_value_that_lies_about_its_shape() {
 fn long_runs_that_are_owned_are_kept_and_short_ones_copied() {
     let plan = codec(
         (
-            Of::<Vec<u8>>::NEW.kind(),
-            Of::<&str>::NEW.kind(),
-            Of::<Bytes>::NEW.kind(),
-            Of::<Box<[u8]>>::NEW.kind(),
-            Lent::<Vec<u8>>::NEW.kind(),
+            Of::<Vec<u8>>::NEW.__kind(),
+            Of::<&str>::NEW.__kind(),
+            Of::<Bytes>::NEW.__kind(),
+            Of::<Box<[u8]>>::NEW.__kind(),
+            Lent::<Vec<u8>>::NEW.__kind(),
         ),
-        Answer::<Result<(), ()>>::NEW.kind(),
+        Answer::<Result<(), ()>>::NEW.__kind(),
     );
     let (vec, bytes, short) = (vec![1; 16 << 10], Bytes::from(vec![2; 20 << 10]), vec![3; 100]);
     let (at, lent) = (vec.as_ptr(), vec![4; 17 << 10]);
@@ -459,7 +459,8 @@ struct Page {
 
 #[test]
 fn bytes_are_a_part_of_their_frame_where_they_are_a_large_part() {
-    let plan = codec((Of::<u8>::NEW.kind(), Of::<Page>::NEW.kind()), Answer::<Result<Bytes, ()>>::NEW.kind());
+    let plan =
+        codec((Of::<u8>::NEW.__kind(), Of::<Page>::NEW.__kind()), Answer::<Result<Bytes, ()>>::NEW.__kind());
     let is_part = |body: usize, rest: usize, in_frame: bool| {
         let page = Page { body: vec![1; body].into(), rest: Some(vec![2; rest].into()) };
         let mut to = Encoder::default();
@@ -512,21 +513,21 @@ fn a_run_is_found_by_its_type() {
 
     struct Opaque;
     type Alias = Option<Bytes>;
-    assert_eq!(name(Of::<Blob>::NEW.kind()), "RunOf");
-    assert_eq!(name(Of::<&[u8]>::NEW.kind()), "RunOf");
-    assert_eq!(name(Of::<Alias>::NEW.kind()), "RunOf");
-    assert_eq!(name(Of::<[u8; 4]>::NEW.kind()), "Plain");
-    assert_eq!(name(Of::<Vec<u16>>::NEW.kind()), "Plain");
-    assert_eq!(name(Lent::<Blob>::NEW.kind()), "LentRun");
-    assert_eq!(name(Lent::<[u8]>::NEW.kind()), "LentRun");
-    assert_eq!(name(Lent::<[u16]>::NEW.kind()), "LentPlain");
-    assert_eq!(name(Lent::<str>::NEW.kind()), "LentPlain");
-    assert_eq!(name(Answer::<Answered<Blob>>::NEW.kind()), "RunAnswer");
-    assert_eq!(name(Answer::<Answered<String>>::NEW.kind()), "Plain");
+    assert_eq!(name(Of::<Blob>::NEW.__kind()), "RunOf");
+    assert_eq!(name(Of::<&[u8]>::NEW.__kind()), "RunOf");
+    assert_eq!(name(Of::<Alias>::NEW.__kind()), "RunOf");
+    assert_eq!(name(Of::<[u8; 4]>::NEW.__kind()), "Plain");
+    assert_eq!(name(Of::<Vec<u16>>::NEW.__kind()), "Plain");
+    assert_eq!(name(Lent::<Blob>::NEW.__kind()), "LentRun");
+    assert_eq!(name(Lent::<[u8]>::NEW.__kind()), "LentRun");
+    assert_eq!(name(Lent::<[u16]>::NEW.__kind()), "LentPlain");
+    assert_eq!(name(Lent::<str>::NEW.__kind()), "LentPlain");
+    assert_eq!(name(Answer::<Answered<Blob>>::NEW.__kind()), "RunAnswer");
+    assert_eq!(name(Answer::<Answered<String>>::NEW.__kind()), "Plain");
     // These types have been refused by `argument` and `Returned`: nothing more is said about them.
-    assert_eq!(name(Of::<Opaque>::NEW.kind()), "Unknown");
-    assert_eq!(name(Lent::<[Opaque]>::NEW.kind()), "LentUnknown");
-    assert_eq!(name(Answer::<Answered<Opaque>>::NEW.kind()), "Unknown");
+    assert_eq!(name(Of::<Opaque>::NEW.__kind()), "Unknown");
+    assert_eq!(name(Lent::<[Opaque]>::NEW.__kind()), "LentUnknown");
+    assert_eq!(name(Answer::<Answered<Opaque>>::NEW.__kind()), "Unknown");
 }
 
 /// A handler holds what was read across its awaits.

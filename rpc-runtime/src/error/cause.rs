@@ -60,7 +60,7 @@ impl<'a, T: Cause> Field<'a, T> {
 
     /// What the value finds.
     #[must_use]
-    pub fn rpc(self) -> Option<&'a Error> {
+    pub fn __rpc(self) -> Option<&'a Error> {
         self.0.rpc()
     }
 }
@@ -72,7 +72,7 @@ pub trait NoCause<'a, T>: Sized {
     const CAUSE: CauseIn<T> = |_| None;
 
     /// Nothing.
-    fn rpc(self) -> Option<&'a Error> {
+    fn __rpc(self) -> Option<&'a Error> {
         None
     }
 }

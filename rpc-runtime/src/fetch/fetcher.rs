@@ -55,7 +55,7 @@ impl Boundary for Fetcher {
 
     /// A service without methods; requests are served beside it.
     fn serve<C: Incoming>(self, call: C) -> C::Handler {
-        call.unknown()
+        call.__unknown()
     }
 }
 

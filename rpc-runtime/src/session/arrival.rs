@@ -123,15 +123,15 @@ impl Incoming for Arrival {
     type Taken = Call;
     type Begun = Beginning;
 
-    fn is<M: Method>(&self, _: M) -> bool {
+    fn __is<M: Method>(&self, _: M) -> bool {
         self.taken.method.id == M::INFO.id
     }
 
-    fn begin(self) -> (Call, Beginning) {
+    fn __begin(self) -> (Call, Beginning) {
         (self.taken, self.begun)
     }
 
-    fn unknown(self) -> Handler {
+    fn __unknown(self) -> Handler {
         let MethodInfo { service, name, .. } = self.taken.method;
         let what = format!("`{service}/{name}` is not compiled in here");
         PooledFuture::new(std::future::ready(Handled::refused(Kind::NotFound(what.into()))))
@@ -141,7 +141,7 @@ impl Incoming for Arrival {
 impl Begun for Beginning {
     type Handler = Handler;
 
-    fn run<F>(self, future: F) -> Handler
+    fn __run<F>(self, future: F) -> Handler
     where
         F: Future<Output = Result<Handled, Handled>> + Send + 'static,
     {
@@ -160,11 +160,11 @@ const NO_MEMORY: &str =
     "the arguments of the calls of this session take 256 MiB, and there is no room for more";
 
 impl Taken for Call {
-    fn read<M: Method>(&self, _: M) -> Result<M::Read<'_>, Handled> {
+    fn __read<M: Method>(&self, _: M) -> Result<M::Read<'_>, Handled> {
         self.read_with(|decoder| M::codec().read_args(decoder))
     }
 
-    fn answer<M: Method>(&self, _: M, output: M::Output) -> Result<Handled, Handled> {
+    fn __answer<M: Method>(&self, _: M, output: M::Output) -> Result<Handled, Handled> {
         self.take_failure()?;
         self.answer_with(output.is_ok(), |encoder| M::codec().write_output(output, encoder))
     }

@@ -53,8 +53,8 @@ pub(super) fn served(infos: impl IntoIterator<Item = &'static ServiceInfo>) -> S
 
 fn serve(call: Arrival, infos: &Arc<HashMap<&'static str, &'static ServiceInfo>>) -> Handler {
     let infos = Arc::clone(infos);
-    let (call, begun) = call.begin();
-    begun.run(async move {
+    let (call, begun) = call.__begin();
+    begun.__run(async move {
         let name = call.read_with(|decoder| decoder.whole::<&str>())?;
         let Some(info) = infos.get(name) else {
             return Err(Handled::refused(Kind::NotFound("a service of that name".into())));

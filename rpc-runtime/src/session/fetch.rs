@@ -111,8 +111,8 @@ impl Port {
 
 /// Serves a request by making it.
 pub(super) fn serve<C: Boundary + Send + Sync>(client: C, call: Arrival) -> Handler {
-    let (call, begun) = call.begin();
-    begun.run(async move {
+    let (call, begun) = call.__begin();
+    begun.__run(async move {
         let request = call.read_with(|decoder| decoder.whole::<RequestOnWire<'_>>())?;
         let request = request.into_request(call.take_body()).map_err(Handled::refused)?;
         let answered = client.fetch(request).await;

@@ -56,16 +56,16 @@ fn codec(service: &Service, method: &Method) -> TokenStream {
     }
     let lifetime = Argument::lifetime(Span::mixed_site());
     let kinds = method.arguments.iter().map(|argument| match &argument.lent {
-        Some(lent) => quote! { __rpc::Lent::<#lent>::NEW.kind() },
+        Some(lent) => quote! { __rpc::Lent::<#lent>::NEW.__kind() },
         None => {
             let described = &argument.described;
-            quote! { __rpc::Of::<#described>::NEW.kind() }
+            quote! { __rpc::Of::<#described>::NEW.__kind() }
         }
     });
     let output = &method.output;
     quote! {
         fn codec<#lifetime>() -> impl __rpc::CodecOf<#lifetime, Self> {
-            __rpc::codec((#(#kinds,)*), __rpc::Answer::<#output>::NEW.kind())
+            __rpc::codec((#(#kinds,)*), __rpc::Answer::<#output>::NEW.__kind())
         }
     }
 }

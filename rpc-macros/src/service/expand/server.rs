@@ -53,7 +53,7 @@ fn boundary(service: &Service) -> TokenStream {
             }
             fn serve<__C: __rpc::Incoming>(self, call: __C) -> __C::Handler {
                 #(#arms)*
-                call.unknown()
+                call.__unknown()
             }
         }
     }
@@ -66,17 +66,17 @@ fn arm(service: &Service, method: &Method) -> TokenStream {
     let (locals, values) = (super::locals(method), super::locals(method));
     let lent = method.arguments.iter().map(|argument| argument.lent.as_ref().map(|_| quote! { & }));
     let read = if method.arguments.is_empty() {
-        quote! { call.read(#marker)?; }
+        quote! { call.__read(#marker)?; }
     } else {
-        quote! { let (#(#locals,)*) = call.read(#marker)?; }
+        quote! { let (#(#locals,)*) = call.__read(#marker)?; }
     };
     quote! {
         #(#conditions)*
-        if call.is(#marker) {
-            let (call, begun) = call.begin();
-            return begun.run(async move {
+        if call.__is(#marker) {
+            let (call, begun) = call.__begin();
+            return begun.__run(async move {
                 #read
-                call.answer(#marker, <Self as #service>::#name(&self, #(#lent #values),*).await)
+                call.__answer(#marker, <Self as #service>::#name(&self, #(#lent #values),*).await)
             });
         }
     }
