@@ -324,6 +324,11 @@ impl Binding {
         self.options.as_ref()?.travelling.as_ref()
     }
 
+    /// Those of a pipeline that begins with a call over it.
+    pub(crate) fn limits_of_first(&self) -> Limits {
+        self.options.as_ref().and_then(|options| options.given.limits).unwrap_or(self.limits)
+    }
+
     pub(crate) fn interceptors(&self) -> Option<&Arc<[Arc<dyn crate::interceptor::DynInterceptor>]>> {
         self.options.as_ref()?.interceptors.as_ref()
     }

@@ -43,7 +43,7 @@ use crate::{
     client::Inner,
     clock,
     error::{Error, Kind},
-    invocation::{sleep_until, with_current},
+    invocation::{RequestBudget, sleep_until, with_current},
     raw::{self, Flavour, Given, Rest},
     service::{Answers, MethodInfo, NOT_CARRIED, Service, Target},
 };
@@ -128,6 +128,9 @@ struct Following {
     time: Option<(Duration, Instant)>,
     /// Of those after the first one, whose call has a timer itself.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// Each request is a call of its own, which begins a pipeline where there is none, and has the limits of its client
+    /// for itself; this counts them together.
+    requests: Option<RequestBudget>,
 }
 
 impl Following {
@@ -161,16 +164,23 @@ impl<'c, C: Service> Fetching<'c, C> {
     #[inline(never)]
     fn prepare(&mut self) -> Result<(), Error> {
         let Some(request) = self.call.args_mut() else { return Ok(()) };
-        let mode = take_redirect(request)?;
+        let mode = match take_redirect(request) {
+            Ok(mode) => mode,
+            Err(why) => return Err(self.failed(why)),
+        };
         self.beside = Some(match Trail::of(request, mode) {
             None => Beside::Nothing,
             Some(trail) => {
-                let options = self.call.client().binding().options.as_ref();
+                let binding = self.call.client().binding();
+                let options = binding.options.as_ref();
                 let given = options.and_then(|options| options.given.deadline);
                 Beside::Trail(Box::new(Following {
                     trail,
                     time: given.map(|given| (given, clock::now())),
                     alarm: None,
+                    requests: (options.is_some_and(|options| options.given.limits.is_some())
+                        || with_current(|caller| caller.is_none()))
+                    .then(|| RequestBudget::first(binding.limits_of_first(), binding.cost)),
                 }))
             }
         });
@@ -193,6 +203,9 @@ impl<'c, C: Service> Fetching<'c, C> {
             Ok(Step::Answer(response)) => Some(Ok(response)),
             Ok(Step::Request(_)) if !following.go_on() => Some(Err(self.too_late())),
             Ok(Step::Request(request)) => {
+                if let Some(Err(exceeded)) = following.requests.as_ref().map(RequestBudget::spend) {
+                    return Some(Err(self.failed(Kind::Limit(exceeded))));
+                }
                 self.call = Call::new(self.call.client(), request, FetchOf::default());
                 None
             }

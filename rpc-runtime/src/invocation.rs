@@ -24,6 +24,7 @@ use std::{
 
 #[cfg(any(feature = "fetch", feature = "host"))]
 pub(crate) use self::budget::SUBREQUEST;
+pub(crate) use self::budget::{RequestBudget, too_deep};
 pub(crate) use self::{
     budget::{Budget, Depth, FirstCounts, Left, SharedBudget},
     extras::Extras,

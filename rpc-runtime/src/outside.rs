@@ -52,7 +52,7 @@ pub fn fetch<R: IntoRequest>(request: R) -> impl Future<Output = Result<Response
     let mut request = request.into_request();
     let outside = HERE.with_borrow_mut(|here| here.get_or_insert_default().clone());
     async move {
-        let mode = take_redirect(&mut request)?;
+        let mode = take_redirect(&mut request).map_err(Error::new)?;
         let trail = Trail::of(&request, mode);
         outside.follow(request, trail).await
     }
@@ -256,7 +256,7 @@ const IDLE_MAX: usize = 32;
 
 impl Fetch for Outside {
     async fn fetch(&self, mut request: Request) -> Result<Response, Error> {
-        let mode = take_redirect(&mut request)?;
+        let mode = take_redirect(&mut request).map_err(Error::new)?;
         let trail = Trail::of(&request, mode);
         self.follow(request, trail).await
     }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::future::pending;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use rpc_runtime::{
@@ -423,6 +423,77 @@ fn an_interceptor_may_make_calls_of_its_own() {
     let guarded = paused().with(around(Asks(paused())));
     let twice = paused().with(around(Asks(guarded)));
     assert_eq!(block_on(relay(twice).run(5)).unwrap(), 7);
+}
+
+/// Calls through the client that it stands around, as one that renews a token might.
+struct Recurs(Arc<OnceLock<StepClient>>);
+
+impl Interceptor for Recurs {
+    async fn around(&self, _: &Outgoing, next: Next) -> Outcome {
+        match self.0.get().unwrap().run(1).await {
+            Ok(_) => next.run().await,
+            Err(error) => Outcome::refused(error),
+        }
+    }
+}
+
+#[test]
+fn an_interceptor_that_calls_through_its_own_client_comes_to_the_limit_of_the_depth() {
+    let own = Arc::new(OnceLock::new());
+    let client = paused().with(around(Recurs(Arc::clone(&own))));
+    assert!(own.set(client.clone()).is_ok());
+    for client in [client.clone(), relay(client)] {
+        let error = block_on(client.run(5)).unwrap_err();
+        assert!(error.is_limit() && error.to_string().contains("32 Workers deep"), "{error}");
+    }
+}
+
+#[test]
+fn interceptors_around_each_call_of_a_deep_pipeline_are_not_too_many() {
+    let notes = Notes::default();
+    let mut client = paused();
+    for _ in 1..32 {
+        client = relay(client.with(around(Observes("deep", Arc::clone(&notes)))));
+    }
+    let client = client.with(around(Observes("first", Arc::clone(&notes))));
+    assert_eq!(block_on(client.run(5)).unwrap(), 37);
+    let error = block_on(relay(client).run(5)).unwrap_err();
+    assert!(error.is_limit(), "{error}");
+}
+
+#[test]
+fn an_answer_that_is_refused_and_panics_as_it_goes_harms_nobody() {
+    #[derive(Clone)]
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("it goes off");
+        }
+    }
+
+    struct Carries;
+
+    impl Fetch for Carries {
+        async fn fetch(&self, _: Request) -> Result<Response> {
+            let mut response = Response::new(Body::none());
+            response.extensions_mut().insert(Bomb);
+            Ok(response)
+        }
+    }
+
+    struct Refuses;
+
+    impl Interceptor for Refuses {
+        async fn around(&self, _: &Outgoing, next: Next) -> Outcome {
+            assert!(next.run().await.is_ok());
+            Outcome::refused(Error::denied("not that"))
+        }
+    }
+
+    let fetcher = Fetcher::new(Carries).with(around(Refuses));
+    let error = block_on(fetcher.fetch("http://carries/")).unwrap_err();
+    assert!(error.is_denied(), "{error}");
 }
 
 /// Keeps an outcome and returns it for the next call.

@@ -1,6 +1,7 @@
 //! A call with interceptors around it.
 
 use std::{
+    cell::Cell,
     future::Future,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -17,7 +18,7 @@ use crate::{
     clock::Deadline,
     error::{Error, Kind},
     interceptor::{Around, Gate, Outcome, Outgoing, Rest, Stage as Passage},
-    invocation::{Frame, OwnDeadline, Timer, with_current},
+    invocation::{Frame, OwnDeadline, Timer, too_deep, with_current},
     observe,
     service::{Answers, MethodInfo},
     session::Failure,
@@ -95,6 +96,10 @@ where
     /// Polls the chain, and the call whenever the chain waits for it.
     fn poll_chain(&mut self, callee: &mut Callee<'s, '_, A, D>, cx: &mut Context<'_>) -> Poll<Outcome> {
         let Some((chain, gate)) = &mut self.parts else { return Poll::Pending };
+        let nested = Nested::enter();
+        if let Err(why) = nested.check(&self.binding) {
+            return Poll::Ready(Outcome::refused(error(why, self.method, &self.binding)));
+        }
         // What the chain does while it is polled here is seen below, without a wake-up.
         gate.lock().call = None;
         loop {
@@ -141,7 +146,11 @@ where
 
     fn settle(&mut self, outcome: Outcome, answers: Answers<D::Output>) -> D::Output {
         match (outcome.into_refusal(), self.answer.take()) {
-            (Some(error), _) => {
+            (Some(error), answer) => {
+                // Nobody gets it, so nobody is told of a panic of its drop but the log.
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(answer))) {
+                    observe::panic_in_drop("a refused answer", self.method, &self.binding, payload);
+                }
                 let error = with_current(|caller| error.refusing(caller, self.method, &self.binding));
                 self.failed(error, answers)
             }
@@ -175,6 +184,38 @@ impl<A, D: ?Sized + Future> Intercepted<'_, A, D> {
 
     fn error(&self, why: Kind) -> Error {
         error(why, self.method, &self.binding)
+    }
+}
+
+/// A chain being polled. One that calls through its own client is polled inside of itself, and no call is delivered that
+/// would count how deep.
+struct Nested(u32);
+
+thread_local! {
+    static NESTED: Cell<u32> = const { Cell::new(0) };
+}
+
+impl Nested {
+    fn enter() -> Self {
+        let now = NESTED.get() + 1;
+        NESTED.set(now);
+        Self(now)
+    }
+
+    /// Each Worker of a pipeline makes one call at a time on the way down, so there are at most as many chains as the
+    /// limit of its depth, and the one of the call that is refused for it.
+    fn check(&self, binding: &Binding) -> Result<(), Kind> {
+        let limit = with_current(|caller| match caller {
+            Some(caller) => caller.state.depth.now() + caller.state.depth.left(),
+            None => binding.limits_of_first().depth,
+        });
+        if self.0 <= limit + 1 { Ok(()) } else { Err(Kind::Limit(too_deep(limit, limit + 1))) }
+    }
+}
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        NESTED.set(self.0 - 1);
     }
 }
 

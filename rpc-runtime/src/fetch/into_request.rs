@@ -1,9 +1,9 @@
 //! What can be handed to a `fetch`.
 
-use http::{Method, Uri};
+use http::{Method, Uri, uri::InvalidUri};
 
 use super::{Body, Redirect, Request};
-use crate::error::{Error, Kind};
+use crate::error::Kind;
 
 /// What [`Client::fetch`](crate::Client::fetch) takes: a [`Request`], or the URL of one.
 ///
@@ -39,25 +39,34 @@ pub trait IntoRequest: sealed::Sealed {
 /// # Errors
 ///
 /// The URL that the request was to be made of cannot be one of a request.
-pub(crate) fn take_redirect(request: &mut Request) -> Result<Redirect, Error> {
+pub(crate) fn take_redirect(request: &mut Request) -> Result<Redirect, Kind> {
     let extensions = request.extensions_mut();
     if let Some(Refused(why)) = extensions.get() {
-        return Err(why.clone());
+        return Err(Kind::Decode(why.clone().into()));
     }
     Ok(extensions.remove().unwrap_or(Redirect::Manual))
 }
 
-/// There is no request to send.
+/// There is no request to send, and why.
 #[derive(Clone)]
-struct Refused(Error);
+struct Refused(String);
 
 impl Refused {
+    fn new(url: &str, why: &str) -> Self {
+        let shown: String = url.chars().take(SHOWN_MAX).collect();
+        let more = if shown.len() < url.len() { ".." } else { "" };
+        Self(format!("the URL {shown:?}{more} cannot be fetched: {why}"))
+    }
+
     fn into_request(self) -> Request {
         let mut request = Request::default();
         request.extensions_mut().insert(self);
         request
     }
 }
+
+/// So many characters of a URL stand in an error.
+const SHOWN_MAX: usize = 200;
 
 impl IntoRequest for Request {
     #[inline]
@@ -83,7 +92,7 @@ impl IntoRequest for &str {
     fn into_request(self) -> Request {
         match self.parse::<Uri>() {
             Ok(url) => url.into_request(),
-            Err(_) => not_absolute(self).into_request(),
+            Err(error) => no_url(self, &error).into_request(),
         }
     }
 }
@@ -103,16 +112,29 @@ pub(crate) fn is_http(url: &Uri) -> bool {
     !host.is_empty() && port.is_none_or(|port| port.is_empty() || authority.port_u16().is_some())
 }
 
-/// Says what is wrong with it: its scheme, where it has another one, and else that it is none of these.
+/// Says what is wrong with a URL that is one: its scheme, where it has another one, its port, or that it is not absolute.
 fn not_absolute(url: &str) -> Refused {
     let scheme = url.split_once("://").map(|(scheme, _)| scheme);
-    let other = scheme.filter(|scheme| is_scheme(scheme) && !is_of_http(scheme));
-    let why = match other {
-        Some(other) => format!("its scheme is `{other}`, and there are `http` and `https`"),
-        None => "write an absolute one, such as `http://auth/health`".to_owned(),
+    let why = match scheme {
+        Some(scheme) if is_of_http(scheme) => {
+            "its host is missing, or its port is none: expected `http://host:port/..`, the port up to 65535"
+                .to_owned()
+        }
+        Some(other) if is_scheme(other) => {
+            format!("its scheme is `{other}`, and there are `http` and `https`")
+        }
+        _ => ABSOLUTE.to_owned(),
     };
-    Refused(Error::new(Kind::Decode(format!("the URL {url:?} cannot be fetched: {why}").into())))
+    Refused::new(url, &why)
 }
+
+/// Says what is wrong with a text that is no URL.
+fn no_url(text: &str, error: &InvalidUri) -> Refused {
+    let is_absolute = text.split_once("://").is_some_and(|(scheme, _)| is_of_http(scheme));
+    if is_absolute { Refused::new(text, &format!("it is no URL: {error}")) } else { not_absolute(text) }
+}
+
+const ABSOLUTE: &str = "write an absolute one, such as `http://auth/health`";
 
 fn is_of_http(scheme: &str) -> bool {
     ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))

@@ -202,6 +202,28 @@ impl SharedBudget {
     }
 }
 
+/// What is left for the requests that follow each other because of redirects.
+pub(crate) struct RequestBudget {
+    budget: Budget,
+    limits: Limits,
+    cost: u64,
+}
+
+impl RequestBudget {
+    /// After the first one, as for the first call of a pipeline.
+    pub(crate) fn first(limits: Limits, cost: u64) -> Self {
+        Self { budget: Budget::first(&limits), limits, cost }
+    }
+
+    /// For one more.
+    pub(crate) fn spend(&self) -> Result<(), Exceeded> {
+        if self.limits.warns() || self.budget.spend(self.cost) {
+            return Ok(());
+        }
+        Err(self.budget.exceeded(self.cost, &self.limits))
+    }
+}
+
 impl Depth {
     #[inline]
     pub(super) const fn first(limit: u32) -> Self {
@@ -333,7 +355,7 @@ fn lifted(left: u64, cost: u64) -> u64 {
     }
 }
 
-fn too_deep(limit: u32, now: u32) -> Exceeded {
+pub(crate) fn too_deep(limit: u32, now: u32) -> Exceeded {
     Exceeded::new(DEPTH, u64::from(limit)).by(u64::from(now))
 }
 

@@ -65,9 +65,7 @@ fn a_url_is_fetched_with_get_and_its_redirects_are_followed_to_the_same_binding(
 #[test]
 fn a_url_that_is_relative_or_of_another_scheme_is_refused_with_what_to_write() {
     let (site, seen) = site();
-    for url in
-        ["/a", "auth/a", "1://auth/a", "http://", "", "http://auth/ a", "mailto:a@b", "http://a:99999/"]
-    {
+    for url in ["/a", "auth/a", "1://auth/a", "", "mailto:a@b"] {
         let error = block_on(site.fetch(url)).unwrap_err();
         assert!(error.is_decode(), "{url:?}: {error:?}");
         let told = error.to_string();
@@ -81,6 +79,24 @@ fn a_url_that_is_relative_or_of_another_scheme_is_refused_with_what_to_write() {
         let told =
             format!("{url:?} cannot be fetched: its scheme is `{scheme}`, and there are `http` and `https`");
         assert!(error.is_decode() && error.to_string().contains(&told), "{error}");
+    }
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_url_that_is_none_is_refused_with_what_is_wrong_and_shortened() {
+    let (site, seen) = site();
+    let long = format!("http://auth/{}", "a".repeat(100_000));
+    for (url, why) in [
+        ("http://auth/ a", "it is no URL: invalid uri character"),
+        ("http://", "it is no URL: "),
+        ("http://a:99999/", "its host is missing, or its port is none"),
+        (&long, "it is no URL: uri too long"),
+    ] {
+        let error = block_on(site.fetch(url)).unwrap_err();
+        let told = error.to_string();
+        assert!(error.is_decode() && told.contains(why) && told.len() < 500, "{told}");
+        assert_eq!(error.hops().len(), 1, "{told}");
     }
     assert!(seen.lock().unwrap().is_empty());
 }
@@ -162,7 +178,25 @@ fn each_redirect_counts_as_a_request() {
             Ok(Response::new((before - after).to_string().into()))
         }
     });
-    assert_eq!(text(block_on(within.fetch(get("http://a/"))).unwrap()), "21");
+    assert_eq!(text(block_on(within.fetch(get("http://a/"))).unwrap()), "5");
+}
+
+#[test]
+fn limits_hold_for_all_requests_together_outside_of_a_pipeline_too() {
+    let (site, seen_there) = site();
+    let endless = by(move |request| {
+        let site = site.clone();
+        async move {
+            site.fetch(request).await?;
+            Ok(redirect(302, "/"))
+        }
+    });
+    let three = endless.with(CallOptions::new().limits(Limits::new().invocations(3)));
+    let error = block_on(three.fetch("http://a/")).unwrap_err();
+    assert!(error.is_limit() && error.to_string().contains("3 invocations"), "{error}");
+    assert_eq!(seen(&seen_there).len(), 3);
+    let error = block_on(endless.fetch("http://a/")).unwrap_err();
+    assert!(error.to_string().contains("20 redirects"), "{error}");
 }
 
 #[test]
