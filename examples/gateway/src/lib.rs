@@ -62,7 +62,10 @@ impl Gateway {
     /// Who asks, by the token in `Authorization: Bearer ..`.
     async fn user(&self, request: &Request) -> Result<User, AuthError> {
         let header = request.headers().get(header::AUTHORIZATION);
-        let token = header.and_then(|header| header.to_str().ok()?.strip_prefix("Bearer "));
+        let token = header.and_then(|header| {
+            let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("Bearer").then_some(token)
+        });
         self.env.auth.verify(token.ok_or(AuthError::Refused)?).await
     }
 }
