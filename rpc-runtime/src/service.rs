@@ -196,7 +196,7 @@ pub struct Answers<T> {
 }
 
 impl<T> Answers<T> {
-    pub(crate) const fn of(cause: CauseIn<T>) -> Self
+    pub(crate) fn of(cause: CauseIn<T>) -> Self
     where
         T: Reply,
     {

@@ -203,7 +203,8 @@ impl Nested {
     }
 
     /// Each Worker of a pipeline makes one call at a time on the way down, so there are at most as many chains as the
-    /// limit of its depth, and the one of the call that is refused for it.
+    /// limit of its depth, and the one of the call that is refused for it. Chains of another pipeline that polls this one
+    /// count too: they lie on the same stack.
     fn check(&self, binding: &Binding) -> Result<(), Kind> {
         let limit = with_current(|caller| match caller {
             Some(caller) => caller.state.depth.now() + caller.state.depth.left(),
